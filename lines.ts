@@ -1,0 +1,133 @@
+/**
+ * The lines out: the one place that prints, and the order of lines that tor enforces.
+ *
+ * tor kills a transport that says `VERSION` twice, names a method before `VERSION` or behind the
+ * `DONE` line, or answers for a proxy twice (pt-spec section 3.3), so each of these throws here
+ * before anything is written.
+ *
+ * @module
+ */
+
+import { EnvError, ProxyError, readVersionOffer } from "./config.ts";
+
+/** The two halves of a transport. */
+export type Role = "client" | "server";
+
+/** How far this process is with its parent. */
+interface Negotiation {
+  /** Who may report; null before a successful `init` and behind a line that ends it all. */
+  role: Role | null;
+  /** Whether the parent still waits for an answer about its upstream proxy. */
+  proxyAnswerDue: boolean;
+  methodReported: boolean;
+  done: boolean;
+}
+
+const START: Readonly<Negotiation> = {
+  role: null,
+  proxyAnswerDue: false,
+  methodReported: false,
+  done: false,
+};
+
+let negotiation: Negotiation = { ...START };
+
+const utf8 = new TextEncoder();
+
+/** Prints one protocol line, whole and at once. */
+export function printLine(line: string): void {
+  let rest = utf8.encode(`${line}\n`);
+  while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
+}
+
+/** Text from elsewhere, such as an error's message, made unable to break out of its line. */
+export function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/gu, "?");
+}
+
+/** Throws a `TypeError` for a name that would break the grammar (pt-spec section 3.1). */
+export function checkTransportName(name: string): void {
+  if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) {
+    throw new TypeError(
+      `${JSON.stringify(name)} is no transport name: only letters, digits and _, no digit first`,
+    );
+  }
+}
+
+class VersionError extends EnvError {}
+
+/** What the parent is told when the environment cannot be used. */
+function refusal(error: unknown): string[] {
+  if (error instanceof VersionError) return ["VERSION-ERROR no-version"];
+  // The proxy is read last, so everything else was fine.
+  if (error instanceof ProxyError) return ["VERSION 1", `PROXY-ERROR ${printable(error.message)}`];
+  if (error instanceof EnvError) return [`ENV-ERROR ${printable(error.message)}`];
+  return [];
+}
+
+/**
+ * Reads the whole environment, then says `VERSION 1`, or instead what is wrong with it: behind
+ * `VERSION 1` tor takes no `ENV-ERROR` any more. It starts a new negotiation each time.
+ */
+export function negotiate<T extends object>(
+  role: Role,
+  supported: readonly string[],
+  readRest: () => T,
+): T {
+  supported.forEach(checkTransportName);
+  negotiation = { ...START };
+  let info: T;
+  try {
+    if (!readVersionOffer()) {
+      throw new VersionError("TOR_PT_MANAGED_TRANSPORT_VER does not offer version 1");
+    }
+    info = readRest();
+  } catch (error) {
+    refusal(error).forEach(printLine);
+    throw error;
+  }
+  printLine("VERSION 1");
+  negotiation = { ...START, role, proxyAnswerDue: "proxy" in info && info.proxy !== null };
+  return info;
+}
+
+function checkReporting(role: Role): void {
+  if (negotiation.done) throw new Error(`Nothing can be reported after ${role}.reportEnd()`);
+  if (negotiation.role !== role) {
+    throw new Error(`Nothing can be reported before ${role}.init() has succeeded`);
+  }
+}
+
+/** Prints a `CMETHOD`, `CMETHOD-ERROR`, `SMETHOD` or `SMETHOD-ERROR` line. */
+export function printMethod(role: Role, line: string): void {
+  checkReporting(role);
+  printLine(line);
+  negotiation.methodReported = true;
+}
+
+/** Prints the answer about the upstream proxy; behind a `PROXY-ERROR` nothing else is taken. */
+export function printProxyAnswer(line: string, accepted: boolean): void {
+  checkReporting("client");
+  if (!negotiation.proxyAnswerDue) {
+    throw new Error("There is no upstream proxy to answer for, or it has been answered for");
+  }
+  if (negotiation.methodReported) {
+    throw new Error("The upstream proxy is answered for before the first method is reported");
+  }
+  printLine(line);
+  negotiation.proxyAnswerDue = false;
+  if (!accepted) negotiation.role = null;
+}
+
+/** Prints `CMETHODS DONE` or `SMETHODS DONE`. */
+export function printDone(role: Role, line: string): void {
+  checkReporting(role);
+  printLine(line);
+  negotiation.done = true;
+}
+
+/** Prints a line that is only allowed while methods are being reported. */
+export function printBeforeDone(line: string): void {
+  if (negotiation.done) throw new Error("This can only be reported before reportEnd()");
+  printLine(line);
+}

@@ -1,0 +1,8 @@
+/**
+ * The connections of a transport: SOCKS in, bridge or ORPort out, bytes between.
+ *
+ * @module
+ */
+
+export { readFull, type StreamConn, writeAll } from "./conn.ts";
+export { closeQuietly, Deadline, handshake } from "./deadline.ts";

@@ -6,3 +6,9 @@
 
 export { readFull, type StreamConn, writeAll } from "./conn.ts";
 export { closeQuietly, Deadline, handshake } from "./deadline.ts";
+export {
+  connectSocks4,
+  connectSocks5,
+  type SocksCredentials,
+  SocksReplyError,
+} from "./socks_client.ts";

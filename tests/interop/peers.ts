@@ -8,7 +8,7 @@
  * - `lyrebird`, `webtunnel-client`, `webtunnel-server`: used where they are on the PATH under
  *   these names. Nothing here obtains them.
  *
- * How to run obfs4 back to back on loopback, for obfs4proxy and lyrebird alike:
+ * How to run obfs4 back to back on loopback (seen with obfs4proxy 0.0.14; lyrebird not tried):
  *
  * - server: `TOR_PT_SERVER_TRANSPORTS=obfs4`, `TOR_PT_SERVER_BINDADDR=obfs4-127.0.0.1:0`,
  *   `TOR_PT_ORPORT`, and a state directory of its own; it answers
@@ -46,7 +46,7 @@ const remedy: { readonly [name in PeerName]?: string } = {
   "snowflake-client": "apt-get install snowflake-client",
 };
 
-/** A cold build took 14 s on two cores; a loaded machine may need much longer. */
+/** A cold build took 14 to 27 s on two cores; a loaded machine may need much longer. */
 const buildDeadline = 180_000;
 
 function isFile(path: string): boolean {

@@ -12,3 +12,7 @@ export {
   type SocksCredentials,
   SocksReplyError,
 } from "./socks_client.ts";
+export { dial, DialError, type DialOptions } from "./dial.ts";
+export { connectHttp, HttpConnectError, type HttpCredentials } from "./http_connect.ts";
+export { connectThrough } from "./proxy.ts";
+export { replyFor } from "./reply.ts";

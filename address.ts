@@ -146,8 +146,9 @@ export function bytesToIp(bytes: Uint8Array): string {
  */
 export function parseAddress(text: string): Address {
   const colon = text.lastIndexOf(":");
+  if (colon === -1) throw new SyntaxError("there is no port");
+  const outer = text.slice(0, colon);
   const port = text.slice(colon + 1);
-  const outer = text.slice(0, Math.max(colon, 0));
   const bracketed = outer.startsWith("[") && outer.endsWith("]");
   const host = bracketed ? outer.slice(1, -1) : outer;
   const length = ipToBytes(host)?.length;

@@ -4,17 +4,27 @@
  * ```ts
  * import { client, config } from "@ptlib/ptlib";
  *
- * try {
+ * function launch(): void {
  *   const info = client.init(["rot13"]);
- *   if (info.proxy !== null) client.reportProxyError("rot13 cannot use a proxy");
+ *   if (info.proxy !== null) {
+ *     client.reportProxyError("rot13 cannot use a proxy");
+ *     Deno.exit(1);
+ *   }
  *   for (const name of info.transports) {
  *     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
  *     client.reportSuccess(name, 5, ["127.0.0.1", listener.addr.port]);
  *   }
  *   client.reportEnd();
- * } catch (error) {
- *   if (!(error instanceof config.EnvError)) throw error;
- *   console.error(`Start me from tor: ${error.message}`);
+ * }
+ *
+ * if (import.meta.main) {
+ *   try {
+ *     launch();
+ *   } catch (error) {
+ *     if (!(error instanceof config.EnvError)) throw error;
+ *     console.error(`Start me from tor: ${error.message}`);
+ *     Deno.exit(1);
+ *   }
  * }
  * ```
  *
@@ -25,7 +35,6 @@ import type { Address } from "./address.ts";
 import {
   EnvError,
   type ProxyInfo,
-  readBindAddresses,
   readClientTransports,
   readMode,
   readProxy,
@@ -54,7 +63,8 @@ export interface ClientInfo {
 }
 
 /**
- * Reads what the parent wants and says `VERSION 1` (pt-spec section 3.2 and 3.3.1).
+ * Reads what the parent wants and says `VERSION 1` (pt-spec section 3.2 and 3.3.1). Call it once:
+ * tor kills a transport that says it twice.
  *
  * When `proxy` is set, answer with {@linkcode reportProxySuccess} and connect through it alone,
  * or with {@linkcode reportProxyError} and end. A program that does neither is refused by tor, so
@@ -86,7 +96,6 @@ export function init(transports: readonly string[]): ClientInfo {
     if (readMode() === "server") {
       throw new EnvError("TOR_PT_SERVER_TRANSPORTS is set: the parent wants a server here");
     }
-    readBindAddresses();
     return {
       state_loc: readStateLocation(),
       transports: readClientTransports(transports),

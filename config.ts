@@ -108,7 +108,7 @@ export interface BindAddresses {
  *
  * @param name The variable's name.
  * @returns Its value; `undefined` where it is unset.
- * @throws {EnvError} When Deno was not granted to read it.
+ * @throws {EnvError} When Deno was not granted to read it, or it is not valid UTF-8.
  *
  * @example
  * ```ts
@@ -121,6 +121,8 @@ export function readEnvironment(name: string): string | undefined {
   try {
     return Deno.env.get(name);
   } catch (cause) {
+    // This cause repeats the value, which may hold an address or a password.
+    if (cause instanceof Deno.errors.InvalidData) throw new EnvError(`${name} is not valid UTF-8`);
     if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
     throw new EnvError(`${name} may not be read: run deno with --allow-env=TOR_PT_*`, { cause });
   }
@@ -153,6 +155,11 @@ function parseDestination(text: string): Address {
   const address = parseAddress(text);
   if (address[1] === 0) throw new SyntaxError("the port is not a number from 1 to 65535");
   return address;
+}
+
+function readDestination(name: string, read: ReadVariable): Address | null {
+  const value = optional(name, read);
+  return value === null ? null : parseVariable(name, value, parseDestination);
 }
 
 /** The path of a variable, which must be absolute: the PT's working directory is anybody's guess. */
@@ -434,9 +441,9 @@ export function readServerTransports(
   read: ReadVariable = readEnvironment,
 ): Record<string, Address> {
   const names = choose(required("TOR_PT_SERVER_TRANSPORTS", read), supported);
-  const name = "TOR_PT_SERVER_BINDADDR";
-  const value = optional(name, read);
-  const addresses = value === null ? null : parseVariable(name, value, parseBindAddresses);
+  const variable = "TOR_PT_SERVER_BINDADDR";
+  const value = optional(variable, read);
+  const addresses = value === null ? null : parseVariable(variable, value, parseBindAddresses);
   const transports: Record<string, Address> = Object.create(null);
   for (const name of names) transports[name] = addresses?.get(name) ?? ["0.0.0.0", 0];
   return transports;
@@ -502,10 +509,8 @@ export interface OrPorts {
  * ```
  */
 export function readOrPorts(read: ReadVariable = readEnvironment): OrPorts {
-  const [orport, ext_orport] = ["TOR_PT_ORPORT", "TOR_PT_EXTENDED_SERVER_PORT"].map((name) => {
-    const value = optional(name, read);
-    return value === null ? null : parseVariable(name, value, parseDestination);
-  }) as [Address | null, Address | null];
+  const orport = readDestination("TOR_PT_ORPORT", read);
+  const ext_orport = readDestination("TOR_PT_EXTENDED_SERVER_PORT", read);
   const file = "TOR_PT_AUTH_COOKIE_FILE";
   // tor sets the file even while `ExtORPort auto` is not open yet.
   if (ext_orport !== null) {

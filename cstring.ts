@@ -55,12 +55,16 @@ export function quoteCString(text: string): string {
  */
 export function unquoteCString(text: string): string {
   if (!text.startsWith('"')) return text;
-  if (!/^"(?:[^"\\]|\\.)*"$/s.test(text)) throw new SyntaxError("a quoted value does not end");
+  const quoted = text.slice(1, -1);
+  const rest = quoted.replace(/\\./gs, "");
+  if (text.length < 2 || !text.endsWith('"') || /["\\]/.test(rest)) {
+    throw new SyntaxError("a quoted value does not end where it must");
+  }
   const bytes: number[] = [];
-  for (const [piece, octal, char] of text.slice(1, -1).matchAll(/\\([0-7]{1,3})|\\(.)|[^\\]+/gsu)) {
+  for (const [piece, octal, char] of quoted.matchAll(/\\([0-7]{1,3})|\\(.)|[^\\]+/gsu)) {
     if (octal !== undefined) bytes.push(parseInt(octal, 8) & 0xff);
     else if (char !== undefined) bytes.push(...utf8.encode(UNESCAPED[char] ?? char));
     else for (const byte of utf8.encode(piece)) bytes.push(byte);
   }
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(Uint8Array.from(bytes));
 }

@@ -1,33 +1,40 @@
 /**
  * The lines out: the one place that prints, and the order of lines that tor enforces.
  *
- * tor kills a transport that says `VERSION` twice, names a method before `VERSION` or behind the
- * `DONE` line, or answers for a proxy twice (pt-spec section 3.3), so each of these throws here
- * before anything is written.
+ * tor kills a transport that names a method before `VERSION` or behind the `DONE` line, or answers
+ * for a proxy late or twice (pt-spec section 3.3), so each of these throws here before anything is
+ * written.
  *
  * @module
  */
 
-import { EnvError, ProxyError, readVersionOffer } from "./config.ts";
+import {
+  EnvError,
+  ProxyError,
+  readBindAddresses,
+  readExitOnStdinClose,
+  readVersionOffer,
+} from "./config.ts";
 
 /** The two halves of a transport. */
 export type Role = "client" | "server";
 
 /** How far this process is with its parent. */
 interface Negotiation {
-  /** Who may report; null before a successful `init` and behind a line that ends it all. */
+  /** Who may report; null before a successful `init`. */
   role: Role | null;
   /** Whether the parent still waits for an answer about its upstream proxy. */
   proxyAnswerDue: boolean;
   methodReported: boolean;
-  done: boolean;
+  /** The function that had the last word; null while methods can be reported. */
+  endedBy: "reportEnd" | "reportProxyError" | null;
 }
 
 const START: Readonly<Negotiation> = {
   role: null,
   proxyAnswerDue: false,
   methodReported: false,
-  done: false,
+  endedBy: null,
 };
 
 let negotiation: Negotiation = { ...START };
@@ -67,7 +74,8 @@ function refusal(error: unknown): string[] {
 
 /**
  * Reads the whole environment, then says `VERSION 1`, or instead what is wrong with it: behind
- * `VERSION 1` tor takes no `ENV-ERROR` any more. It starts a new negotiation each time.
+ * `VERSION 1` tor takes no `ENV-ERROR` any more. Each call starts a new negotiation, though tor
+ * takes only one from a process.
  */
 export function negotiate<T extends object>(
   role: Role,
@@ -81,6 +89,9 @@ export function negotiate<T extends object>(
     if (!readVersionOffer()) {
       throw new VersionError("TOR_PT_MANAGED_TRANSPORT_VER does not offer version 1");
     }
+    // Only for their errors: the connections read these two when they need them.
+    readBindAddresses();
+    readExitOnStdinClose();
     info = readRest();
   } catch (error) {
     refusal(error).forEach(printLine);
@@ -92,10 +103,11 @@ export function negotiate<T extends object>(
 }
 
 function checkReporting(role: Role): void {
-  if (negotiation.done) throw new Error(`Nothing can be reported after ${role}.reportEnd()`);
-  if (negotiation.role !== role) {
+  const { role: allowed, endedBy } = negotiation;
+  if (allowed !== role) {
     throw new Error(`Nothing can be reported before ${role}.init() has succeeded`);
   }
+  if (endedBy !== null) throw new Error(`Nothing can be reported after ${role}.${endedBy}()`);
 }
 
 /** Prints a `CMETHOD`, `CMETHOD-ERROR`, `SMETHOD` or `SMETHOD-ERROR` line. */
@@ -116,18 +128,19 @@ export function printProxyAnswer(line: string, accepted: boolean): void {
   }
   printLine(line);
   negotiation.proxyAnswerDue = false;
-  if (!accepted) negotiation.role = null;
+  if (!accepted) negotiation.endedBy = "reportProxyError";
 }
 
 /** Prints `CMETHODS DONE` or `SMETHODS DONE`. */
 export function printDone(role: Role, line: string): void {
   checkReporting(role);
   printLine(line);
-  negotiation.done = true;
+  negotiation.endedBy = "reportEnd";
 }
 
 /** Prints a line that is only allowed while methods are being reported. */
 export function printBeforeDone(line: string): void {
-  if (negotiation.done) throw new Error("This can only be reported before reportEnd()");
+  const { endedBy } = negotiation;
+  if (endedBy !== null) throw new Error(`This can only be reported before ${endedBy}()`);
   printLine(line);
 }

@@ -86,7 +86,7 @@ export function status(
  *
  * @param implementation The program's name.
  * @param version The program's version.
- * @throws {Error} When it comes after `reportEnd()`.
+ * @throws {Error} When it comes after `reportEnd()` or `reportProxyError()`.
  *
  * @example
  * ```ts

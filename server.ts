@@ -4,16 +4,23 @@
  * ```ts
  * import { config, server } from "@ptlib/ptlib";
  *
- * try {
+ * function launch(): void {
  *   const info = server.init(["rot13"]);
  *   for (const [name, [hostname, port]] of Object.entries(info.transports)) {
  *     const listener = Deno.listen({ hostname, port });
  *     server.reportSuccess(name, [listener.addr.hostname, listener.addr.port]);
  *   }
  *   server.reportEnd();
- * } catch (error) {
- *   if (!(error instanceof config.EnvError)) throw error;
- *   console.error(`Start me from tor: ${error.message}`);
+ * }
+ *
+ * if (import.meta.main) {
+ *   try {
+ *     launch();
+ *   } catch (error) {
+ *     if (!(error instanceof config.EnvError)) throw error;
+ *     console.error(`Start me from tor: ${error.message}`);
+ *     Deno.exit(1);
+ *   }
  * }
  * ```
  *
@@ -25,7 +32,6 @@ import { formatSmethodArgs } from "./args.ts";
 import {
   EnvError,
   type OrPorts,
-  readBindAddresses,
   readMode,
   readOrPorts,
   readServerOptions,
@@ -69,7 +75,8 @@ function optionsOf(
 }
 
 /**
- * Reads what the parent wants and says `VERSION 1` (pt-spec section 3.2 and 3.3.1).
+ * Reads what the parent wants and says `VERSION 1` (pt-spec section 3.2 and 3.3.1). Call it once:
+ * tor kills a transport that says it twice.
  *
  * @param transports The names of the transports the program has.
  * @returns What the parent wants; names that the program does not have are left out.
@@ -95,7 +102,6 @@ export function init(transports: readonly string[]): ServerInfo {
     if (readMode() === "client") {
       throw new EnvError("TOR_PT_CLIENT_TRANSPORTS is set: the parent wants a client here");
     }
-    readBindAddresses();
     const wanted = readServerTransports(transports);
     return {
       state_loc: readStateLocation(),

@@ -26,7 +26,7 @@ import type { StreamConn } from "./conn.ts";
 export class Deadline implements Disposable {
   /** Aborts with a `TimeoutError`, or with the reason of the outer signal. */
   readonly signal: AbortSignal;
-  readonly #timer: number;
+  readonly #timer: ReturnType<typeof setTimeout>;
   readonly #release: () => void;
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { acceptAll, acceptHandshakes, type Greeting } from "./accept.ts";
 export { readFull, type StreamConn, writeAll } from "./conn.ts";
 export { closeQuietly, Deadline, handshake } from "./deadline.ts";
 export {
@@ -16,3 +17,12 @@ export { dial, DialError, type DialOptions } from "./dial.ts";
 export { connectHttp, HttpConnectError, type HttpCredentials } from "./http_connect.ts";
 export { connectThrough } from "./proxy.ts";
 export { replyFor } from "./reply.ts";
+export { relay, type Relayed } from "./relay.ts";
+export { type ShutdownSignal, shutdownSignal } from "./shutdown.ts";
+export {
+  listenSocks,
+  type SocksListener,
+  type SocksListenOptions,
+  type SocksRequest,
+} from "./socks.ts";
+export { dialOr, type DialOrOptions, ExtOrPortError } from "./ext_orport.ts";

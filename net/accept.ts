@@ -1,0 +1,179 @@
+/**
+ * Accepting connections for as long as a listener lives.
+ *
+ * @module
+ */
+
+import { closeQuietly, Deadline } from "./deadline.ts";
+
+const FIRST_PAUSE = 5;
+const LONGEST_PAUSE = 1_000;
+
+/** Resolves after a time in milliseconds, or at once when the signal aborts. */
+function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal?.addEventListener("abort", done);
+    if (signal?.aborted) done();
+  });
+}
+
+/**
+ * Accepts every connection until the listener is closed or the signal aborts. When it ends, the
+ * listener is closed.
+ *
+ * An error of `accept()`, such as too many open files or a connection that was aborted in the
+ * queue, passes: it is tried again after 5 ms, then after twice as long each time, at most 1 s.
+ *
+ * @param listener Where connections arrive.
+ * @param options.signal Ends it.
+ * @returns The connections, each with `TCP_NODELAY`. Handle each without waiting for its end.
+ *
+ * @example
+ * ```ts
+ * import { acceptAll } from "@ptlib/ptlib/net";
+ *
+ * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * using _client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+ * for await (const conn of acceptAll(listener)) {
+ *   conn.close();
+ *   break;
+ * }
+ * ```
+ */
+export async function* acceptAll(
+  listener: Deno.TcpListener,
+  options: { signal?: AbortSignal | undefined } = {},
+): AsyncGenerator<Deno.TcpConn, void, void> {
+  const { signal } = options;
+  const close = () => closeQuietly(listener);
+  signal?.addEventListener("abort", close);
+  try {
+    for (let milliseconds = FIRST_PAUSE; !signal?.aborted;) {
+      let conn: Deno.TcpConn;
+      try {
+        conn = await listener.accept();
+        conn.setNoDelay();
+      } catch (error) {
+        // What is thrown once the listener is closed.
+        if (error instanceof Deno.errors.BadResource) return;
+        if (error instanceof Deno.errors.Interrupted) return;
+        await pause(milliseconds, signal);
+        milliseconds = Math.min(2 * milliseconds, LONGEST_PAUSE);
+        continue;
+      }
+      milliseconds = FIRST_PAUSE;
+      yield conn;
+    }
+  } finally {
+    signal?.removeEventListener("abort", close);
+    close();
+  }
+}
+
+/**
+ * How {@linkcode acceptHandshakes} gets from a connection to what it yields.
+ *
+ * @example
+ * ```ts
+ * import { type Greeting, readFull } from "@ptlib/ptlib/net";
+ *
+ * const greeting: Greeting<{ conn: Deno.TcpConn; version: number }> = {
+ *   async handshake(conn) {
+ *     const [version = 0] = await readFull(conn, new Uint8Array(1));
+ *     return { conn, version };
+ *   },
+ *   discard: ({ conn }) => conn.close(),
+ * };
+ * ```
+ */
+export interface Greeting<T> {
+  /** Ends the listener and the handshakes under way. */
+  signal?: AbortSignal | undefined;
+  /** Takes a connection through its handshake; it closes the connection when that fails. */
+  handshake(conn: Deno.TcpConn, signal: AbortSignal): Promise<T>;
+  /** Gives up the result of a handshake that nobody has taken. */
+  discard(result: T): void;
+}
+
+const HANDSHAKE_TIMEOUT = 10_000;
+
+/**
+ * Accepts every connection and takes each through its handshake, side by side and each under a
+ * deadline of 10 s: a slow or hostile peer keeps nobody else waiting, and a handshake that fails
+ * is forgotten.
+ *
+ * @param listener Where connections arrive; it is closed at the end.
+ * @param greeting The handshake.
+ * @returns The results of the handshakes that succeed, as they do.
+ *
+ * @example
+ * ```ts
+ * import { acceptHandshakes, readFull } from "@ptlib/ptlib/net";
+ *
+ * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const { port } = listener.addr;
+ * using _silent = await Deno.connect({ hostname: "127.0.0.1", port });
+ * using client = await Deno.connect({ hostname: "127.0.0.1", port });
+ * await client.write(Uint8Array.of(5));
+ * const greeted = acceptHandshakes(listener, {
+ *   async handshake(conn) {
+ *     await readFull(conn, new Uint8Array(1));
+ *     return conn;
+ *   },
+ *   discard: (conn) => conn.close(),
+ * });
+ * for await (const conn of greeted) {
+ *   conn.close();
+ *   break;
+ * }
+ * ```
+ */
+export async function* acceptHandshakes<T>(
+  listener: Deno.TcpListener,
+  greeting: Greeting<T>,
+): AsyncGenerator<T, void, void> {
+  const ready: T[] = [];
+  const end = new AbortController();
+  const stop = () => end.abort(greeting.signal?.reason);
+  let wake = Promise.withResolvers<void>();
+
+  const greet = async (conn: Deno.TcpConn) => {
+    using deadline = new Deadline(HANDSHAKE_TIMEOUT, "A handshake", end.signal);
+    let result: T;
+    try {
+      result = await greeting.handshake(conn, deadline.signal);
+    } catch {
+      return; // The peer's business: it was told, and the listener goes on.
+    }
+    if (end.signal.aborted) return greeting.discard(result);
+    ready.push(result);
+    wake.resolve();
+  };
+  const accept = async () => {
+    for await (const conn of acceptAll(listener, { signal: end.signal })) greet(conn);
+    end.abort();
+    wake.resolve();
+  };
+
+  greeting.signal?.addEventListener("abort", stop);
+  if (greeting.signal?.aborted) stop();
+  accept();
+  try {
+    for (;;) {
+      for (let next = ready.shift(); next !== undefined; next = ready.shift()) yield next;
+      if (end.signal.aborted) return;
+      await wake.promise;
+      wake = Promise.withResolvers();
+    }
+  } finally {
+    greeting.signal?.removeEventListener("abort", stop);
+    end.abort();
+    ready.forEach(greeting.discard);
+  }
+}

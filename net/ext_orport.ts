@@ -1,0 +1,234 @@
+/**
+ * The way from a server transport to tor: the Extended ORPort, or the plain one (ext-orport-spec,
+ * pt-spec section 3.2.3).
+ *
+ * @module
+ */
+
+import { type Address, bytesToIp, formatAddress, ipToBytes } from "../address.ts";
+import type { OrPorts } from "../config.ts";
+import { readFull, type StreamConn, writeAll } from "./conn.ts";
+import { Deadline, handshake } from "./deadline.ts";
+import { dial } from "./dial.ts";
+
+const SAFE_COOKIE = 1;
+const MOST_AUTH_TYPES = 256;
+const COOKIE_HEADER = "! Extended ORPort Auth Cookie !\n";
+const NONCE_LENGTH = 32;
+const HASH_LENGTH = 32;
+const SERVER_TO_CLIENT = "ExtORPort authentication server-to-client hash";
+const CLIENT_TO_SERVER = "ExtORPort authentication client-to-server hash";
+const AUTH_SUCCESS = 1;
+const COMMAND_DONE = 0x0000;
+const COMMAND_USERADDR = 0x0001;
+const COMMAND_TRANSPORT = 0x0002;
+const REPLY_OKAY = 0x1000;
+const REPLY_DENY = 0x1001;
+
+const TIMEOUT = 10_000;
+
+const utf8 = new TextEncoder();
+
+/**
+ * tor's Extended ORPort did not take a connection: the cookie, the authentication or tor's word
+ * was against it. Nothing of the user's was sent.
+ *
+ * @example
+ * ```ts
+ * import { dialOr, ExtOrPortError } from "@ptlib/ptlib/net";
+ * import type { ServerInfo } from "@ptlib/ptlib/server";
+ *
+ * async function connect(info: ServerInfo): Promise<Deno.TcpConn | null> {
+ *   try {
+ *     return await dialOr(info, { transport: "rot13" });
+ *   } catch (error) {
+ *     if (!(error instanceof ExtOrPortError)) throw error;
+ *     return null;
+ *   }
+ * }
+ * ```
+ */
+export class ExtOrPortError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "ExtOrPortError";
+}
+
+/**
+ * What tor is told about a connection.
+ *
+ * @example
+ * ```ts
+ * import type { DialOrOptions } from "@ptlib/ptlib/net";
+ *
+ * const options: DialOrOptions = { transport: "rot13", clientAddress: ["203.0.113.7", 5678] };
+ * ```
+ */
+export interface DialOrOptions {
+  /** The name of the transport that the client came through. */
+  transport: string;
+  /** The client's address, where there is one. */
+  clientAddress?: Readonly<Address> | undefined;
+  /** Ends the attempt. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The secret half of the cookie file (ext-orport-spec section 2.1). */
+async function readCookie(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  let file: Uint8Array<ArrayBuffer>;
+  try {
+    file = await Deno.readFile(path);
+  } catch (cause) {
+    const remedy = cause instanceof Deno.errors.NotCapable ? ": grant --allow-read for it" : "";
+    throw new ExtOrPortError(`TOR_PT_AUTH_COOKIE_FILE cannot be read${remedy}`, { cause });
+  }
+  const header = utf8.encode(COOKIE_HEADER);
+  const headed = header.every((byte, index) => file[index] === byte);
+  if (!headed || file.length !== header.length + 32) {
+    throw new ExtOrPortError("TOR_PT_AUTH_COOKIE_FILE does not hold an Extended ORPort cookie");
+  }
+  return file.slice(header.length);
+}
+
+function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
+/** Agrees on SAFE_COOKIE (ext-orport-spec section 2). */
+async function negotiateAuthentication(conn: StreamConn): Promise<void> {
+  const byte = new Uint8Array(1);
+  let known = false;
+  for (let count = 0; (await readFull(conn, byte))[0] !== 0; count++) {
+    if (count === MOST_AUTH_TYPES) {
+      throw new ExtOrPortError("The Extended ORPort's list of authentication types does not end");
+    }
+    known ||= byte[0] === SAFE_COOKIE;
+  }
+  await writeAll(conn, Uint8Array.of(known ? SAFE_COOKIE : 0));
+  if (!known) throw new ExtOrPortError("The Extended ORPort does not offer SAFE_COOKIE");
+}
+
+/** Proves to each other that both know the cookie (ext-orport-spec section 2.1). */
+async function authenticate(conn: StreamConn, cookie: Uint8Array<ArrayBuffer>): Promise<void> {
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", cookie, hmac, false, ["sign", "verify"]);
+  const clientNonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
+  await writeAll(conn, clientNonce);
+
+  const serverHash = await readFull(conn, new Uint8Array(HASH_LENGTH));
+  const serverNonce = await readFull(conn, new Uint8Array(NONCE_LENGTH));
+  const said = concat(utf8.encode(SERVER_TO_CLIENT), clientNonce, serverNonce);
+  // `verify` compares in constant time.
+  if (!await crypto.subtle.verify(hmac, key, serverHash, said)) {
+    throw new ExtOrPortError("The Extended ORPort does not know the cookie: it may not be tor");
+  }
+
+  const answer = concat(utf8.encode(CLIENT_TO_SERVER), clientNonce, serverNonce);
+  await writeAll(conn, new Uint8Array(await crypto.subtle.sign(hmac, key, answer)));
+  const [status] = await readFull(conn, new Uint8Array(1));
+  if (status !== AUTH_SUCCESS) {
+    throw new ExtOrPortError("The Extended ORPort does not accept our knowledge of the cookie");
+  }
+}
+
+function command(code: number, body = new Uint8Array()): Uint8Array<ArrayBuffer> {
+  const header = new DataView(new ArrayBuffer(4));
+  header.setUint16(0, code);
+  header.setUint16(2, body.length);
+  return concat(new Uint8Array(header.buffer), body);
+}
+
+/** The body of USERADDR, in the only form that tor parses: no zone, no IPv4 mapped into IPv6. */
+function userAddress([host, port]: Readonly<Address>): Uint8Array<ArrayBuffer> {
+  const bytes = ipToBytes(host.replace(/%.*$/s, ""));
+  if (bytes === null) throw new TypeError("The host of clientAddress must be a numeric IP address");
+  const ip = bytesToIp(bytes);
+  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.test(ip);
+  return utf8.encode(formatAddress([mapped ? bytesToIp(bytes.subarray(12)) : ip, port]));
+}
+
+/** Reads replies until tor says OKAY or DENY; others are skipped (ext-orport-spec section 3). */
+async function readDecision(conn: StreamConn): Promise<void> {
+  for (;;) {
+    const header = new DataView((await readFull(conn, new Uint8Array(4))).buffer);
+    await readFull(conn, new Uint8Array(header.getUint16(2)));
+    const code = header.getUint16(0);
+    if (code === REPLY_OKAY) return;
+    if (code === REPLY_DENY) throw new ExtOrPortError("The Extended ORPort denied the connection");
+  }
+}
+
+async function introduce(
+  conn: StreamConn,
+  cookie: Uint8Array<ArrayBuffer>,
+  commands: Uint8Array,
+): Promise<void> {
+  try {
+    await negotiateAuthentication(conn);
+    await authenticate(conn, cookie);
+    await writeAll(conn, commands);
+    // tor closes when anything follows DONE before it has answered.
+    await readDecision(conn);
+  } catch (cause) {
+    if (cause instanceof ExtOrPortError) throw cause;
+    throw new ExtOrPortError("The Extended ORPort closed the connection in its handshake", {
+      cause,
+    });
+  }
+}
+
+/**
+ * Connects a server transport to tor: through the Extended ORPort when there is one, and
+ * otherwise to the plain ORPort (`TOR_PT_EXTENDED_SERVER_PORT`, `TOR_PT_ORPORT`).
+ *
+ * On the Extended ORPort both sides prove with SAFE_COOKIE that they know the cookie, and tor
+ * learns the client's address and transport. The cookie is read anew for each connection, because
+ * tor writes a new one when it restarts. It takes 10 s at most.
+ *
+ * @param info What `server.init()` has returned.
+ * @param options The transport, the client's address, a signal.
+ * @returns The connection; the next byte is the user's, in both directions.
+ * @throws {ExtOrPortError} When the cookie, the authentication or tor's decision is against it.
+ * @throws {DialError} When there is no connection.
+ * @throws {DOMException} A `TimeoutError` when tor does not answer in time.
+ * @throws {unknown} The signal's reason when it aborts.
+ *
+ * @example
+ * ```ts
+ * import { dialOr } from "@ptlib/ptlib/net";
+ *
+ * using orport = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * using conn = await dialOr(
+ *   { orport: ["127.0.0.1", orport.addr.port], ext_orport: null, auth_cookie_file: null },
+ *   { transport: "rot13", clientAddress: ["203.0.113.7", 5678] },
+ * );
+ * if (conn.remoteAddr.port !== orport.addr.port) throw new Error();
+ * ```
+ */
+export async function dialOr(
+  info: Readonly<OrPorts>,
+  options: Readonly<DialOrOptions>,
+): Promise<Deno.TcpConn> {
+  const { transport, clientAddress, signal } = options;
+  using deadline = new Deadline(TIMEOUT, "The way to tor's ORPort", signal);
+  if (info.ext_orport === null || info.auth_cookie_file === null) {
+    if (info.orport === null) throw new TypeError("There is neither an ORPort nor an extended one");
+    return await dial(info.orport, { signal: deadline.signal });
+  }
+  const commands = concat(
+    clientAddress === undefined
+      ? new Uint8Array()
+      : command(COMMAND_USERADDR, userAddress(clientAddress)),
+    command(COMMAND_TRANSPORT, utf8.encode(transport)),
+    command(COMMAND_DONE),
+  );
+  const cookie = await readCookie(info.auth_cookie_file);
+  const conn = await dial(info.ext_orport, { signal: deadline.signal });
+  await handshake(conn, deadline.signal, () => introduce(conn, cookie, commands));
+  return conn;
+}

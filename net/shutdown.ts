@@ -1,0 +1,92 @@
+/**
+ * When a transport has to end (pt-spec section 3.4, proposal 180).
+ *
+ * @module
+ */
+
+import { readExitOnStdinClose } from "../config.ts";
+
+const GRACE = 2_000;
+const PARENT_CHECK = 1_000;
+
+/**
+ * The signal of a transport's end, in two steps.
+ *
+ * @example
+ * ```ts
+ * import { shutdownSignal, type ShutdownSignal } from "@ptlib/ptlib/net";
+ *
+ * function serve(listener: Deno.TcpListener, stop: ShutdownSignal): void {
+ *   stop.addEventListener("abort", () => listener.close());
+ *   stop.end.addEventListener("abort", () => Deno.exit(0));
+ * }
+ * ```
+ */
+export interface ShutdownSignal extends AbortSignal {
+  /** Aborts when open connections have to end too. */
+  readonly end: AbortSignal;
+}
+
+/** Calls back when stdin is closed; whatever arrives on it means nothing. */
+async function whenStdinCloses(callback: () => void): Promise<void> {
+  const scrap = new Uint8Array(512);
+  try {
+    while (await Deno.stdin.read(scrap) !== null);
+  } catch {
+    // A stdin that cannot be read is as closed as one that has ended.
+  }
+  callback();
+}
+
+/** Calls back when the parent process is gone: another one has adopted us. */
+function whenParentDies(callback: () => void, parent = Deno.ppid): void {
+  // A timer of this kind does not keep the process alive, and costs no start-up time.
+  AbortSignal.timeout(PARENT_CHECK).onabort = () => {
+    if (Deno.ppid === parent) whenParentDies(callback, parent);
+    else callback();
+  };
+}
+
+/**
+ * Starts to watch for the end of this process.
+ *
+ * It aborts on the first SIGTERM or SIGINT: stop listening and let connections finish. Its `end`
+ * aborts 2 s later or on the second signal: close the connections and exit. Both abort at once
+ * when the parent is gone, or when stdin is closed and `TOR_PT_EXIT_ON_STDIN_CLOSE` is `1`;
+ * otherwise a closed stdin means nothing.
+ *
+ * @returns The signal. Call this once in a process.
+ * @throws {EnvError} When Deno was not granted to read the variable.
+ *
+ * @example
+ * ```ts
+ * import { listenSocks, shutdownSignal } from "@ptlib/ptlib/net";
+ *
+ * async function main(): Promise<void> {
+ *   const stop = shutdownSignal();
+ *   for await (const request of listenSocks({ signal: stop })) request.reject(1);
+ *   Deno.exit(0);
+ * }
+ * ```
+ */
+export function shutdownSignal(): ShutdownSignal {
+  const stop = new AbortController();
+  const end = new AbortController();
+  const endNow = () => {
+    stop.abort();
+    end.abort();
+  };
+  const onSignal = () => {
+    if (stop.signal.aborted) return end.abort();
+    AbortSignal.timeout(GRACE).onabort = endNow;
+    stop.abort();
+  };
+  // Windows has no SIGTERM: there stdin is the way.
+  const signals = Deno.build.os === "windows"
+    ? ["SIGINT"] as const
+    : ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  if (readExitOnStdinClose()) whenStdinCloses(endNow);
+  whenParentDies(endNow);
+  return Object.assign(stop.signal, { end: end.signal });
+}

@@ -1,0 +1,286 @@
+/**
+ * The SOCKS5 listener of a client transport (RFC 1928, RFC 1929, pt-spec section 3.5).
+ *
+ * @module
+ */
+
+import { type Address, bytesToIp } from "../address.ts";
+import { parseSocksArgs } from "../args.ts";
+import { acceptHandshakes } from "./accept.ts";
+import { readFull, type StreamConn, writeAll } from "./conn.ts";
+import { closeQuietly, Deadline, handshake } from "./deadline.ts";
+import { replyFor } from "./reply.ts";
+
+const VERSION = 5;
+const AUTH_VERSION = 1;
+const METHOD_NONE = 0;
+const METHOD_PASSWORD = 2;
+const METHOD_UNACCEPTABLE = 0xff;
+const AUTH_SUCCESS = 0;
+const AUTH_FAILURE = 1;
+const COMMAND_CONNECT = 1;
+const ADDRESS_IPV4 = 1;
+const ADDRESS_NAME = 3;
+const ADDRESS_IPV6 = 4;
+const REPLY_GRANTED = 0;
+const REPLY_FAILURE = 1;
+const REPLY_COMMAND = 7;
+const REPLY_ADDRESS_TYPE = 8;
+
+const REJECTION_TIMEOUT = 10_000;
+const LINGER_BYTES = 64 * 1024;
+
+/**
+ * One connection that somebody wants through a transport. Grant it or reject it.
+ *
+ * @example
+ * ```ts
+ * import { dial, relay, type SocksRequest } from "@ptlib/ptlib/net";
+ *
+ * async function serve(request: SocksRequest): Promise<void> {
+ *   try {
+ *     const bridge = await dial(request.target);
+ *     await relay(await request.grant(), bridge);
+ *   } catch (error) {
+ *     await request.reject(error);
+ *   }
+ * }
+ * ```
+ */
+export interface SocksRequest {
+  /** Where to: an IP address without brackets or a host name, and a port. */
+  readonly target: Address;
+  /** The per-connection arguments (pt-spec section 3.5). */
+  readonly args: URLSearchParams;
+  /**
+   * Says that the connection stands.
+   *
+   * @returns The user's end of it. What the user sent early is still to be read from it.
+   * @throws {Error} When the user has gone.
+   */
+  grant(): Promise<Deno.TcpConn>;
+  /**
+   * Says that there is no connection, and closes. It never throws, and behind
+   * {@linkcode grant} it does nothing.
+   *
+   * @param reason A reply code of RFC 1928 (1–8), or the error for which to find one.
+   */
+  reject(reason: unknown): Promise<void>;
+}
+
+/**
+ * The options of {@linkcode listenSocks}.
+ *
+ * @example
+ * ```ts
+ * import { listenSocks, type SocksListenOptions } from "@ptlib/ptlib/net";
+ *
+ * const options: SocksListenOptions = { signal: AbortSignal.timeout(1_000) };
+ * using _listener = listenSocks(options);
+ * ```
+ */
+export interface SocksListenOptions {
+  /** Ends the listener; connections that were granted stay. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Something that is wrong with a handshake, and the bytes that say so. */
+class Refusal extends Error {
+  override readonly name = "Refusal";
+  constructor(readonly answer: Uint8Array) {
+    super("The SOCKS handshake is malformed");
+  }
+}
+
+/** A reply of RFC 1928 section 6: tor looks at it only when all ten bytes are there. */
+function replyBytes(code: number): Uint8Array {
+  return Uint8Array.of(VERSION, code, 0, ADDRESS_IPV4, 0, 0, 0, 0, 0, 0);
+}
+
+async function read(conn: StreamConn, length: number): Promise<Uint8Array<ArrayBuffer>> {
+  return await readFull(conn, new Uint8Array(length));
+}
+
+async function readByte(conn: StreamConn): Promise<number> {
+  const [byte = 0] = await read(conn, 1);
+  return byte;
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+}
+
+async function chooseMethod(conn: StreamConn): Promise<number> {
+  if (await readByte(conn) !== VERSION) throw new Refusal(new Uint8Array());
+  const offered = await read(conn, await readByte(conn));
+  const method = [METHOD_PASSWORD, METHOD_NONE].find((method) => offered.includes(method));
+  if (method === undefined) throw new Refusal(Uint8Array.of(VERSION, METHOD_UNACCEPTABLE));
+  await writeAll(conn, Uint8Array.of(VERSION, method));
+  return method;
+}
+
+/** The arguments in both fields: an escape or a character may straddle them. */
+function parseFields(user: Uint8Array, password: Uint8Array): URLSearchParams {
+  const unused = password.length === 1 && password[0] === 0;
+  const bytes = new Uint8Array(user.length + (unused ? 0 : password.length));
+  bytes.set(user);
+  if (!unused) bytes.set(password, user.length);
+  return parseSocksArgs(decodeUtf8(bytes));
+}
+
+/** RFC 1929, its two fields holding the arguments of the connection. */
+async function readArgs(conn: StreamConn): Promise<URLSearchParams> {
+  const failure = new Refusal(Uint8Array.of(AUTH_VERSION, AUTH_FAILURE));
+  if (await readByte(conn) !== AUTH_VERSION) throw failure;
+  const user = await read(conn, await readByte(conn));
+  if (user.length === 0) throw failure;
+  const password = await read(conn, await readByte(conn));
+  if (password.length === 0) throw failure;
+  let args: URLSearchParams;
+  try {
+    args = parseFields(user, password);
+  } catch (error) {
+    // Malformed arguments are a SyntaxError, bytes that are not UTF-8 a TypeError.
+    if (error instanceof SyntaxError || error instanceof TypeError) throw failure;
+    throw error;
+  }
+  await writeAll(conn, Uint8Array.of(AUTH_VERSION, AUTH_SUCCESS));
+  return args;
+}
+
+async function readHost(conn: StreamConn, type: number): Promise<string> {
+  if (type === ADDRESS_IPV4) return bytesToIp(await read(conn, 4));
+  if (type === ADDRESS_IPV6) return bytesToIp(await read(conn, 16));
+  if (type !== ADDRESS_NAME) throw new Refusal(replyBytes(REPLY_ADDRESS_TYPE));
+  const name = await read(conn, await readByte(conn));
+  // A space, a line end or a NUL has no place in a name, and could break what carries it on.
+  if (name.length === 0 || name.some((byte) => byte <= 0x20 || byte >= 0x7f)) {
+    throw new Refusal(replyBytes(REPLY_FAILURE));
+  }
+  return decodeUtf8(name);
+}
+
+async function readTarget(conn: StreamConn): Promise<Address> {
+  const [version, command, , type = 0] = await read(conn, 4);
+  if (version !== VERSION) throw new Refusal(replyBytes(REPLY_FAILURE));
+  if (command !== COMMAND_CONNECT) throw new Refusal(replyBytes(REPLY_COMMAND));
+  const host = await readHost(conn, type);
+  const port = await read(conn, 2);
+  return [host, new DataView(port.buffer).getUint16(0)];
+}
+
+/**
+ * Says the last word of a handshake and waits until the peer has closed: closing over bytes that
+ * were not read resets the connection, and the peer may lose the answer.
+ */
+async function sayAndLinger(conn: StreamConn, answer: Uint8Array): Promise<void> {
+  await writeAll(conn, answer);
+  await conn.closeWrite();
+  const scrap = new Uint8Array(2048);
+  for (let total = 0; total < LINGER_BYTES;) {
+    const count = await conn.read(scrap);
+    if (count === null) return;
+    total += count;
+  }
+}
+
+class Request implements SocksRequest {
+  #answered = false;
+
+  constructor(
+    readonly target: Address,
+    readonly args: URLSearchParams,
+    readonly conn: Deno.TcpConn,
+  ) {}
+
+  async grant(): Promise<Deno.TcpConn> {
+    this.#answered = true;
+    try {
+      await writeAll(this.conn, replyBytes(REPLY_GRANTED));
+    } catch (error) {
+      closeQuietly(this.conn);
+      throw error;
+    }
+    return this.conn;
+  }
+
+  async reject(reason: unknown): Promise<void> {
+    if (this.#answered) return;
+    this.#answered = true;
+    const code = typeof reason === "number" ? reason : replyFor(reason);
+    using deadline = new Deadline(REJECTION_TIMEOUT, "The end of a rejected request");
+    await handshake(this.conn, deadline.signal, () => sayAndLinger(this.conn, replyBytes(code)))
+      .catch(() => {}); // It ends either way, and so does the connection.
+    closeQuietly(this.conn);
+  }
+}
+
+/** Takes a connection through its handshake up to the request. */
+function readRequest(conn: Deno.TcpConn, signal: AbortSignal): Promise<Request> {
+  return handshake(conn, signal, async () => {
+    try {
+      const method = await chooseMethod(conn);
+      const args = method === METHOD_PASSWORD ? await readArgs(conn) : new URLSearchParams();
+      return new Request(await readTarget(conn), args, conn);
+    } catch (error) {
+      if (error instanceof Refusal) await sayAndLinger(conn, error.answer);
+      throw error;
+    }
+  });
+}
+
+/**
+ * A SOCKS5 listener: an async iterable of the requests that arrive.
+ *
+ * @example
+ * ```ts
+ * import { listenSocks, type SocksListener } from "@ptlib/ptlib/net";
+ *
+ * using listener: SocksListener = listenSocks();
+ * if (listener.address[0] !== "127.0.0.1") throw new Error();
+ * ```
+ */
+export interface SocksListener extends AsyncIterable<SocksRequest>, Disposable {
+  /** Where it listens. */
+  readonly address: Address;
+  /** Ends it; connections that were granted stay. */
+  close(): void;
+}
+
+/**
+ * Listens for SOCKS5 requests on a port of 127.0.0.1 that the system chooses (RFC 1928, with the
+ * per-connection arguments of pt-spec section 3.5 in the fields of RFC 1929).
+ *
+ * Handshakes run side by side, each under a deadline of 10 s, so that half-open connections keep
+ * nobody waiting. A handshake reads exactly what each message needs: what came along with the
+ * request is the first of the stream.
+ *
+ * @param options When to end.
+ * @returns The listener. Handle each request without waiting for its end.
+ * @throws {Deno.errors.NotCapable} Without `--allow-net=127.0.0.1:0`.
+ *
+ * @example
+ * ```ts
+ * import { listenSocks } from "@ptlib/ptlib/net";
+ *
+ * using listener = listenSocks({ signal: AbortSignal.timeout(10) });
+ * for await (const request of listener) {
+ *   request.reject(5);
+ * }
+ * ```
+ */
+export function listenSocks(options: SocksListenOptions = {}): SocksListener {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const close = () => closeQuietly(listener);
+  return {
+    address: [listener.addr.hostname, listener.addr.port],
+    close,
+    [Symbol.dispose]: close,
+    [Symbol.asyncIterator]: () =>
+      acceptHandshakes(listener, {
+        signal: options.signal,
+        handshake: readRequest,
+        discard: (request) => request.reject(REPLY_FAILURE),
+      }),
+  };
+}

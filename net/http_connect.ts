@@ -66,7 +66,8 @@ export interface HttpCredentials {
 /** The target as the request names it; throws for a host that would break out of its line. */
 function authority([host, port]: Readonly<Address>): string {
   const bytes = ipToBytes(host);
-  if (bytes === null && !/^[^\x00-\x20\x7f-\uffff:/?#@[\]]+$/.test(host)) {
+  // A name of RFC 3986: nothing that could end the line, the word or the host.
+  if (bytes === null && !/^[\w.~!$&'()*+,;=%-]+$/.test(host)) {
     throw new TypeError("The target's name cannot be written into an HTTP request");
   }
   if (!Number.isInteger(port) || port < 1 || port > 65535) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+export type { Address } from "./address.ts";
 export * as client from "./client.ts";
 export * as config from "./config.ts";
 export * as server from "./server.ts";

@@ -177,3 +177,33 @@ export async function* acceptHandshakes<T>(
     ready.forEach(greeting.discard);
   }
 }
+
+/**
+ * Handles connections side by side, and waits until the last one is done.
+ *
+ * @param connections Connections or requests as they come.
+ * @param handle Handles one of them. An error that it throws ends nothing else, and is dropped.
+ * @returns A promise that resolves when no more come and all are handled.
+ *
+ * @example
+ * ```ts
+ * import { acceptAll, handleEach, relay } from "@ptlib/ptlib/net";
+ *
+ * async function forward(listener: Deno.TcpListener, port: number): Promise<void> {
+ *   await handleEach(acceptAll(listener), async (conn) => {
+ *     await relay(conn, await Deno.connect({ hostname: "127.0.0.1", port }));
+ *   });
+ * }
+ * ```
+ */
+export async function handleEach<T>(
+  connections: AsyncIterable<T>,
+  handle: (connection: T) => Promise<void>,
+): Promise<void> {
+  const open = new Set<Promise<void>>();
+  for await (const connection of connections) {
+    const done = handle(connection).catch(() => {}).finally(() => open.delete(done));
+    open.add(done);
+  }
+  await Promise.all(open);
+}

@@ -4,7 +4,7 @@
  * @module
  */
 
-export { acceptAll, acceptHandshakes, type Greeting } from "./accept.ts";
+export { acceptAll, acceptHandshakes, type Greeting, handleEach } from "./accept.ts";
 export { readFull, type StreamConn, writeAll } from "./conn.ts";
 export { closeQuietly, Deadline, handshake } from "./deadline.ts";
 export {
@@ -18,7 +18,7 @@ export { connectHttp, HttpConnectError, type HttpCredentials } from "./http_conn
 export { connectThrough } from "./proxy.ts";
 export { replyFor } from "./reply.ts";
 export { relay, type Relayed } from "./relay.ts";
-export { type ShutdownSignal, shutdownSignal } from "./shutdown.ts";
+export { type ShutdownSignal, shutdownSignal, untilAborted } from "./shutdown.ts";
 export {
   listenSocks,
   type SocksListener,
@@ -26,3 +26,4 @@ export {
   type SocksRequest,
 } from "./socks.ts";
 export { dialOr, type DialOrOptions, ExtOrPortError } from "./ext_orport.ts";
+export { type ByteMaps, mapBytes } from "./wrap.ts";

@@ -90,3 +90,25 @@ export function shutdownSignal(): ShutdownSignal {
   whenParentDies(endNow);
   return Object.assign(stop.signal, { end: end.signal });
 }
+
+/**
+ * Waits for a signal, and keeps the process alive meanwhile: tor starts a transport again that
+ * ends on its own, so one that has nothing to do stays.
+ *
+ * @param signal What to wait for.
+ * @returns A promise that resolves when the signal aborts.
+ *
+ * @example
+ * ```ts
+ * import { untilAborted } from "@ptlib/ptlib/net";
+ *
+ * await untilAborted(AbortSignal.timeout(1));
+ * ```
+ */
+export async function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const keepAlive = setInterval(() => {}, 2 ** 30);
+  signal.addEventListener("abort", () => resolve());
+  if (!signal.aborted) await promise;
+  clearInterval(keepAlive);
+}

@@ -53,10 +53,10 @@ export interface SocksRequest {
   /** The per-connection arguments (pt-spec section 3.5). */
   readonly args: URLSearchParams;
   /**
-   * Says that the connection stands.
+   * Says that the connection stands. It never throws: when the user has gone meanwhile, reading
+   * from the connection does.
    *
    * @returns The user's end of it. What the user sent early is still to be read from it.
-   * @throws {Error} When the user has gone.
    */
   grant(): Promise<Deno.TcpConn>;
   /**
@@ -195,12 +195,7 @@ class Request implements SocksRequest {
 
   async grant(): Promise<Deno.TcpConn> {
     this.#answered = true;
-    try {
-      await writeAll(this.conn, replyBytes(REPLY_GRANTED));
-    } catch (error) {
-      closeQuietly(this.conn);
-      throw error;
-    }
+    await writeAll(this.conn, replyBytes(REPLY_GRANTED)).catch(() => closeQuietly(this.conn));
     return this.conn;
   }
 

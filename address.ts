@@ -51,7 +51,7 @@ function ipv6Groups(text: string): number[] | null {
 
 function ipv6Bytes(host: string): Uint8Array<ArrayBuffer> | null {
   const sides = host.split("::");
-  if (sides.length > 2 || host.length > 45) return null;
+  if (sides.length > 2) return null;
   const head = ipv6Groups(sides[0] ?? "");
   const tail = sides.length === 2 ? ipv6Groups(sides[1] ?? "") : [];
   if (head === null || tail === null) return null;

@@ -113,6 +113,15 @@ Deno.test("status() throws for a name, a key or a number of values that breaks t
   assertEquals(stdout.text(), "");
 });
 
+Deno.test("log(), status() and reportVersion() need no init()", () => {
+  const lines = printedBy(() => {
+    log("debug", "text");
+    status("rot13", [["k", "v"]]);
+    reportVersion("rot0r", "1");
+  });
+  assertEquals(lines.split("\n").length, 4);
+});
+
 Deno.test("reportVersion() prints implementation and version as CStrings", () => {
   assertEquals(
     printedBy(() => reportVersion("rot0r", '1.2.3 "beta"')),

@@ -81,13 +81,17 @@ export function shutdownSignal(): ShutdownSignal {
     AbortSignal.timeout(GRACE).onabort = endNow;
     stop.abort();
   };
-  // Windows has no SIGTERM: there stdin is the way.
-  const signals = Deno.build.os === "windows"
-    ? ["SIGINT"] as const
-    : ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
-  if (readExitOnStdinClose()) whenStdinCloses(endNow);
-  whenParentDies(endNow);
+  const exitOnStdinClose = readExitOnStdinClose();
+  // Watching costs 2 ms of a start; a transport that reports without waiting has said DONE first.
+  queueMicrotask(() => {
+    // Windows has no SIGTERM: there stdin is the way.
+    const signals = Deno.build.os === "windows"
+      ? ["SIGINT"] as const
+      : ["SIGINT", "SIGTERM"] as const;
+    for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+    if (exitOnStdinClose) whenStdinCloses(endNow);
+    whenParentDies(endNow);
+  });
   return Object.assign(stop.signal, { end: end.signal });
 }
 

@@ -4,6 +4,17 @@
  * @module
  */
 
+export type { ServerTransport } from "./environment.ts";
+export {
+  launchClient,
+  type LaunchClientOptions,
+  type LaunchOptions,
+  launchServer,
+  type LaunchServerOptions,
+  type TransportExit,
+  type TransportProcess,
+} from "./launch.ts";
+export { LaunchError, type LaunchFailure } from "./launch_error.ts";
 export {
   type ClientMethod,
   type FailureMessage,
@@ -17,3 +28,4 @@ export {
   type UnknownMessage,
 } from "./line.ts";
 export { LineReader } from "./line_reader.ts";
+export type { Announcement } from "./negotiation.ts";

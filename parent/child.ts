@@ -1,0 +1,127 @@
+/**
+ * A child process that is talked to by lines, and ended gently first.
+ *
+ * @module
+ */
+
+import { LineReader } from "./line_reader.ts";
+
+/** How long each step of ending a child may take, in milliseconds. */
+const PATIENCE = 2_000;
+
+/** How long output may still arrive when the child has ended: a grandchild can hold the pipe. */
+const DRAIN = 1_000;
+
+/** Where the lines of a child go; `null` stands for one that was too long. */
+export interface Listeners {
+  onStdout(line: string | null): void;
+  onStderr(line: string | null): void;
+}
+
+/** Tells whether a promise settles within a time in milliseconds. */
+async function settles(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
+  const late = Promise.withResolvers<boolean>();
+  const timer = setTimeout(late.resolve, milliseconds, false);
+  try {
+    return await Promise.race([promise.then(() => true), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Reads a pipe until it ends: one that is not read would stop the child. */
+class Drain {
+  readonly ended: Promise<void>;
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+
+  constructor(stream: ReadableStream<Uint8Array>, onLine: (line: string | null) => void) {
+    this.#reader = stream.getReader();
+    this.ended = this.#run(onLine).catch(() => {});
+  }
+
+  async #run(onLine: (line: string | null) => void): Promise<void> {
+    const lines = new LineReader();
+    for (;;) {
+      const { done, value } = await this.#reader.read();
+      if (done) return;
+      lines.push(value).forEach(onLine);
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#reader.cancel().catch(() => {});
+  }
+}
+
+/** A running child. Its stdin is a pipe that is only ever closed. */
+export class Child {
+  /** Resolves when it has ended and all that it wrote has been read. */
+  readonly ended: Promise<Deno.CommandStatus>;
+  /** Resolves when its stdout has ended, whether it runs or not. */
+  readonly stdoutEnded: Promise<void>;
+  readonly #child: Deno.ChildProcess;
+  readonly #drains: readonly Drain[];
+  #stopping: Promise<Deno.CommandStatus> | undefined;
+
+  constructor(command: readonly string[], env: Record<string, string>, listeners: Listeners) {
+    const [program = "", ...args] = command;
+    this.#child = new Deno.Command(program, {
+      args,
+      env,
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const stdout = new Drain(this.#child.stdout, (line) => listeners.onStdout(line));
+    const stderr = new Drain(this.#child.stderr, (line) => listeners.onStderr(line));
+    this.#drains = [stdout, stderr];
+    this.stdoutEnded = stdout.ended;
+    this.ended = this.#end();
+  }
+
+  /** The process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async #end(): Promise<Deno.CommandStatus> {
+    const status = await this.#child.status;
+    await settles(Promise.all(this.#drains.map((drain) => drain.ended)), DRAIN);
+    await Promise.all([...this.#drains.map((drain) => drain.stop()), this.#closeStdin()]);
+    return status;
+  }
+
+  async #closeStdin(): Promise<void> {
+    // It is closed already when this is the second time.
+    await this.#child.stdin.close().catch(() => {});
+  }
+
+  #kill(signal: Deno.Signal): void {
+    try {
+      this.#child.kill(signal);
+    } catch (error) {
+      // It has ended in the meantime.
+      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /** Waits up to a time for its end. */
+  endsWithin(milliseconds: number): Promise<boolean> {
+    return settles(this.#child.status, milliseconds);
+  }
+
+  /** Ends it: closes stdin, then SIGTERM, then SIGKILL, 2 s apart. May be called many times. */
+  stop(): Promise<Deno.CommandStatus> {
+    return this.#stopping ??= this.#stop();
+  }
+
+  async #stop(): Promise<Deno.CommandStatus> {
+    await this.#closeStdin();
+    for (const signal of ["SIGTERM", "SIGKILL"] as const) {
+      if (await this.endsWithin(PATIENCE)) break;
+      this.#kill(signal);
+    }
+    return await this.ended;
+  }
+}

@@ -5,7 +5,9 @@
  */
 
 import { type Address, ipToBytes } from "../address.ts";
-import type { ProxyInfo } from "../config.ts";
+import type { BindAddresses, ProxyInfo } from "../config.ts";
+import { connectBound, connectTcp } from "./bind.ts";
+import type { StreamConn } from "./conn.ts";
 import { Deadline, handshake } from "./deadline.ts";
 import { connectThrough } from "./proxy.ts";
 
@@ -48,29 +50,39 @@ export class DialError extends Error {
 export interface DialOptions {
   /** The upstream proxy, through which alone is connected; `null` for none. */
   proxy?: Readonly<ProxyInfo> | null | undefined;
+  /**
+   * The source address for each family, on the way to the proxy, too; not used for loopback.
+   * Deno must be granted it with port 0, as in `--allow-net=203.0.113.7:0,[2001:db8::7]:0`.
+   */
+  bindAddress?: Readonly<BindAddresses> | null | undefined;
   /** How long it may take in milliseconds, the proxy's handshake included. Default: 60,000. */
   timeout?: number | undefined;
   /** Ends the attempt. */
   signal?: AbortSignal | undefined;
 }
 
-/** Why a connection attempt failed, without the addresses that Deno's messages can hold. */
+/** Opens a TCP connection, from a source address or not. */
+type Connect<C extends StreamConn> = (
+  address: Readonly<Address>,
+  signal: AbortSignal,
+) => Promise<C>;
+
+/** Why a connection attempt failed, without the address that Deno's own message holds. */
 function reason(error: unknown): string {
-  if (error instanceof Deno.errors.NotCapable) {
+  if (error instanceof Deno.errors.NotCapable && error.message.startsWith("Requires net access")) {
     return "Deno was not granted it; add its address to --allow-net";
   }
   return error instanceof Error ? error.message : String(error);
 }
 
-async function connect(
-  [hostname, port]: Readonly<Address>,
-  peer: string,
+async function connectTo<C extends StreamConn>(
+  peer: "target" | "upstream proxy",
+  address: Readonly<Address>,
+  connect: Connect<C>,
   signal: AbortSignal,
-): Promise<Deno.TcpConn> {
+): Promise<C> {
   try {
-    const conn = await Deno.connect({ hostname, port, signal });
-    conn.setNoDelay();
-    return conn;
+    return await connect(address, signal);
   } catch (cause) {
     signal.throwIfAborted();
     throw new DialError(`The connection to the ${peer} failed: ${reason(cause)}`, { cause });
@@ -78,15 +90,16 @@ async function connect(
 }
 
 /** Nothing but the proxy is connected to, and nothing at all is resolved. */
-async function dialThrough(
+async function dialThrough<C extends StreamConn>(
   proxy: Readonly<ProxyInfo>,
   target: Readonly<Address>,
+  connect: Connect<C>,
   signal: AbortSignal,
-): Promise<Deno.TcpConn> {
+): Promise<C> {
   if (ipToBytes(proxy.host) === null) {
     throw new TypeError("The host of an upstream proxy is a numeric IP address without brackets");
   }
-  const conn = await connect([proxy.host, proxy.port], "upstream proxy", signal);
+  const conn = await connectTo("upstream proxy", [proxy.host, proxy.port], connect, signal);
   try {
     await handshake(conn, signal, () => connectThrough(conn, proxy, target));
     return conn;
@@ -94,6 +107,18 @@ async function dialThrough(
     signal.throwIfAborted();
     throw new DialError(`The upstream proxy did not connect: ${reason(cause)}`, { cause });
   }
+}
+
+async function dialBy<C extends StreamConn>(
+  connect: Connect<C>,
+  target: Readonly<Address>,
+  { proxy = null, timeout = DEFAULT_TIMEOUT, signal: outer }: Readonly<DialOptions>,
+): Promise<C> {
+  using deadline = new Deadline(timeout, "The connection to the target", outer);
+  const { signal } = deadline;
+  signal.throwIfAborted();
+  if (proxy !== null) return await dialThrough(proxy, target, connect, signal);
+  return await connectTo("target", target, connect, signal);
 }
 
 /**
@@ -122,7 +147,7 @@ async function dialThrough(
  *
  * @example Through a proxy
  * ```ts
- * import { connectThrough, dial, readFull, writeAll } from "@ptlib/ptlib/net";
+ * import { dial, readFull, writeAll } from "@ptlib/ptlib/net";
  *
  * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
  * const proxy = { scheme: "socks5", host: "127.0.0.1", port: listener.addr.port } as const;
@@ -138,13 +163,50 @@ async function dialThrough(
  * }
  * ```
  */
+export function dial(
+  target: Readonly<Address>,
+  options?: Readonly<DialOptions & { bindAddress?: null | undefined }>,
+): Promise<Deno.TcpConn>;
+/**
+ * Connects to a target from a source address (`TOR_PT_OUTBOUND_BIND_ADDRESS_V4` and `_V6`,
+ * pt-spec section 3.2.1), directly or through the upstream proxy.
+ *
+ * `Deno.connect` has no source address, so where one applies `node:net` connects, and is loaded
+ * for it. Directly, the addresses of a name are then tried one after the other, each from the
+ * source address of its family; that needs `--allow-net` without a list.
+ *
+ * @param target An IP address without brackets or a name, and a port.
+ * @param options The source addresses, the proxy, a deadline, a signal.
+ * @returns The connection.
+ * @throws {DialError} When it fails. {@linkcode replyFor} turns it into a SOCKS reply, which is 2
+ * where Deno was not granted the source address.
+ * @throws {DOMException} A `TimeoutError` when it takes too long.
+ * @throws {unknown} The signal's reason when it aborts.
+ *
+ * @example From a source address
+ * ```ts
+ * import { dial } from "@ptlib/ptlib/net";
+ * import { readBindAddresses } from "@ptlib/ptlib/config";
+ *
+ * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const bindAddress = readBindAddresses((name) => name.endsWith("_V4") ? "203.0.113.7" : undefined);
+ * const conn = await dial(["127.0.0.1", listener.addr.port], { bindAddress });
+ * conn.close();
+ * ```
+ */
+export function dial(
+  target: Readonly<Address>,
+  options: Readonly<DialOptions>,
+): Promise<StreamConn>;
 export async function dial(
   target: Readonly<Address>,
   options: Readonly<DialOptions> = {},
-): Promise<Deno.TcpConn> {
-  const { proxy = null, timeout = DEFAULT_TIMEOUT, signal } = options;
-  using deadline = new Deadline(timeout, "The connection to the target", signal);
-  deadline.signal.throwIfAborted();
-  if (proxy !== null) return await dialThrough(proxy, target, deadline.signal);
-  return await connect(target, "target", deadline.signal);
+): Promise<StreamConn> {
+  const { bindAddress = null } = options;
+  if (bindAddress === null || bindAddress.v4 === null && bindAddress.v6 === null) {
+    return await dialBy(connectTcp, target, options);
+  }
+  const connect: Connect<StreamConn> = (address, signal) =>
+    connectBound(address, bindAddress, signal);
+  return await dialBy(connect, target, options);
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Address, ipToBytes } from "../address.ts";
+import { type Address, ipToBytes, scrubAddresses } from "../address.ts";
 import { readFull, type StreamConn, writeAll } from "./conn.ts";
 
 /** A proxy's whole reply head, which a page of cookies may precede, is no longer than this. */
@@ -108,7 +108,8 @@ function parseStatus(head: string): [status: number, reason: string] {
 
 /** A reason phrase fit for a log: printable, short, and without the address that was asked for. */
 function presentable(reason: string, host: string): string {
-  return reason.replaceAll(host, "[scrubbed]").replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
+  const scrubbed = scrubAddresses(reason).replaceAll(host, "[scrubbed]");
+  return scrubbed.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
 }
 
 /**

@@ -15,7 +15,6 @@ export {
 } from "./socks_client.ts";
 export { dial, DialError, type DialOptions } from "./dial.ts";
 export { connectHttp, HttpConnectError, type HttpCredentials } from "./http_connect.ts";
-export { connectThrough } from "./proxy.ts";
 export { replyFor } from "./reply.ts";
 export { relay, type Relayed } from "./relay.ts";
 export { type ShutdownSignal, shutdownSignal, untilAborted } from "./shutdown.ts";
@@ -27,3 +26,4 @@ export {
 } from "./socks.ts";
 export { dialOr, type DialOrOptions, ExtOrPortError } from "./ext_orport.ts";
 export { type ByteMaps, mapBytes } from "./wrap.ts";
+export { fromDuplex, toDuplex } from "./duplex.ts";

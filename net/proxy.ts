@@ -57,21 +57,6 @@ function httpThrough(
  * @throws {Deno.errors.InvalidData} When it speaks another protocol.
  * @throws {Deno.errors.UnexpectedEof} When it closed the connection instead.
  * @throws {TypeError} When the target or the credentials do not fit into the protocol.
- *
- * @example
- * ```ts
- * import { connectThrough, readFull, writeAll } from "@ptlib/ptlib/net";
- *
- * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * const { port } = listener.addr;
- * using conn = await Deno.connect({ hostname: "127.0.0.1", port });
- * using accepted = await listener.accept();
- * const proxy = { scheme: "socks4a", host: "127.0.0.1", port } as const;
- * const connected = connectThrough(conn, proxy, ["192.0.2.7", 443]);
- * await readFull(accepted, new Uint8Array(9));
- * await writeAll(accepted, Uint8Array.of(0, 90, 0, 0, 0, 0, 0, 0));
- * await connected;
- * ```
  */
 export async function connectThrough(
   conn: StreamConn,

@@ -117,7 +117,7 @@ const REFUSALS: readonly [head: string, status: number, message: string][] = [
   [
     "HTTP/1.1 503 No way to 192.0.2.7:443\r\n\r\n",
     503,
-    "The HTTP proxy replied: 503 No way to [scrubbed]:443",
+    "The HTTP proxy replied: 503 No way to [scrubbed]",
   ],
 ];
 

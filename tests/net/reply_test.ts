@@ -11,7 +11,7 @@ const REPLIES: readonly [what: string, error: unknown, reply: number][] = [
   ["a reset", new Deno.errors.ConnectionReset(), 5],
   ["an unreachable network", new Deno.errors.NetworkUnreachable(), 3],
   ["an unreachable network of node", coded("ENETUNREACH"), 3],
-  ["a source address nobody has", new Deno.errors.AddrNotAvailable(), 3],
+  ["a source address nobody has", new Deno.errors.AddrNotAvailable(), 1],
   ["an unreachable host", coded("EHOSTUNREACH"), 4],
   [
     "a name that is not found",

@@ -186,3 +186,49 @@ export function formatAddress(address: Readonly<Address>): string {
   }
   return bytes.length === 16 ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/**
+ * Tells whether an address never leaves this machine.
+ *
+ * @param host An IP address without brackets, or a host name.
+ * @returns Whether it is in 127.0.0.0/8 or is `::1`, also written as an IPv4-mapped address.
+ *
+ * @example
+ * ```ts
+ * import { isLoopback } from "@ptlib/ptlib/address";
+ *
+ * if (!isLoopback("127.0.0.53") || isLoopback("192.0.2.1")) throw new Error();
+ * ```
+ */
+export function isLoopback(host: string): boolean {
+  const bytes = ipToBytes(host);
+  if (bytes === null) return false;
+  const mapped = /^::ffff:[^:]+:[^:]+$/.test(bytesToIp(bytes));
+  const ipv4 = mapped ? bytes.subarray(12) : bytes;
+  return ipv4.length === 4 ? ipv4[0] === 127 : bytesToIp(bytes) === "::1";
+}
+
+/**
+ * Takes the IP addresses out of a text, so that it can be logged.
+ *
+ * @param text Any text, such as an error's message.
+ * @returns The text with each address, and the port behind it, replaced by `[scrubbed]`.
+ *
+ * @example
+ * ```ts
+ * import { scrubAddresses } from "@ptlib/ptlib/address";
+ *
+ * const text = scrubAddresses("cannot reach [2001:db8::1]:443 or 192.0.2.1:80");
+ * if (text !== "cannot reach [scrubbed] or [scrubbed]") throw new Error();
+ * ```
+ */
+export function scrubAddresses(text: string): string {
+  const ipv6 = /\[?([0-9a-f]*:[0-9a-f]*:(?:[0-9a-f:.]*[0-9a-f:])?)(?:%\w+)?(?:\]:[0-9]+|\])?/gi;
+  const ipv4 = /\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?\b/g;
+  return text.replace(ipv6, (word, host: string) => {
+    if (ipToBytes(host) !== null) return "[scrubbed]";
+    // node:net puts the port behind a mere colon, a sentence may have a colon of its own.
+    if (ipToBytes(host.replace(/:[0-9]*$/, "")) === null) return word;
+    return host.endsWith(":") ? "[scrubbed]:" : "[scrubbed]";
+  }).replace(ipv4, "[scrubbed]");
+}

@@ -1,5 +1,13 @@
 import { assertEquals, assertThrows } from "@std/assert";
-import { type Address, bytesToIp, formatAddress, ipToBytes, parseAddress } from "../address.ts";
+import {
+  type Address,
+  bytesToIp,
+  formatAddress,
+  ipToBytes,
+  isLoopback,
+  parseAddress,
+  scrubAddresses,
+} from "../address.ts";
 
 const ADDRESSES: [text: string, address: Address][] = [
   ["1.2.3.4:80", ["1.2.3.4", 80]],
@@ -65,6 +73,7 @@ const NO_ADDRESSES = [
   "[1:2:3:4:5:6:7]:80",
   "[1:2:3:4:5:6:7:8:9]:80",
   "[1:2:3:4::5:6:7:8]:80",
+  "[1:2:3:4:5:6:7:8::1::2]:80",
   "[:1:2:3:4:5:6:7]:80",
   "[1:2:3:4:5:6:7:]:80",
   "[12345::]:80",
@@ -176,4 +185,52 @@ Deno.test("bytesToIp() throws when there are neither 4 nor 16 bytes", () => {
   for (const length of [0, 3, 5, 15, 17]) {
     assertThrows(() => bytesToIp(new Uint8Array(length)), TypeError);
   }
+});
+
+Deno.test("isLoopback() is true for 127.0.0.0/8 and ::1 in every form, and for nothing else", () => {
+  const rows: [host: string, loopback: boolean][] = [
+    ["127.0.0.1", true],
+    ["127.255.255.255", true],
+    ["::1", true],
+    ["0:0:0:0:0:0:0:1", true],
+    ["::ffff:127.0.0.1", true],
+    ["::ffff:7f00:1", true],
+    ["::FFFF:7FFF:FFFF", true],
+    ["126.255.255.255", false],
+    ["128.0.0.1", false],
+    ["0.0.0.0", false],
+    ["::", false],
+    ["::2", false],
+    ["::ffff:7.240.0.1", false],
+    ["::ffff:0.127.0.1", false],
+    ["::ffff:7f00:1:2", false],
+    ["::127.0.0.1", false],
+    ["7f00::1", false],
+    ["localhost", false],
+    ["[::1]", false],
+    ["", false],
+  ];
+  for (const [host, loopback] of rows) assertEquals(isLoopback(host), loopback, host);
+});
+
+Deno.test("scrubAddresses() takes out every address with its port, and leaves the rest", () => {
+  const rows: [text: string, scrubbed: string][] = [
+    ["", ""],
+    ["192.0.2.1", "[scrubbed]"],
+    ["connect to 192.0.2.1:443 failed", "connect to [scrubbed] failed"],
+    ["connect to [2001:db8::1]:443: refused", "connect to [scrubbed]: refused"],
+    ["connect ECONNREFUSED 2001:db8::1:44321", "connect ECONNREFUSED [scrubbed]"],
+    [
+      "connect ECONNREFUSED 2001:db8::1:443 - Local (::1:0)",
+      "connect ECONNREFUSED [scrubbed] - Local ([scrubbed])",
+    ],
+    ["connect ECONNREFUSED 1:2:3:4:5:6:7:8:443", "connect ECONNREFUSED [scrubbed]"],
+    ["2001:db8::1: refused", "[scrubbed]: refused"],
+    ["from ::1, to 2001:DB8::A.", "from [scrubbed], to [scrubbed]."],
+    ["fe80::1%eth0 and ::ffff:192.0.2.1", "[scrubbed] and [scrubbed]"],
+    ["192.0.2.1,192.0.2.2", "[scrubbed],[scrubbed]"],
+    ["at 12:30:45 rot13: 3 of 4 failed", "at 12:30:45 rot13: 3 of 4 failed"],
+    ["ptlib 0.1.0 reads a:b", "ptlib 0.1.0 reads a:b"],
+  ];
+  for (const [text, scrubbed] of rows) assertEquals(scrubAddresses(text), scrubbed);
 });

@@ -1,6 +1,13 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
-import { type Address, bytesToIp, formatAddress, ipToBytes, parseAddress } from "../address.ts";
+import {
+  type Address,
+  bytesToIp,
+  formatAddress,
+  ipToBytes,
+  parseAddress,
+  scrubAddresses,
+} from "../address.ts";
 import {
   formatServerOptions,
   formatSmethodArgs,
@@ -120,6 +127,14 @@ Deno.test("bytesToIp() writes an IPv6 address as URL does", () => {
         16: `[${host}]`,
       }[bytes.length],
     );
+  });
+});
+
+Deno.test("scrubAddresses() leaves nothing of any address, in any form of writing it", () => {
+  forAll(address, ([host, port]) => {
+    for (const form of [host, formatAddress([host, port]), `${host}:${port}`]) {
+      assertEquals(scrubAddresses(`cannot reach ${form}`), "cannot reach [scrubbed]");
+    }
   });
 });
 

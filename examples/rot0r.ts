@@ -36,7 +36,7 @@ import {
   shutdownSignal,
   untilAborted,
 } from "@ptlib/ptlib/net";
-import type { ShutdownSignal, SocksListener, StreamConn } from "@ptlib/ptlib/net";
+import type { SocksListener, StreamConn } from "@ptlib/ptlib/net";
 
 // The transports themselves: how far the letters of each rotate.
 const ROTATIONS: Readonly<Record<string, number>> = { rot13: 13, rot26: 26 };
@@ -65,9 +65,11 @@ function reason(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-async function runClient(stop: ShutdownSignal): Promise<void> {
+async function runClient(): Promise<void> {
   // Step 1: get transport information from tor.
   const { transports, proxy } = client.init(Object.keys(ROTATIONS));
+  const bindAddress = config.readBindAddresses();
+  const stop = shutdownSignal();
   if (proxy !== null) client.reportProxySuccess(); // dial() below goes nowhere else.
 
   // Steps 2 and 3: launch each transport, and report what became of it.
@@ -87,7 +89,7 @@ async function runClient(stop: ShutdownSignal): Promise<void> {
   const carryAll = ([name, listener]: [string, SocksListener]) =>
     handleEach(listener, async (request) => {
       try {
-        const bridge = await dial(request.target, { proxy, signal: stop.end });
+        const bridge = await dial(request.target, { proxy, bindAddress, signal: stop.end });
         await relay(await request.grant(), wrap(bridge, name), { signal: stop.end });
       } catch (error) {
         log("notice", `${name}: no connection to a bridge: ${reason(error)}`);
@@ -97,9 +99,10 @@ async function runClient(stop: ShutdownSignal): Promise<void> {
   await Promise.all([...launched.map(carryAll), untilAborted(stop)]);
 }
 
-async function runServer(stop: ShutdownSignal): Promise<void> {
+async function runServer(): Promise<void> {
   // Step 1: get transport information from tor.
   const info = server.init(Object.keys(ROTATIONS));
+  const stop = shutdownSignal();
 
   // Steps 2 and 3: launch each transport, and report what became of it.
   const launched: [name: string, listener: Deno.TcpListener][] = [];
@@ -140,8 +143,7 @@ function isClient(): boolean {
 }
 
 try {
-  const stop = shutdownSignal();
-  await (isClient() ? runClient(stop) : runServer(stop));
+  await (isClient() ? runClient() : runServer());
 } catch (error) {
   if (!(error instanceof config.EnvError)) throw error;
   console.error(`rot0r is started by tor: ${error.message}`);

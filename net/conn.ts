@@ -75,6 +75,7 @@ export async function readFull<T extends Uint8Array>(
  * @param bytes What to write.
  * @returns A promise that resolves when the connection has taken them.
  * @throws {Error} What `conn.write` throws, such as `Deno.errors.BrokenPipe`.
+ * @throws {TypeError} When `conn.write` takes nothing.
  *
  * @example
  * ```ts
@@ -91,6 +92,9 @@ export async function writeAll(
   conn: Pick<StreamConn, "write">,
   bytes: Uint8Array,
 ): Promise<void> {
-  let rest = bytes;
-  while (rest.length > 0) rest = rest.subarray(await conn.write(rest));
+  for (let rest = bytes; rest.length > 0;) {
+    const count = await conn.write(rest);
+    if (!(count > 0)) throw new TypeError("write() of a connection took no byte");
+    rest = rest.subarray(count);
+  }
 }

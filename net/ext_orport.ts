@@ -6,7 +6,7 @@
  */
 
 import { type Address, bytesToIp, formatAddress, ipToBytes } from "../address.ts";
-import type { OrPorts } from "../config.ts";
+import type { BindAddresses, OrPorts } from "../config.ts";
 import { readFull, type StreamConn, writeAll } from "./conn.ts";
 import { Deadline, handshake } from "./deadline.ts";
 import { dial } from "./dial.ts";
@@ -35,10 +35,10 @@ const utf8 = new TextEncoder();
  *
  * @example
  * ```ts
- * import { dialOr, ExtOrPortError } from "@ptlib/ptlib/net";
+ * import { dialOr, ExtOrPortError, type StreamConn } from "@ptlib/ptlib/net";
  * import type { ServerInfo } from "@ptlib/ptlib/server";
  *
- * async function connect(info: ServerInfo): Promise<Deno.TcpConn | null> {
+ * async function connect(info: ServerInfo): Promise<StreamConn | null> {
  *   try {
  *     return await dialOr(info, { transport: "rot13" });
  *   } catch (error) {
@@ -68,6 +68,8 @@ export interface DialOrOptions {
   transport: string;
   /** The client's address, where there is one. */
   clientAddress?: Readonly<Address> | undefined;
+  /** The source address for each family, as {@linkcode dial} takes it. */
+  bindAddress?: Readonly<BindAddresses> | null | undefined;
   /** Ends the attempt. */
   signal?: AbortSignal | undefined;
 }
@@ -203,22 +205,23 @@ async function introduce(
  * import { dialOr } from "@ptlib/ptlib/net";
  *
  * using orport = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * using conn = await dialOr(
+ * const conn = await dialOr(
  *   { orport: ["127.0.0.1", orport.addr.port], ext_orport: null, auth_cookie_file: null },
  *   { transport: "rot13", clientAddress: ["203.0.113.7", 5678] },
  * );
- * if (conn.remoteAddr.port !== orport.addr.port) throw new Error();
+ * conn.close();
  * ```
  */
 export async function dialOr(
   info: Readonly<OrPorts>,
   options: Readonly<DialOrOptions>,
-): Promise<Deno.TcpConn> {
-  const { transport, clientAddress, signal } = options;
-  using deadline = new Deadline(TIMEOUT, "The way to tor's ORPort", signal);
+): Promise<StreamConn> {
+  const { transport, clientAddress, bindAddress, signal: outer } = options;
+  using deadline = new Deadline(TIMEOUT, "The way to tor's ORPort", outer);
+  const { signal } = deadline;
   if (info.ext_orport === null || info.auth_cookie_file === null) {
     if (info.orport === null) throw new TypeError("There is neither an ORPort nor an extended one");
-    return await dial(info.orport, { signal: deadline.signal });
+    return await dial(info.orport, { bindAddress, signal });
   }
   const commands = concat(
     clientAddress === undefined
@@ -228,7 +231,7 @@ export async function dialOr(
     command(COMMAND_DONE),
   );
   const cookie = await readCookie(info.auth_cookie_file);
-  const conn = await dial(info.ext_orport, { signal: deadline.signal });
-  await handshake(conn, deadline.signal, () => introduce(conn, cookie, commands));
+  const conn = await dial(info.ext_orport, { bindAddress, signal });
+  await handshake(conn, signal, () => introduce(conn, cookie, commands));
   return conn;
 }

@@ -38,6 +38,8 @@ async function pump(from: StreamConn, to: StreamConn, count: (bytes: number) => 
   for (;;) {
     const length = await from.read(buffer);
     if (length === null) break;
+    // A connection that never waits would keep everything else waiting.
+    if (!(length > 0)) throw new TypeError("read() of a connection gave no byte and no end");
     await writeAll(to, buffer.subarray(0, length));
     count(length);
     if (length < buffer.length) buffer = small;

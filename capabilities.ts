@@ -1,0 +1,111 @@
+/**
+ * What a program built on `run()` says of itself: `--capabilities`, `--help` and `--version`.
+ *
+ * @module
+ */
+
+/** What is said of a program. */
+export interface Program {
+  /** Its name. */
+  name: string;
+  /** Its version, where it has one. */
+  version: string | null;
+  /** Its transports, and which halves each has. */
+  transports: Readonly<Record<string, { client: boolean; server: boolean }>>;
+  /** Permission flags of Deno's that its transports need beyond those of `run()`. */
+  permissions: readonly string[];
+}
+
+const ENVIRONMENT = {
+  both: [
+    "TOR_PT_MANAGED_TRANSPORT_VER",
+    "TOR_PT_STATE_LOCATION",
+    "TOR_PT_EXIT_ON_STDIN_CLOSE",
+    "TOR_PT_OUTBOUND_BIND_ADDRESS_V4",
+    "TOR_PT_OUTBOUND_BIND_ADDRESS_V6",
+    "TOR_PT_CLIENT_TRANSPORTS",
+    "TOR_PT_SERVER_TRANSPORTS",
+  ],
+  client: ["TOR_PT_PROXY"],
+  server: [
+    "TOR_PT_SERVER_BINDADDR",
+    "TOR_PT_SERVER_TRANSPORT_OPTIONS",
+    "TOR_PT_ORPORT",
+    "TOR_PT_EXTENDED_SERVER_PORT",
+    "TOR_PT_AUTH_COOKIE_FILE",
+  ],
+};
+
+// Bridges, tor's ports and the cookie's file are not known before the start, so these flags name
+// none of them; --help says how to narrow them.
+const PERMISSIONS = {
+  client: ["--allow-env=TOR_PT_*", "--allow-net"],
+  server: ["--allow-env=TOR_PT_*", "--allow-net", "--allow-read"],
+};
+
+function describe({ name, version, transports, permissions }: Program): string {
+  const halves = (["client", "server"] as const).filter((half) =>
+    Object.values(transports).some((transport) => transport[half])
+  );
+  const flags = halves.map((half) => [half, [...PERMISSIONS[half], ...permissions]]);
+  return JSON.stringify(
+    {
+      name,
+      version,
+      transports,
+      environment: [...ENVIRONMENT.both, ...halves.flatMap((half) => ENVIRONMENT[half])],
+      permissions: Object.fromEntries(flags),
+    },
+    null,
+    2,
+  );
+}
+
+function help({ name, transports, permissions }: Program): string {
+  const halves = Object.entries(transports).map(([transport, { client, server }]) =>
+    `  ${transport} (${client ? server ? "client and server" : "client only" : "server only"})`
+  );
+  const more = permissions.map((flag) => ` ${flag}`).join("");
+  return `${name} is a program of pluggable transports. tor starts it, as torrc says:
+
+  ClientTransportPlugin NAME exec /path/to/deno run --no-prompt ... ${name}
+  ServerTransportPlugin NAME exec /path/to/deno run --no-prompt ... ${name}
+
+Transports:
+${halves.join("\n")}
+
+Permissions in place of "...":
+  client  ${PERMISSIONS.client.join(" ")}${more}
+  server  ${PERMISSIONS.server.join(" ")}${more}
+
+Narrow them where the addresses are known:
+  client  --allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)
+  server  --allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE
+  The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them.
+
+Options:
+  --capabilities  what this program can do and needs, as JSON
+  --help          this text
+  --version       the version of this program`;
+}
+
+/**
+ * Answers the arguments of a program, which a managed proxy has none of.
+ *
+ * @returns What goes to stdout, or an error for stderr.
+ */
+export function answerArguments(
+  args: readonly string[],
+  program: Program,
+): { text: string; error: boolean } {
+  const [first] = args;
+  if (args.length === 1) {
+    if (first === "--capabilities") return { text: describe(program), error: false };
+    if (first === "--help" || first === "-h") return { text: help(program), error: false };
+    if (first === "--version") {
+      return { text: `${program.name} ${program.version ?? "(no version)"}`, error: false };
+    }
+  }
+  const text = `${program.name}: unknown arguments: ${args.join(" ")} (try --help)`;
+  return { text, error: true };
+}

@@ -1,0 +1,75 @@
+/**
+ * What belongs to one carried connection, and ends with it.
+ *
+ * @module
+ */
+
+import type { StreamConn } from "./conn.ts";
+import { closeQuietly, Deadline } from "./deadline.ts";
+
+/** Rejects when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason));
+    if (signal.aborted) reject(signal.reason);
+  });
+}
+
+function checkConn(conn: StreamConn): StreamConn {
+  const methods = ["read", "write", "closeWrite", "close"] as const;
+  if (methods.every((method) => typeof conn?.[method] === "function")) return conn;
+  throw new TypeError("The transport did not return a connection with read, write and close");
+}
+
+/** The connections and the signal of one carried connection; disposing of it ends them all. */
+export class Lifetime implements Disposable {
+  readonly #controller = new AbortController();
+  readonly #owned: Pick<StreamConn, "close">[] = [];
+  readonly #outer: AbortSignal;
+  readonly #follow = () => this.#controller.abort(this.#outer.reason);
+
+  /** Starts a life that ends with `outer` at the latest. */
+  constructor(outer: AbortSignal) {
+    this.#outer = outer;
+    outer.addEventListener("abort", this.#follow);
+    if (outer.aborted) this.#follow();
+  }
+
+  /** Aborts at the end of this life. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Takes over a connection: it is closed at the end of this life, or now when that has come. */
+  own<T extends Pick<StreamConn, "close">>(conn: T): T {
+    if (this.signal.aborted) closeQuietly(conn);
+    this.#owned.push(conn);
+    return conn;
+  }
+
+  /**
+   * Lets a transport wrap or open a connection. Where that takes longer than `milliseconds`,
+   * this life ends, and what it comes to later is closed.
+   */
+  async carry(
+    milliseconds: number,
+    transport: () => StreamConn | Promise<StreamConn>,
+  ): Promise<StreamConn> {
+    using deadline = new Deadline(milliseconds, "The transport's handshake", this.signal);
+    const carrier = (async () => this.own(checkConn(await transport())))();
+    try {
+      return await Promise.race([carrier, aborted(deadline.signal)]);
+    } catch (error) {
+      carrier.catch(() => {}); // Nobody waits for it any more.
+      this.#controller.abort(error);
+      throw error;
+    }
+  }
+
+  /** Ends everything. */
+  [Symbol.dispose](): void {
+    this.#outer.removeEventListener("abort", this.#follow);
+    this.#controller.abort(new DOMException("The connection has ended", "AbortError"));
+    this.#owned.forEach(closeQuietly);
+  }
+}

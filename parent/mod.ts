@@ -4,7 +4,15 @@
  * @module
  */
 
+export { dial } from "./dial.ts";
 export type { ServerTransport } from "./environment.ts";
+export {
+  type ExtOrPortListener,
+  type ExtOrPortOptions,
+  listenExtOrPort,
+  type TransportClient,
+  type TransportConnection,
+} from "./ext_orport.ts";
 export {
   launchClient,
   type LaunchClientOptions,

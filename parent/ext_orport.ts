@@ -1,0 +1,297 @@
+/**
+ * An Extended ORPort of our own: where the server half of a transport delivers its clients, each
+ * with its address (ext-orport-spec).
+ *
+ * @module
+ */
+
+import { type Address, parseAddress } from "../address.ts";
+import { acceptHandshakes } from "../net/accept.ts";
+import { readFull, type StreamConn, writeAll } from "../net/conn.ts";
+import { closeQuietly, handshake } from "../net/deadline.ts";
+
+const SAFE_COOKIE = 1;
+const COOKIE_HEADER = "! Extended ORPort Auth Cookie !\n";
+const COOKIE_LENGTH = 32;
+const NONCE_LENGTH = 32;
+const HASH_LENGTH = 32;
+const SERVER_TO_CLIENT = "ExtORPort authentication server-to-client hash";
+const CLIENT_TO_SERVER = "ExtORPort authentication client-to-server hash";
+const COMMAND_DONE = 0x0000;
+const COMMAND_USERADDR = 0x0001;
+const COMMAND_TRANSPORT = 0x0002;
+const REPLY_OKAY = [0x10, 0x00, 0, 0];
+const REPLY_DENY = [0x10, 0x01, 0, 0];
+
+const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
+
+const utf8 = new TextEncoder();
+
+/**
+ * What a transport's server says about one of its clients.
+ *
+ * @example
+ * ```ts
+ * import type { TransportClient } from "@ptlib/ptlib/parent";
+ *
+ * const isKnown = ({ clientAddress }: TransportClient) => clientAddress !== null;
+ * ```
+ */
+export interface TransportClient {
+  /** The client's IP address without brackets and its port; `null` where the server told none. */
+  clientAddress: Address | null;
+  /** The name of the transport that the client came through; `null` where the server told none. */
+  transport: string | null;
+}
+
+/**
+ * A client of a transport, with the connection that carries what it sent through it.
+ *
+ * @example
+ * ```ts
+ * import type { TransportConnection } from "@ptlib/ptlib/parent";
+ *
+ * async function refuse({ conn }: TransportConnection): Promise<void> {
+ *   await conn.write(new TextEncoder().encode("Not today.\n"));
+ *   conn.close();
+ * }
+ * ```
+ */
+export interface TransportConnection extends TransportClient {
+  /** The connection; its next byte is the client's first. */
+  conn: Deno.TcpConn;
+}
+
+/**
+ * The options of {@linkcode listenExtOrPort}.
+ *
+ * @example
+ * ```ts
+ * import type { ExtOrPortOptions } from "@ptlib/ptlib/parent";
+ *
+ * const options: ExtOrPortOptions = { authorize: ({ transport }) => transport === "obfs4" };
+ * ```
+ */
+export interface ExtOrPortOptions {
+  /** Decides whether a client may come in; without it, every one may. To throw is to deny. */
+  authorize?: ((client: TransportClient) => boolean | Promise<boolean>) | undefined;
+  /** Ends the listener. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * An Extended ORPort that listens. Iterate over it for the connections; it answers nobody before.
+ * Disposing of it ends it.
+ *
+ * @example
+ * ```ts
+ * import type { ExtOrPortListener } from "@ptlib/ptlib/parent";
+ *
+ * async function serve(listener: ExtOrPortListener): Promise<void> {
+ *   for await (const { conn } of listener) conn.close();
+ * }
+ * ```
+ */
+export interface ExtOrPortListener extends AsyncIterable<TransportConnection>, AsyncDisposable {
+  /** Where it listens, on loopback. */
+  readonly address: Address;
+  /** The absolute path of the file that holds the cookie. Only its owner may read it. */
+  readonly cookieFile: string;
+  /** Ends it, and removes the cookie file. Connections that were handed out stay. */
+  close(): Promise<void>;
+}
+
+function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(parts.flatMap((part) => [...part]));
+}
+
+/** The peer does not do what the spec says; the connection ends without a word about it. */
+class Violation extends Error {
+  override readonly name = "Violation";
+}
+
+/** Lets the peer prove that it can read the cookie file (ext-orport-spec section 2.1). */
+async function authenticate(conn: StreamConn, key: CryptoKey): Promise<void> {
+  await writeAll(conn, Uint8Array.of(SAFE_COOKIE, 0));
+  const [chosen] = await readFull(conn, new Uint8Array(1));
+  if (chosen !== SAFE_COOKIE) throw new Violation("The peer does not take SAFE_COOKIE");
+
+  const clientNonce = await readFull(conn, new Uint8Array(NONCE_LENGTH));
+  const serverNonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
+  const said = concat(utf8.encode(SERVER_TO_CLIENT), clientNonce, serverNonce);
+  const serverHash = new Uint8Array(await crypto.subtle.sign(HMAC, key, said));
+  await writeAll(conn, concat(serverHash, serverNonce));
+
+  const clientHash = await readFull(conn, new Uint8Array(HASH_LENGTH));
+  const expected = concat(utf8.encode(CLIENT_TO_SERVER), clientNonce, serverNonce);
+  // `verify` compares in constant time.
+  const known = await crypto.subtle.verify(HMAC, key, clientHash, expected);
+  await writeAll(conn, Uint8Array.of(known ? 1 : 0));
+  if (!known) throw new Violation("The peer does not know the cookie");
+}
+
+function decodeName(body: Uint8Array): string {
+  const name = new TextDecoder().decode(body);
+  if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) throw new Violation("TRANSPORT holds no name");
+  return name;
+}
+
+/** Reads the peer's commands until DONE (ext-orport-spec section 3.1). */
+async function readCommands(conn: StreamConn): Promise<TransportClient> {
+  const client: TransportClient = { clientAddress: null, transport: null };
+  for (;;) {
+    const header = new DataView((await readFull(conn, new Uint8Array(4))).buffer);
+    const body = await readFull(conn, new Uint8Array(header.getUint16(2)));
+    switch (header.getUint16(0)) {
+      case COMMAND_DONE:
+        return client;
+      case COMMAND_USERADDR:
+        client.clientAddress = parseAddress(new TextDecoder().decode(body));
+        break;
+      case COMMAND_TRANSPORT:
+        client.transport = decodeName(body);
+        break;
+      default: // Unknown commands are skipped.
+    }
+  }
+}
+
+async function decide(
+  client: TransportClient,
+  authorize: ExtOrPortOptions["authorize"],
+): Promise<boolean> {
+  try {
+    return authorize === undefined || await authorize(client);
+  } catch {
+    return false;
+  }
+}
+
+/** The cookie in use: the key made of it, and the file that shows it to the server. */
+interface Cookie {
+  key: CryptoKey;
+  directory: string;
+  file: string;
+}
+
+/** Makes a cookie, in a directory that only we can enter. */
+async function createCookie(): Promise<Cookie> {
+  const cookie = crypto.getRandomValues(new Uint8Array(COOKIE_LENGTH));
+  const key = await crypto.subtle.importKey("raw", cookie, HMAC, false, ["sign", "verify"]);
+  const directory = await Deno.makeTempDir({ prefix: "ptlib-" });
+  try {
+    const file = `${await Deno.realPath(directory)}/extended_orport_auth_cookie`;
+    const content = concat(utf8.encode(COOKIE_HEADER), cookie);
+    await Deno.writeFile(file, content, { createNew: true, mode: 0o600 });
+    return { key, directory, file };
+  } catch (error) {
+    await Deno.remove(directory, { recursive: true });
+    throw error;
+  }
+}
+
+class Listener implements ExtOrPortListener {
+  readonly address: Address;
+  readonly cookieFile: string;
+  readonly #listener: Deno.TcpListener;
+  readonly #key: CryptoKey;
+  readonly #directory: string;
+  readonly #options: ExtOrPortOptions;
+  readonly #end = new AbortController();
+  readonly #close = () => void this.close();
+  #closing: Promise<void> | undefined;
+
+  constructor(
+    listener: Deno.TcpListener,
+    cookie: Cookie,
+    options: ExtOrPortOptions,
+  ) {
+    this.address = [listener.addr.hostname, listener.addr.port];
+    this.cookieFile = cookie.file;
+    this.#listener = listener;
+    this.#key = cookie.key;
+    this.#directory = cookie.directory;
+    this.#options = options;
+    options.signal?.addEventListener("abort", this.#close);
+    if (options.signal?.aborted) this.#close();
+  }
+
+  async #receive(conn: Deno.TcpConn): Promise<TransportConnection> {
+    await authenticate(conn, this.#key);
+    const client = await readCommands(conn);
+    const welcome = await decide(client, this.#options.authorize);
+    await writeAll(conn, Uint8Array.from(welcome ? REPLY_OKAY : REPLY_DENY));
+    if (!welcome) throw new Violation("The client was denied");
+    return { conn, ...client };
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<TransportConnection, void, void> {
+    try {
+      yield* acceptHandshakes<TransportConnection>(this.#listener, {
+        signal: this.#end.signal,
+        handshake: (conn, signal) => handshake(conn, signal, () => this.#receive(conn)),
+        discard: ({ conn }) => closeQuietly(conn),
+      });
+    } finally {
+      await this.close();
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#closing ??= this.#release();
+  }
+
+  async #release(): Promise<void> {
+    this.#options.signal?.removeEventListener("abort", this.#close);
+    this.#end.abort();
+    closeQuietly(this.#listener);
+    await Deno.remove(this.#directory, { recursive: true });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}
+
+/**
+ * Opens an Extended ORPort on a free port of 127.0.0.1, with a new cookie in a temporary
+ * directory (ext-orport-spec).
+ *
+ * Handshakes run side by side, each for 10 s at most. A peer that breaks the protocol or does not
+ * know the cookie is closed and forgotten.
+ *
+ * @param options Who may come in, and a signal that ends it.
+ * @returns The listener, to be given to {@linkcode launchServer} as `extOrPort`.
+ * @throws {Deno.errors.NotCapable} Without `--allow-net=127.0.0.1:0`, or without permission to
+ * read and write the system's directory of temporary files.
+ *
+ * @example
+ * ```ts
+ * import { dialOr } from "@ptlib/ptlib/net";
+ * import { listenExtOrPort } from "@ptlib/ptlib/parent";
+ *
+ * await using listener = await listenExtOrPort();
+ * // Stands for what a transport's server does.
+ * const dialled = dialOr(
+ *   { orport: null, ext_orport: listener.address, auth_cookie_file: listener.cookieFile },
+ *   { transport: "obfs4", clientAddress: ["203.0.113.7", 5678] },
+ * );
+ * for await (const { conn, clientAddress, transport } of listener) {
+ *   if (clientAddress?.[0] !== "203.0.113.7" || transport !== "obfs4") throw new Error();
+ *   conn.close();
+ *   break;
+ * }
+ * (await dialled).close();
+ * ```
+ */
+export async function listenExtOrPort(
+  options: Readonly<ExtOrPortOptions> = {},
+): Promise<ExtOrPortListener> {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  try {
+    return new Listener(listener, await createCookie(), options);
+  } catch (error) {
+    listener.close();
+    throw error;
+  }
+}

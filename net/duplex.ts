@@ -15,6 +15,7 @@ const CHUNK = 16 * 1024;
 /** What Deno's own connections throw where node's have these codes. */
 const CLASSES: Readonly<Record<string, new (message: string, options?: ErrorOptions) => Error>> = {
   EADDRNOTAVAIL: Deno.errors.AddrNotAvailable,
+  ECANCELED: Deno.errors.Interrupted,
   ECONNABORTED: Deno.errors.ConnectionAborted,
   ECONNREFUSED: Deno.errors.ConnectionRefused,
   ECONNRESET: Deno.errors.ConnectionReset,
@@ -25,8 +26,11 @@ const CLASSES: Readonly<Record<string, new (message: string, options?: ErrorOpti
   ETIMEDOUT: Deno.errors.TimedOut,
 };
 
+const CLOSED = "The connection was closed";
+
 const MEANINGS: Readonly<Record<string, string>> = {
   EADDRNOTAVAIL: "Address not available",
+  ECANCELED: CLOSED,
   EAI_AGAIN: "The name was not found for now",
   ECONNABORTED: "Connection aborted",
   ECONNREFUSED: "Connection refused",
@@ -35,8 +39,8 @@ const MEANINGS: Readonly<Record<string, string>> = {
   ENETUNREACH: "Network is unreachable",
   ENOTFOUND: "The name was not found",
   EPIPE: "Broken pipe",
-  ERR_STREAM_DESTROYED: "The connection was closed",
-  ERR_STREAM_PREMATURE_CLOSE: "The connection was closed",
+  ERR_STREAM_DESTROYED: CLOSED,
+  ERR_STREAM_PREMATURE_CLOSE: CLOSED,
   ETIMEDOUT: "Connection timed out",
 };
 
@@ -79,16 +83,27 @@ class DuplexConn implements StreamConn {
     return count;
   }
 
-  write(p: Uint8Array): Promise<number> {
+  async write(p: Uint8Array): Promise<number> {
     // The callback comes when the kernel has the bytes, so that waiting is the back-pressure.
-    return new Promise((resolve, reject) => {
-      this.#duplex.write(p, (error) => error ? reject(denoError(error)) : resolve(p.length));
-    });
+    await this.#settled((done) => this.#duplex.write(p, done));
+    return p.length;
   }
 
-  closeWrite(): Promise<void> {
+  async closeWrite(): Promise<void> {
+    await this.#settled((done) => this.#duplex.end(done));
+  }
+
+  /** Waits for a callback of the stream's, or for its end: it forgets its callbacks then. */
+  #settled(start: (done: (error?: Error | null) => void) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#duplex.end((error?: Error | null) => error ? reject(denoError(error)) : resolve());
+      const ended = () => done(this.#duplex.errored ?? new Deno.errors.Interrupted(CLOSED));
+      const done = (error?: Error | null) => {
+        this.#duplex.off("close", ended);
+        if (error) reject(denoError(error));
+        else resolve();
+      };
+      this.#duplex.once("close", ended);
+      start(done);
     });
   }
 

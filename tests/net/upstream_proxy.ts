@@ -96,18 +96,22 @@ export class UpstreamProxy implements Disposable {
   readonly info: { scheme: Scheme; host: string; port: number };
   /** Every target that was asked for, with the user and password given. */
   readonly requests: { target: Address; user: string; password: string }[] = [];
-  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  /** The address of every client. */
+  readonly clients: string[] = [];
+  readonly #listener: Deno.TcpListener;
   readonly #conns = new Set<Deno.TcpConn>();
 
-  /** Starts a proxy; with `instead`, every connection goes there. */
-  constructor(scheme: Scheme, instead?: Address) {
-    this.info = { scheme, host: "127.0.0.1", port: this.#listener.addr.port };
+  /** Starts a proxy at an IP address; with `instead`, every connection goes there. */
+  constructor(scheme: Scheme, instead?: Address, host = "127.0.0.1") {
+    this.#listener = Deno.listen({ hostname: host, port: 0 });
+    this.info = { scheme, host, port: this.#listener.addr.port };
     this.#serve(scheme, instead);
   }
 
   async #serve(scheme: Scheme, instead?: Address): Promise<void> {
     for await (const conn of this.#listener) {
       this.#conns.add(conn);
+      this.clients.push(conn.remoteAddr.hostname);
       this.#connect(conn, scheme, instead).catch(() => conn[Symbol.dispose]());
     }
   }

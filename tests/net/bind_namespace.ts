@@ -1,0 +1,65 @@
+/**
+ * Dials from source addresses and says on stdout what happened. Made for a network namespace with
+ * nothing in it but these addresses; `bind_test.ts` runs it there.
+ */
+
+import type { Address } from "../../address.ts";
+import { dial, type DialOptions, replyFor } from "../../net/mod.ts";
+import { UpstreamProxy } from "./upstream_proxy.ts";
+
+/** Who dials, who is dialled, and an address that is nobody's. */
+export const NEAR = { v4: "10.1.2.3", v6: "fd00::3" } as const;
+export const FAR = { v4: "10.1.2.4", v6: "fd00::4" } as const;
+const NOBODY = { v4: "10.1.2.5", v6: "fd00::5" } as const;
+
+/** A name with the addresses of FAR; one that only FAR's IPv4 address answers for. */
+export const NAME = "far.test";
+
+async function outcome(target: Address, options: DialOptions): Promise<string | number> {
+  try {
+    (await dial(target, options)).close();
+    return "connected";
+  } catch (error) {
+    return replyFor(error);
+  }
+}
+
+/** The address from which `listener` sees the dialler come. */
+async function sourceSeen(
+  listener: Deno.TcpListener,
+  target: Address,
+  options: DialOptions,
+): Promise<string> {
+  const accepting = listener.accept();
+  const conn = await dial(target, options);
+  using accepted = await accepting;
+  conn.close();
+  return accepted.remoteAddr.hostname;
+}
+
+if (import.meta.main) {
+  const bindAddress = NEAR;
+  using v4 = Deno.listen({ hostname: FAR.v4, port: 0 });
+  using v6 = Deno.listen({ hostname: FAR.v6, port: 0 });
+  using loopback = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using proxy = new UpstreamProxy("socks5", [FAR.v4, v4.addr.port], FAR.v4);
+  const seen = {
+    v4: await sourceSeen(v4, [FAR.v4, v4.addr.port], { bindAddress }),
+    v6: await sourceSeen(v6, [FAR.v6, v6.addr.port], { bindAddress }),
+    mapped: await sourceSeen(v4, [`::ffff:${FAR.v4}`, v4.addr.port], { bindAddress }),
+    otherFamily: await sourceSeen(v6, [FAR.v6, v6.addr.port], {
+      bindAddress: { v4: NEAR.v4, v6: null },
+    }),
+    loopback: await sourceSeen(loopback, ["127.0.0.1", loopback.addr.port], { bindAddress }),
+    loopbackName: await sourceSeen(loopback, ["localhost", loopback.addr.port], { bindAddress }),
+    nameV4: await sourceSeen(v4, [NAME, v4.addr.port], { bindAddress }),
+    nameV6: await sourceSeen(v6, [NAME, v6.addr.port], { bindAddress }),
+    proxied: await sourceSeen(v4, ["192.0.2.7", 443], { bindAddress, proxy: proxy.info })
+      .then(() => proxy.clients[0]),
+    nobody: await outcome([FAR.v4, v4.addr.port], { bindAddress: NOBODY }),
+    unknownName: await outcome(["unknown.test", 80], { bindAddress }),
+    unreachable: await outcome(["192.0.2.7", 80], { bindAddress }),
+    refused: await outcome([FAR.v4, 1], { bindAddress }),
+  };
+  console.log(JSON.stringify(seen));
+}

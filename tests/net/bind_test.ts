@@ -41,26 +41,33 @@ Deno.test("sourceAddress() takes no name", () => {
   assertThrows(() => sourceAddress("localhost", { v4: null, v6: null }), TypeError);
 });
 
-Deno.test({
-  name: "dial() says that Deno was not granted the source address",
-  permissions: { net: ["192.0.2.1"] },
-  async fn() {
-    for (const bindAddress of [{ v4: "192.0.2.7", v6: null }, { v4: "192.0.2.7", v6: "::7" }]) {
-      const error = await assertRejects(() => dial(["192.0.2.1", 443], { bindAddress }), DialError);
-      assertEquals(
-        error.message,
-        "The connection to the target failed: Deno was not granted the source address of " +
-          "TOR_PT_OUTBOUND_BIND_ADDRESS; add it with port 0 to --allow-net",
-      );
-      assertEquals(replyFor(error), 2);
-    }
-  },
+/** Registers a test that may use no more of the network than `net`. */
+function confined(net: string[], name: string, fn: () => Promise<void>): void {
+  const ignore = !granted(["net"]);
+  Deno.test({
+    name: ignore ? `${name} [needs --allow-net]` : name,
+    ignore,
+    permissions: { net },
+    fn,
+  });
+}
+
+confined(["192.0.2.1"], "dial() says that Deno was not granted the source address", async () => {
+  for (const bindAddress of [{ v4: "192.0.2.7", v6: null }, { v4: "192.0.2.7", v6: "::7" }]) {
+    const error = await assertRejects(() => dial(["192.0.2.1", 443], { bindAddress }), DialError);
+    assertEquals(
+      error.message,
+      "The connection to the target failed: Deno was not granted the source address of " +
+        "TOR_PT_OUTBOUND_BIND_ADDRESS; add it with port 0 to --allow-net",
+    );
+    assertEquals(replyFor(error), 2);
+  }
 });
 
-Deno.test({
-  name: "dial() from a source address says without an address that the target is not granted",
-  permissions: { net: ["127.0.0.9:0"] },
-  async fn() {
+confined(
+  ["127.0.0.9:0"],
+  "dial() from a source address says without an address that the target is not granted",
+  async () => {
     const bindAddress = { v4: "127.0.0.9", v6: null };
     const error = await assertRejects(() => dial(["192.0.2.1", 443], { bindAddress }), DialError);
     assertEquals(
@@ -69,18 +76,18 @@ Deno.test({
     );
     assertEquals(replyFor(error), 2);
   },
-});
+);
 
-Deno.test({
-  name: "dial() from a source address says that Deno was not granted to resolve a name",
-  permissions: { net: ["127.0.0.9:0"] },
-  async fn() {
+confined(
+  ["127.0.0.9:0"],
+  "dial() from a source address says that Deno was not granted to resolve a name",
+  async () => {
     const bindAddress = { v4: "127.0.0.9", v6: null };
     const error = await assertRejects(() => dial(["localhost", 443], { bindAddress }), DialError);
     assertStringIncludes(error.message, "run it with --allow-net");
     assertEquals(replyFor(error), 2);
   },
-});
+);
 
 const never = () => new AbortController().signal;
 

@@ -204,6 +204,7 @@ Deno.test("isLoopback() is true for 127.0.0.0/8 and ::1 in every form, and for n
     ["::ffff:7.240.0.1", false],
     ["::ffff:0.127.0.1", false],
     ["::ffff:7f00:1:2", false],
+    ["::ffff:7f00:7f00:1", false],
     ["::127.0.0.1", false],
     ["7f00::1", false],
     ["localhost", false],

@@ -37,3 +37,11 @@ export {
 } from "./line.ts";
 export { LineReader } from "./line_reader.ts";
 export type { Announcement } from "./negotiation.ts";
+export {
+  type Tunnel,
+  tunnelClient,
+  type TunnelClientOptions,
+  type TunnelledConnection,
+  tunnelServer,
+  type TunnelServerOptions,
+} from "./tunnel.ts";

@@ -96,11 +96,12 @@ async function run(
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(input));
   await writer.close();
-  const { success, stdout, stderr } = await child.output();
+  const { success, code, signal: ended, stdout, stderr } = await child.output();
   signal.throwIfAborted();
   const printed = new TextDecoder().decode(stdout);
   if (!success) {
-    throw new Error(`${program} failed: ${new TextDecoder().decode(stderr)}${printed}`);
+    const how = ended === null ? `ended with status ${code}` : `was ended by ${ended}`;
+    throw new Error(`${program} ${how}: ${new TextDecoder().decode(stderr)}${printed}`);
   }
   return printed;
 }

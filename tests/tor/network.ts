@@ -46,12 +46,13 @@ export interface TorNetwork extends AsyncDisposable {
   /** Aborts when one of the processes fails, with the failure as its reason. */
   readonly failed: AbortSignal;
   /**
-   * Waits until the bridge has counted a client under the transport.
-   *
-   * The Extended ORPort commands lead to this line in `geoip.c`, right where
-   * the count for `bridge-ip-transports` goes up.
+   * Waits until the bridge has counted a client under the transport. It logs so
+   * where it counts for the line `bridge-ip-transports` of its statistics, which
+   * themselves are only written once a day.
    *
    * @returns The bridge's log lines for USERADDR and for the client.
+   * @throws {TorFailed} When the bridge counts nobody in time.
+   * @throws {Error} When it counts the client under another transport.
    */
   countedClient(): Promise<{ userAddr: string; seen: string }>;
 }
@@ -114,8 +115,12 @@ class PrivateNetwork implements TorNetwork {
     using deadline = new Deadline(NOTE_MS, `Counting a client of ${transport}`, this.#signal());
     const { signal } = deadline;
     const [userAddr] = await this.#bridge.logged(/Received USERADDR.*/, signal);
-    const counted = new RegExp(`Seen client from '.*' with transport '${transport}'`);
-    const [seen] = await this.#bridge.logged(counted, signal);
+    // Relays that test the bridge's own port are clients with '<no transport>'.
+    const client = /Seen client from '.*' with transport '([^<].*)'/;
+    const [seen, counted] = await this.#bridge.logged(client, signal);
+    if (counted !== transport) {
+      throw new Error(`The bridge counted its client under ${counted}, not under ${transport}`);
+    }
     return { userAddr, seen };
   }
 
@@ -146,6 +151,7 @@ class PrivateNetwork implements TorNetwork {
         ...trusted,
         ...relayTorrc(authority.nickname),
         ...AUTHORITY_TORRC,
+        "Log notice stdout",
         `ORPort 127.0.0.1:${orPort}`,
         `DirPort 127.0.0.1:${dirPort}`,
       ]);
@@ -174,7 +180,7 @@ class PrivateNetwork implements TorNetwork {
       `ServerTransportPlugin ${transport} exec ${plainWords(serverCommand(cookie))}`,
       `ServerTransportListenAddr ${transport} ${address}`,
       // What it says of its clients, and of the Extended ORPort.
-      "Log [general,net]debug stdout",
+      "Log [general,net]debug notice stdout",
       "SafeLogging 0",
     ]);
     await bridge.logged(new RegExp(`Registered server transport '${transport}'`), signal);
@@ -192,6 +198,7 @@ class PrivateNetwork implements TorNetwork {
     const { transport, clientCommand, clientTorrc = [] } = this.#options;
     const client = await this.#start("client", [
       ...trusted,
+      "Log notice stdout",
       "SocksPort 127.0.0.1:auto",
       "UseBridges 1",
       `Bridge ${transport} ${bridgeAddress}`,
@@ -221,7 +228,6 @@ const COMMON_TORRC = [
   // When this program is killed, tor ends by itself within 15 seconds.
   `__OwningControllerProcess ${Deno.pid}`,
   "ShutdownWaitLength 0",
-  "Log notice stdout",
 ];
 
 const AUTHORITY_TORRC = [

@@ -120,13 +120,13 @@ export class TorProcess implements AsyncDisposable {
   }
 
   #failure(reason: string): TorFailed {
-    const notable = this.#lines.filter((line) => !/\[(debug|info)\]/.test(line));
+    const notable = this.#lines.filter((line) => /\[(notice|warn|err)\]/.test(line));
     return new TorFailed(this.#name, reason, notable.slice(-TAIL_LINES));
   }
 
   #explain(reason: unknown): unknown {
     const timeIsUp = reason instanceof DOMException && reason.name === "TimeoutError";
-    return timeIsUp ? this.#failure(`is what it waits for: ${reason.message}`) : reason;
+    return timeIsUp ? this.#failure(`did not get there: ${reason.message}`) : reason;
   }
 
   #kill(signal: Deno.Signal): void {

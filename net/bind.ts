@@ -13,6 +13,7 @@ import type { BindAddresses } from "../config.ts";
 import type { StreamConn } from "./conn.ts";
 import { Deadline, handshake } from "./deadline.ts";
 import { denoError, fromDuplex } from "./duplex.ts";
+import { unlessAborted } from "./unless_aborted.ts";
 
 /** How long one address of a name may keep the next one waiting, in milliseconds. */
 const LONGEST_ATTEMPT = 10_000;
@@ -118,18 +119,6 @@ export async function connectFrom(
       socket.once("close", () => reject(new Deno.errors.Interrupted("The connection was closed")));
     }));
   return conn;
-}
-
-/** Waits for what cannot be aborted itself. */
-async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 /** The addresses of a name in the order of the system's preference (RFC 6724). */

@@ -27,3 +27,4 @@ export {
 export { dialOr, type DialOrOptions, ExtOrPortError } from "./ext_orport.ts";
 export { type ByteMaps, mapBytes } from "./wrap.ts";
 export { fromDuplex, toDuplex } from "./duplex.ts";
+export { type ByteTransform, type ByteTransforms, pipeThrough } from "./pipe_through.ts";

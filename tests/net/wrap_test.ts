@@ -1,0 +1,104 @@
+import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { mapBytes, readFull, type StreamConn, writeAll } from "../../net/mod.ts";
+import { permitted } from "../permitted.ts";
+import { bytes, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
+
+/** A connection that does nothing, but for what a test gives it. */
+function fake(parts: Partial<StreamConn>): StreamConn {
+  return {
+    read: () => Promise.resolve(null),
+    write: (p) => Promise.resolve(p.length),
+    closeWrite: () => Promise.resolve(),
+    close: () => {},
+    ...parts,
+  };
+}
+
+const untouched = { read: () => {}, write: () => {} };
+
+/** A cipher whose key stream goes on with every byte: a byte too much or too few shows. */
+function counterCipher(): (bytes: Uint8Array) => void {
+  let counter = 0;
+  return (bytes) => {
+    for (const index of bytes.keys()) bytes[index] = (bytes[index] ?? 0) ^ (counter++ * 31);
+  };
+}
+
+Deno.test("mapBytes() changes each byte once where the connection takes only some", async () => {
+  const taken: number[] = [];
+  const conn = mapBytes(
+    fake({
+      write(p) {
+        taken.push(...p.subarray(0, 3));
+        return Promise.resolve(Math.min(3, p.length));
+      },
+    }),
+    { ...untouched, write: counterCipher() },
+  );
+  const sent = Uint8Array.from({ length: 100 }, (_, index) => index);
+  await writeAll(conn, Uint8Array.from(sent.subarray(0, 41)));
+  await writeAll(conn, Uint8Array.from(sent.subarray(41)));
+  const received = Uint8Array.from(taken);
+  counterCipher()(received);
+  assertEquals(received, sent);
+});
+
+Deno.test("mapBytes() hands on the caller's own buffer", async () => {
+  const given = Uint8Array.of(1, 2, 3);
+  let got: Uint8Array | undefined;
+  const conn = mapBytes(
+    fake({ write: (p) => Promise.resolve((got = p).length) }),
+    { ...untouched, write: (p) => p.fill(7) },
+  );
+  assertEquals(await conn.write(given), 3);
+  assertStrictEquals(got?.buffer, given.buffer);
+  assertEquals(given, Uint8Array.of(7, 7, 7));
+});
+
+Deno.test("mapBytes() changes nothing of the buffer behind the bytes read", async () => {
+  const conn = mapBytes(
+    fake({ read: (p) => Promise.resolve((p.set([1, 2]), 2)) }),
+    { ...untouched, read: (p) => p.fill(7) },
+  );
+  const into = new Uint8Array(4);
+  assertEquals(await conn.read(into), 2);
+  assertEquals(into, Uint8Array.of(7, 7, 0, 0));
+});
+
+Deno.test("mapBytes() gives the end of the stream as it is", async () => {
+  const read = () => {
+    throw new Error("no bytes to change");
+  };
+  assertEquals(await mapBytes(fake({}), { ...untouched, read }).read(new Uint8Array(4)), null);
+});
+
+Deno.test("mapBytes() rejects with the connection's error, and with the function's", async () => {
+  const broken = fake({
+    read: () => Promise.reject(new Deno.errors.ConnectionReset()),
+    write: () => Promise.reject(new Deno.errors.BrokenPipe()),
+  });
+  const buffer = new Uint8Array(1);
+  const conn = mapBytes(broken, untouched);
+  await assertRejects(() => conn.read(buffer), Deno.errors.ConnectionReset);
+  await assertRejects(() => conn.write(buffer), Deno.errors.BrokenPipe);
+  const fail = () => {
+    throw new RangeError("bad bytes");
+  };
+  const failing = mapBytes(fake({ read: () => Promise.resolve(1) }), { read: fail, write: fail });
+  await assertRejects(() => failing.read(buffer), RangeError);
+  await assertRejects(() => failing.write(buffer), RangeError);
+});
+
+permitted(["net"], "mapBytes() wraps what it wrapped, and half-closes", async () => {
+  using pair = await tcpPair();
+  const add = (places: number) => (p: Uint8Array) => p.forEach((byte, i) => p[i] = byte + places);
+  const inner = mapBytes(pair.near, { read: add(-1), write: add(1) });
+  const conn = mapBytes(inner, { read: add(-2), write: add(2) });
+  await writeAll(conn, bytes("abc"));
+  await conn.closeWrite();
+  assertEquals(await takeAll(pair.far), bytes("def"));
+  await pair.far.write(bytes("def"));
+  assertEquals(await takeText(conn, 3), "abc");
+  conn.close();
+  await assertRejects(() => readFull(pair.near, new Uint8Array(1)), Deno.errors.BadResource);
+});

@@ -27,6 +27,7 @@ const LAST_BREATH = 1_000;
 
 const MOST_LAST_LINES = 10;
 const LONGEST_LAST_LINE = 500;
+const TOO_LONG = "(a line that is too long to show)";
 const MOST_UNREAD_MESSAGES = 256;
 
 /**
@@ -56,6 +57,11 @@ export interface LaunchOptions {
   env?: Readonly<Record<string, string>> | undefined;
   /** How long it may take to report its methods, in milliseconds. Default: 60,000. */
   timeout?: number | undefined;
+  /**
+   * Is called with each line of its stdout, as it came and before it means anything. It may hold
+   * control characters.
+   */
+  onStdout?: ((line: string) => void) | undefined;
   /** Is called with each line of its stderr, as it came. It may hold control characters. */
   onStderr?: ((line: string) => void) | undefined;
   /** Ends the launch, and later the program, as {@linkcode TransportProcess.close} does. */
@@ -189,6 +195,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   readonly #child: Child;
   readonly #lastLines = new LastLines();
   readonly #started = Promise.withResolvers<void>();
+  readonly #onStdout: ((line: string) => void) | undefined;
   readonly #onStderr: ((line: string) => void) | undefined;
   #messages: ReadableStreamDefaultController<Announcement> | undefined;
   #fault: LaunchError | null = null;
@@ -200,6 +207,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
     options: LaunchOptions,
   ) {
     this.#negotiation = negotiation;
+    this.#onStdout = options.onStdout;
     this.#onStderr = options.onStderr;
     this.messages = new ReadableStream({
       start: (controller) => void (this.#messages = controller),
@@ -226,6 +234,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   }
 
   #receive(line: string | null): void {
+    this.#onStdout?.(line ?? TOO_LONG);
     if (this.#fault !== null) return;
     try {
       const message = this.#negotiation.receive(line);
@@ -246,7 +255,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   }
 
   #hear(line: string | null): void {
-    const text = line ?? "(a line that is too long to show)";
+    const text = line ?? TOO_LONG;
     this.#lastLines.push(text);
     this.#onStderr?.(text);
   }

@@ -58,7 +58,6 @@ export async function* acceptAll(
       let conn: Deno.TcpConn;
       try {
         conn = await listener.accept();
-        conn.setNoDelay();
       } catch (error) {
         // What is thrown once the listener is closed.
         if (error instanceof Deno.errors.BadResource) return;
@@ -68,6 +67,12 @@ export async function* acceptAll(
         continue;
       }
       milliseconds = FIRST_PAUSE;
+      try {
+        conn.setNoDelay();
+      } catch {
+        closeQuietly(conn); // Its peer is gone already.
+        continue;
+      }
       yield conn;
     }
   } finally {

@@ -41,6 +41,7 @@ export interface StreamConn {
  * @param into What to fill.
  * @returns `into`.
  * @throws {Deno.errors.UnexpectedEof} When the stream ends first.
+ * @throws {TypeError} When `conn.read` gives neither a byte nor an end.
  *
  * @example
  * ```ts
@@ -63,6 +64,8 @@ export async function readFull<T extends Uint8Array>(
     if (count === null) {
       throw new Deno.errors.UnexpectedEof("The peer closed the connection in mid-message");
     }
+    // A connection that never waits would keep everything else waiting.
+    if (!(count > 0)) throw new TypeError("read() of a connection gave no byte and no end");
     filled += count;
   }
   return into;

@@ -1,0 +1,91 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { closeQuietly, Deadline, handshake } from "../../net/mod.ts";
+import { FakeTimers } from "../timers.ts";
+import { IdleConn } from "./idle_conn.ts";
+
+Deno.test("Deadline aborts with a TimeoutError that says what took how long", async () => {
+  using timers = new FakeTimers();
+  using deadline = new Deadline(1_500, "The greeting");
+  assert(!deadline.signal.aborted);
+  await timers.fire(1_500);
+  assertEquals(deadline.signal.reason.name, "TimeoutError");
+  assertEquals(deadline.signal.reason.message, "The greeting took longer than 1.5 s");
+});
+
+Deno.test("Deadline aborts with the reason of the outer signal", () => {
+  const outer = new AbortController();
+  const reason = new Error("shutdown");
+  using deadline = new Deadline(60_000, "The greeting", outer.signal);
+  outer.abort(reason);
+  assertStrictEquals(deadline.signal.reason, reason);
+});
+
+Deno.test("Deadline aborts at once when the outer signal has aborted before", () => {
+  const reason = new Error("shutdown");
+  using deadline = new Deadline(60_000, "The greeting", AbortSignal.abort(reason));
+  assertStrictEquals(deadline.signal.reason, reason);
+});
+
+Deno.test("Deadline does not abort any more when it is disposed of, and leaves no timer", () => {
+  using timers = new FakeTimers();
+  const outer = new AbortController();
+  const deadline = new Deadline(60_000, "The greeting", outer.signal);
+  deadline[Symbol.dispose]();
+  outer.abort();
+  assertEquals(timers.pending, []);
+  assert(!deadline.signal.aborted);
+});
+
+Deno.test("handshake() leaves the connection open when its steps succeed", async () => {
+  const end = new AbortController();
+  const conn = new IdleConn();
+  assertEquals(await handshake(conn, end.signal, () => Promise.resolve(42)), 42);
+  end.abort();
+  assert(!conn.closed);
+});
+
+Deno.test("handshake() closes the connection when a step fails", async () => {
+  const conn = new IdleConn();
+  const steps = () => Promise.reject(new Error("malformed"));
+  await assertRejects(
+    () => handshake(conn, new AbortController().signal, steps),
+    Error,
+    "malformed",
+  );
+  assert(conn.closed);
+});
+
+Deno.test("handshake() closes the connection under a waiting step when the signal aborts", async () => {
+  const end = new AbortController();
+  const conn = new IdleConn();
+  const reason = new Error("too late");
+  const waiting = handshake(conn, end.signal, () => conn.read(new Uint8Array(1)));
+  end.abort(reason);
+  // Not what the interrupted step threw.
+  assertStrictEquals(await waiting.catch((error) => error), reason);
+  assert(conn.closed);
+});
+
+Deno.test("handshake() takes no step when the signal has aborted before", async () => {
+  const conn = new IdleConn();
+  let stepped = false;
+  const steps = () => Promise.resolve(stepped = true);
+  await assertRejects(() => handshake(conn, AbortSignal.abort(), steps), DOMException);
+  assert(conn.closed && !stepped);
+});
+
+Deno.test("handshake() fails when the signal aborts behind the last step", async () => {
+  const end = new AbortController();
+  const conn = new IdleConn();
+  const steps = () => Promise.resolve(end.abort());
+  await assertRejects(() => handshake(conn, end.signal, steps), DOMException);
+  assert(conn.closed);
+});
+
+Deno.test("closeQuietly() says nothing about a connection that is closed", () => {
+  closeQuietly({
+    close() {
+      throw new Deno.errors.BadResource("Bad resource ID");
+    },
+  });
+});

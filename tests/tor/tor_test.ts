@@ -1,29 +1,54 @@
 /** A private Tor network whose client and bridge meet through rot13. */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assertEquals, assertGreater, assertMatch } from "@std/assert";
+import { formatAddress } from "../../address.ts";
+import { UpstreamProxy } from "../net/upstream_proxy.ts";
 import { granted, permitted } from "../permitted.ts";
 import { downloadThrough } from "./download.ts";
 import { startTorNetwork } from "./network.ts";
 import { INSTALL, missingPrograms } from "./programs.ts";
 import { rot0rClient, rot0rServer } from "./rot0r.ts";
 
-const name = "rot0r carries the traffic of a Tor client that its bridge counts under rot13";
-const missing = granted(["run"]) ? missingPrograms() : [];
+const SIZE = 1 << 20;
 
-if (missing.length > 0) {
+/** Registers a test that needs tor, ignored with the reason where there is none. */
+function torTest(name: string, fn: () => Promise<void>): void {
+  const missing = granted(["run"]) ? missingPrograms() : [];
+  if (missing.length === 0) return permitted(["net", "read", "write", "run"], name, fn);
   const reason = `[needs ${missing.join(" and ")}; ${INSTALL}]`;
-  Deno.test({ name: `${name} ${reason}`, ignore: true, fn: () => {} });
-} else {
-  permitted(["net", "read", "write", "run"], name, async () => {
+  Deno.test({ name: `${name} ${reason}`, ignore: missing.length > 0, fn });
+}
+
+torTest("rot0r carries a Tor client's traffic that its bridge counts under rot13", async () => {
+  await using network = await startTorNetwork({
+    transport: "rot13",
+    clientCommand: rot0rClient,
+    serverCommand: rot0rServer,
+  });
+  const { userAddr, seen } = await network.countedClient();
+  assertMatch(userAddr, /to '127\.0\.0\.1:[1-9]\d*'/);
+  assertEquals(seen, "Seen client from '127.0.0.1' with transport 'rot13'");
+  const { bytes } = await downloadThrough(network.socksPort, SIZE, network.failed);
+  assertEquals(bytes, SIZE);
+});
+
+for (const [scheme, option] of [["socks5", "Socks5Proxy"], ["http", "HTTPSProxy"]] as const) {
+  torTest(`rot0r sends all bridge traffic through the proxy of ${option}`, async () => {
+    using proxy = new UpstreamProxy(scheme);
+    const address = formatAddress([proxy.info.host, proxy.info.port]);
+    let bridge = "";
     await using network = await startTorNetwork({
       transport: "rot13",
-      clientCommand: rot0rClient,
+      clientCommand: (peer) => {
+        bridge = peer;
+        return rot0rClient(address); // Deno lets it connect to nothing but the proxy.
+      },
       serverCommand: rot0rServer,
+      clientTorrc: [`${option} ${address}`],
     });
-    const { userAddr, seen } = await network.countedClient();
-    assertMatch(userAddr, /to '127\.0\.0\.1:[1-9]\d*'/);
-    assertEquals(seen, "Seen client from '127.0.0.1' with transport 'rot13'");
-    const { bytes } = await downloadThrough(network.socksPort, 1 << 20, network.failed);
-    assertEquals(bytes, 1 << 20);
+    const { bytes } = await downloadThrough(network.socksPort, SIZE, network.failed);
+    assertEquals(bytes, SIZE);
+    assertGreater(proxy.requests.length, 0);
+    for (const { target } of proxy.requests) assertEquals(formatAddress(target), bridge);
   });
 }

@@ -158,8 +158,7 @@ class ClientTunnel implements Tunnel {
     this.#listener = listener;
     this.#bridge = options.bridge;
     this.#onEnd = options.onEnd;
-    this.#accept();
-    this.exited = this.#exit();
+    this.exited = this.#exit(this.#accept());
   }
 
   async #accept(): Promise<void> {
@@ -184,9 +183,10 @@ class ClientTunnel implements Tunnel {
     this.#onEnd?.(connection);
   }
 
-  async #exit(): Promise<TransportExit> {
+  async #exit(accepting: Promise<void>): Promise<TransportExit> {
     const exit = await this.process.exited;
     this.#end.abort();
+    await accepting;
     await Promise.all(this.#open);
     return exit;
   }

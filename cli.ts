@@ -1,0 +1,96 @@
+/**
+ * The command `ptlib`: tunnels through any pluggable transport.
+ *
+ * ```sh
+ * deno run -A jsr:@ptlib/ptlib/cli --help
+ * deno install -gA -n ptlib jsr:@ptlib/ptlib/cli
+ * ```
+ *
+ * @module
+ */
+
+import { client } from "./cli/client.ts";
+import { type Command, UsageError } from "./cli/command.ts";
+import { server } from "./cli/server.ts";
+import { complain, print } from "./cli/terminal.ts";
+import { LaunchError } from "./parent/mod.ts";
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map([
+  ["client", client],
+  ["server", server],
+]);
+
+function overview(): string {
+  const rows = Array.from(COMMANDS, ([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
+  return `Usage: ptlib COMMAND [OPTION]...
+
+${rows.join("\n")}
+
+'ptlib COMMAND --help' tells more.`;
+}
+
+/** Whether the user asks for help; behind `--` the words are another program's. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const own = end === -1 ? args : args.slice(0, end);
+  return own.includes("--help") || own.includes("-h");
+}
+
+/** Whether an error is the world's fault, so that its message alone is enough. */
+function isExpected(error: unknown): error is Error {
+  return error instanceof LaunchError ||
+    Object.values(Deno.errors).some((type) => error instanceof type);
+}
+
+/** The sentence of an error, with those of its causes. */
+function explain(error: Error): string {
+  const { message, cause } = error;
+  return cause instanceof Error ? `${message}\n  because: ${explain(cause)}` : message;
+}
+
+async function run(name: string, command: Command, args: readonly string[]): Promise<number> {
+  try {
+    return await command.run(args);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      complain(`ptlib ${name}: ${error.message}`);
+      complain(`'ptlib ${name} --help' tells more.`);
+      return 2;
+    }
+    if (!isExpected(error)) throw error;
+    complain(`ptlib ${name}: ${explain(error)}`);
+    return 1;
+  }
+}
+
+/**
+ * Runs the command `ptlib`.
+ *
+ * @param args The command line.
+ * @returns The exit status: 0 for success, 1 for a failure, 2 for a wrong command line.
+ *
+ * @example
+ * ```ts
+ * import { main } from "@ptlib/ptlib/cli";
+ *
+ * if (await main(["client", "--help"]) !== 0) throw new Error();
+ * ```
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  const command = name === undefined ? undefined : COMMANDS.get(name);
+  if (name !== undefined && command !== undefined) {
+    if (!asksForHelp(rest)) return await run(name, command, rest);
+    print(command.help);
+    return 0;
+  }
+  if (name === "help" || asksForHelp(args)) {
+    print(overview());
+    return 0;
+  }
+  complain(name === undefined ? "There is no command." : `There is no command ${name}.`);
+  complain(overview());
+  return 2;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

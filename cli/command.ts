@@ -1,0 +1,57 @@
+/**
+ * What a command of `ptlib` is, and how its arguments are read.
+ *
+ * @module
+ */
+
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+
+/** One command of `ptlib`. */
+export interface Command {
+  /** What it does, in a few words, for the list of commands. */
+  readonly summary: string;
+  /** What `ptlib NAME --help` prints. */
+  readonly help: string;
+  /**
+   * Runs it.
+   *
+   * @param args The arguments behind its name.
+   * @returns The exit status: 0 for success.
+   * @throws {UsageError} When the arguments are wrong.
+   */
+  run(args: readonly string[]): Promise<number>;
+}
+
+/** The command line is wrong; the message says how, and names the option. */
+export class UsageError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "UsageError";
+}
+
+/** Options by their long names; one that may come several times is an array. */
+export type OptionValues = Readonly<
+  Record<string, string | boolean | (string | boolean)[] | undefined>
+>;
+
+/**
+ * Splits arguments into options and the program behind `--`.
+ *
+ * @param args The arguments of a command.
+ * @param options What options there are.
+ * @returns The options, and the program with its arguments; empty where there is no `--`.
+ * @throws {UsageError} When an option is unknown or lacks its value, or a word stands alone.
+ */
+export function splitArguments(
+  args: readonly string[],
+  options: ParseArgsOptionsConfig,
+): { values: OptionValues; program: string[] } {
+  const end = args.indexOf("--");
+  const own = end === -1 ? [...args] : args.slice(0, end);
+  try {
+    const { values } = parseArgs({ args: own, options, strict: true, allowPositionals: false });
+    return { values, program: end === -1 ? [] : args.slice(end + 1) };
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new UsageError(cause.message, { cause });
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Keeping tunnels open until somebody ends them, or one of them dies.
+ *
+ * @module
+ */
+
+import type { Announcement, TransportExit, Tunnel } from "../parent/mod.ts";
+import { complain, note, quote } from "./terminal.ts";
+
+/** How long the signal may come behind the end of a program that got it too, in milliseconds. */
+const SIGNAL_LAG = 300;
+
+/** Aborts on the first SIGINT or SIGTERM; the second ends this process at once. */
+class Interrupt implements Disposable {
+  readonly #controller = new AbortController();
+  // Windows has no SIGTERM.
+  readonly #signals = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"] as const
+    : ["SIGINT", "SIGTERM"] as const;
+  readonly #onSignal = () => {
+    if (this.signal.aborted) Deno.exit(1);
+    note("ending ...");
+    this.#controller.abort();
+  };
+
+  constructor() {
+    for (const signal of this.#signals) Deno.addSignalListener(signal, this.#onSignal);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Resolves when it aborts, or after a time in milliseconds where one is given. */
+  wait(milliseconds?: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = milliseconds === undefined ? undefined : setTimeout(resolve, milliseconds);
+    this.signal.addEventListener("abort", () => resolve());
+    if (this.signal.aborted) resolve();
+    return promise.finally(() => clearTimeout(timer));
+  }
+
+  [Symbol.dispose](): void {
+    for (const signal of this.#signals) Deno.removeSignalListener(signal, this.#onSignal);
+  }
+}
+
+function inWords(said: Announcement): string | null {
+  switch (said.kind) {
+    case "log":
+      return said.severity === "info" || said.severity === "debug" ? null : said.message;
+    case "status":
+      return [...said.values].map((pair) => pair.join("=")).join(" ");
+    case "status-version":
+      return `${said.implementation} ${said.version}`;
+  }
+}
+
+/** Tells what a program says through the protocol. */
+async function listen(program: string, messages: ReadableStream<Announcement>): Promise<void> {
+  for await (const said of messages) {
+    const words = inWords(said);
+    if (words !== null) quote(program, words);
+  }
+}
+
+/** A tunnel, and the program that it runs on. */
+export interface OpenTunnel {
+  tunnel: Tunnel;
+  program: string;
+}
+
+function obituary(program: string, { code, signal, fault }: TransportExit): string {
+  if (fault !== null) return `${program} broke the protocol: ${fault.message}`;
+  return `${program} ended by itself, with ${signal ?? `status ${code}`}`;
+}
+
+/**
+ * Opens tunnels, and keeps them open until SIGINT or SIGTERM, or until a program dies.
+ *
+ * @param open Opens them one after the other; `signal` ends that.
+ * @returns The exit status: 1 when a program died.
+ */
+export async function supervise(
+  open: (signal: AbortSignal) => AsyncIterable<OpenTunnel>,
+): Promise<number> {
+  using interrupt = new Interrupt();
+  await using tunnels = new AsyncDisposableStack();
+  const deaths: Promise<string>[] = [];
+  try {
+    for await (const { tunnel, program } of open(interrupt.signal)) {
+      tunnels.use(tunnel);
+      listen(program, tunnel.process.messages);
+      deaths.push(tunnel.exited.then((exit) => obituary(program, exit)));
+    }
+  } catch (error) {
+    if (interrupt.signal.aborted) return 0;
+    throw error;
+  }
+  const death = await Promise.race([interrupt.wait(), ...deaths]);
+  // Ctrl-C reaches the programs too, and they may be faster.
+  if (death !== undefined) await interrupt.wait(SIGNAL_LAG);
+  if (interrupt.signal.aborted || death === undefined) return 0;
+  complain(death);
+  return 1;
+}

@@ -1,0 +1,283 @@
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { LineReader } from "../parent/mod.ts";
+import { readFull } from "../net/mod.ts";
+import { permitted } from "./permitted.ts";
+
+const CLI = new URL("../cli.ts", import.meta.url).href;
+
+const PLAIN = [
+  Deno.execPath(),
+  "run",
+  "--no-config",
+  "--no-prompt",
+  "--allow-all",
+  new URL("./parent/plain_transport.ts", import.meta.url).href,
+];
+
+/** `ptlib` with these arguments. */
+function ptlib(args: readonly string[], env: Record<string, string> = {}): Deno.Command {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-config", "--no-prompt", "--allow-all", CLI, ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+    env,
+  });
+}
+
+async function finished(args: readonly string[], env: Record<string, string> = {}) {
+  const { code, stdout, stderr } = await ptlib(args, env).output();
+  const [out, err] = [stdout, stderr].map((bytes) => new TextDecoder().decode(bytes));
+  return { code, out: out ?? "", err: err ?? "" };
+}
+
+/** A `ptlib` that goes on running. */
+class Running implements AsyncDisposable {
+  readonly child: Deno.ChildProcess;
+  readonly err: string[] = [];
+  readonly #stdout: Promise<string>;
+  readonly #stderr: Promise<void>;
+  #wake = Promise.withResolvers<void>();
+
+  constructor(args: readonly string[], env: Record<string, string> = {}) {
+    this.child = ptlib(args, env).spawn();
+    this.#stdout = new Response(this.child.stdout).text();
+    this.#stderr = this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    const reader = new LineReader();
+    for await (const chunk of this.child.stderr) {
+      this.err.push(...reader.push(chunk).map(String));
+      this.#wake.resolve();
+      this.#wake = Promise.withResolvers();
+    }
+    this.#wake.promise.catch(() => {}); // Perhaps nobody waits for a line any more.
+    this.#wake.reject(new Error(`ptlib has ended:\n${this.err.join("\n")}`));
+  }
+
+  /** What a line on stderr says, as soon as there is one, or as many as asked for. */
+  async says(pattern: RegExp, times = 1): Promise<RegExpExecArray> {
+    for (;;) {
+      const { promise } = this.#wake;
+      const matches = this.err.map((line) => pattern.exec(line)).filter((match) => match !== null);
+      const match = matches[times - 1];
+      if (match !== undefined) return match;
+      await promise;
+    }
+  }
+
+  async end(signal: Deno.Signal = "SIGTERM"): Promise<{ code: number; out: string }> {
+    try {
+      this.child.kill(signal);
+    } catch {
+      // It has ended by itself.
+    }
+    const { code } = await this.child.status;
+    await this.#stderr;
+    return { code, out: await this.#stdout };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.end();
+  }
+}
+
+/** A test of the command in a directory of its own. */
+function command(name: string, use: (directory: string) => Promise<void>): void {
+  permitted(["net", "run", "read", "write"], name, async () => {
+    const directory = await Deno.makeTempDir();
+    try {
+      await use(directory);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  });
+}
+
+/** A service that returns what it is sent. */
+function listenEcho(): Deno.TcpListener {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  serve(listener);
+  return listener;
+}
+
+async function serve(listener: Deno.TcpListener): Promise<void> {
+  for await (const conn of listener) conn.readable.pipeTo(conn.writable).catch(() => {});
+}
+
+async function echo(port: number, text: string): Promise<string> {
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  const bytes = new TextEncoder().encode(text);
+  await conn.write(bytes);
+  return new TextDecoder().decode(await readFull(conn, new Uint8Array(bytes.length)));
+}
+
+/** Whether nothing is left of a process. */
+function hasEnded(pid: number): boolean {
+  try {
+    Deno.kill(pid, "SIGCONT");
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+/** Splits a line as a shell does, as far as this tool quotes. */
+function shellWords(line: string): string[] {
+  return [...line.matchAll(/(?:'[^']*'|\\.|[^\s'\\])+/g)].map(([word]) =>
+    word.replace(/'([^']*)'|\\(.)/g, (_, quoted, escaped) => quoted ?? escaped)
+  );
+}
+
+command("ptlib prints help on stdout, for itself and for each command", async () => {
+  const overview = await finished(["--help"]);
+  assertEquals([overview.code, overview.err], [0, ""]);
+  for (const name of ["client", "server"]) {
+    assertStringIncludes(overview.out, `  ${name} `);
+    const help = await finished([name, "--help"]);
+    assertEquals([help.code, help.err], [0, ""]);
+    assertStringIncludes(help.out, `Usage: ptlib ${name} `);
+    assert(help.out.split("\n").every((line) => line.length <= 80));
+  }
+});
+
+command(
+  "ptlib names what is wrong with its command line, and ends with status 2",
+  async (directory) => {
+    const good = ["--transport", "a", "--listen", "127.0.0.1:0"];
+    const config = `${directory}/config.json`;
+    await Deno.writeTextFile(
+      config,
+      JSON.stringify({
+        tunnels: [{ transport: "a", listen: "127.0.0.1:0", bridge: 5, command: ["x"] }],
+      }),
+    );
+    const rows: [string[], string][] = [
+      [[], "There is no command"],
+      [["dance"], "There is no command dance"],
+      [["client", ...good, "--bridge", "127.0.0.1:1"], "There is no program"],
+      [["client", ...good, "--", "x"], "--bridge is missing"],
+      [
+        ["client", ...good, "--bridge", "example.com:1", "--", "x"],
+        "--bridge is malformed: the host",
+      ],
+      [["client", ...good, "--bridge", "127.0.0.1:0", "--", "x"], "nobody listens on port 0"],
+      [
+        ["client", ...good, "--bridge", "127.0.0.1:1", "--args", "k", "--", "x"],
+        "--args is malformed",
+      ],
+      [
+        ["client", ...good, "--bridge", "127.0.0.1:1", "--proxy", "ftp://x", "--", "x"],
+        "--proxy is malformed: the scheme",
+      ],
+      [["client", "--forward", "x"], "--forward"],
+      [["client", "word"], "word"],
+      [["client", "--config", config, "--listen", "127.0.0.1:1"], "--config stands alone"],
+      [["client", "--config", config], "Tunnel 1 of " + config + ": bridge is no string"],
+      [["server", "--config", config], "Tunnel 1 of " + config + ": bridge is no option"],
+      [
+        ["server", ...good, "--forward", "127.0.0.1:1", "--option", "k", "--", "x"],
+        "--option is malformed",
+      ],
+    ];
+    await Promise.all(rows.map(async ([args, message]) => {
+      const { code, out, err } = await finished(args);
+      assertEquals([code, out], [2, ""], err);
+      assertStringIncludes(err, message);
+    }));
+  },
+);
+
+command("ptlib ends with status 1 and the reason when a program cannot be launched", async () => {
+  const args = ["--transport", "a", "--listen", "127.0.0.1:0", "--bridge", "127.0.0.1:1"];
+  const missing = await finished(["client", ...args, "--", "no-such-program"]);
+  assertEquals(missing.code, 1);
+  assertStringIncludes(missing.err, 'There is no program "no-such-program"');
+  const program = `console.log("ENV-ERROR no \\x1b[2J luck")`;
+  const refusing = await finished(["client", ...args, "--", Deno.execPath(), "eval", program]);
+  assertEquals(refusing.code, 1);
+  assertStringIncludes(refusing.err, "cannot use its environment: no ?[2J luck");
+});
+
+command(
+  "ptlib server prints a command line for ptlib client, and both tunnel until SIGTERM",
+  async (directory) => {
+    using service = listenEcho();
+    const state = { XDG_STATE_HOME: directory };
+    const listen = ["--transport", "plain", "--listen", "127.0.0.1:0"];
+    const forward = ["--forward", `127.0.0.1:${service.addr.port}`];
+    await using server = new Running(["server", ...listen, ...forward, "--", ...PLAIN], state);
+    await server.says(/clients connect with/);
+    const [, serverPort] = await server.says(/listening on 127\.0\.0\.1:(\d+)/);
+    const bridge = `127.0.0.1:${serverPort}`;
+    assertEquals((await Deno.stat(`${directory}/ptlib/plain-127.0.0.1_0`)).isDirectory, true);
+    const options = [...listen, "--bridge", bridge, "--args", "key=a\\;b"];
+    await using client = new Running(["client", ...options, "--", ...PLAIN]);
+    const [, clientPort] = await client.says(/listening on 127\.0\.0\.1:(\d+)/);
+    assertEquals(await echo(Number(clientPort), "hello"), "hello");
+    await client.says(/a connection ended: 5 bytes sent, 5 bytes received/);
+    assertEquals(await client.end(), { code: 0, out: "" });
+    assertEquals(client.err.at(-1), "connections: 1, 5 bytes sent, 5 bytes received");
+
+    const { code, out } = await server.end("SIGINT");
+    assertEquals(code, 0);
+    const printed = ["ptlib", "client", ...options, "--", ...PLAIN];
+    printed[5] = "127.0.0.1:1234";
+    assertEquals(shellWords(out.trimEnd()), printed);
+  },
+);
+
+command("ptlib client removes its state and tells of a program that dies", async (directory) => {
+  // It says where it keeps its state, takes one line as a connection, and dies.
+  const program = `
+    console.error("state " + Deno.env.get("TOR_PT_STATE_LOCATION"));
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    console.log("VERSION 1\\nCMETHOD a socks5 127.0.0.1:" + listener.addr.port + "\\nCMETHODS DONE");
+    await listener.accept();
+    console.error("last words \\x07");
+    Deno.exit(3);`;
+  const args = ["--transport", "a", "--listen", "127.0.0.1:0", "--bridge", "127.0.0.1:1"];
+  const env = { TMPDIR: directory };
+  const client = new Running(["client", ...args, "--", Deno.execPath(), "eval", program], env);
+  const [, state] = await client.says(/state (.+)/);
+  assertEquals((await Deno.stat(state!)).isDirectory, true);
+  const [, port] = await client.says(/listening on 127\.0\.0\.1:(\d+)/);
+  using _conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+  const { code } = await client.child.status;
+  await client.end().catch(() => {});
+  assertEquals(code, 1);
+  const err = client.err.join("\n");
+  assertStringIncludes(err, "ended by itself, with status 3");
+  assertStringIncludes(err, "last words ?");
+  assertEquals([...Deno.readDirSync(directory)], []);
+});
+
+command("ptlib client --config opens several tunnels, and none outlives it", async (directory) => {
+  using service = listenEcho();
+  const tunnel = {
+    transport: "plain",
+    listen: "127.0.0.1:0",
+    bridge: `127.0.0.1:${service.addr.port}`,
+    state: `${directory}/state`,
+  };
+  // Two programs, the second of which tells its process id.
+  const tell = `console.error("pid " + Deno.pid); await import(${JSON.stringify(PLAIN.at(-1))})`;
+  const config = {
+    tunnels: [
+      { ...tunnel, command: PLAIN },
+      { ...tunnel, command: [Deno.execPath(), "eval", "--no-config", tell] },
+    ],
+  };
+  await Deno.writeTextFile(`${directory}/config.json`, JSON.stringify(config));
+  await using client = new Running(["client", "--config", `${directory}/config.json`]);
+  const [, pid] = await client.says(/pid (\d+)/);
+  for (const times of [1, 2]) {
+    const [, port] = await client.says(/listening on 127\.0\.0\.1:(\d+)/, times);
+    assertEquals(await echo(Number(port), "hi"), "hi");
+  }
+  const { code } = await client.end();
+  assertEquals(code, 0);
+  assert(hasEnded(Number(pid)));
+  assertMatch(client.err.join("\n"), /connections: 2, 4 bytes sent/);
+});

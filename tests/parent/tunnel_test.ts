@@ -1,0 +1,185 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { readFull, type SocksReplyError } from "../../net/mod.ts";
+import {
+  dial,
+  launchClient,
+  launchServer,
+  listenExtOrPort,
+  tunnelClient,
+  type TunnelledConnection,
+  tunnelServer,
+} from "../../parent/mod.ts";
+import { permitted } from "../permitted.ts";
+
+const utf8 = new TextEncoder();
+
+const PLAIN = [
+  Deno.execPath(),
+  "run",
+  "--no-config",
+  "--no-prompt",
+  "--allow-all",
+  new URL("./plain_transport.ts", import.meta.url).href,
+];
+
+/** A test with a directory for state. */
+function tunnelling(name: string, use: (state: string) => Promise<void>): void {
+  permitted(["net", "run", "read", "write"], name, async () => {
+    const state = await Deno.makeTempDir();
+    try {
+      await use(state);
+    } finally {
+      await Deno.remove(state, { recursive: true });
+    }
+  });
+}
+
+/** A service that reads to the end, and only then answers with what it has read. */
+function listenPatiently(): Deno.TcpListener {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  serve(listener);
+  return listener;
+}
+
+async function serve(listener: Deno.TcpListener): Promise<void> {
+  for await (const conn of listener) answer(conn);
+}
+
+async function answer(conn: Deno.TcpConn): Promise<void> {
+  using _conn = conn;
+  const bytes = new Uint8Array(await new Response(copy(conn)).arrayBuffer());
+  await conn.write(bytes);
+}
+
+/** The bytes of a connection that stays open when they have ended. */
+function copy(conn: Deno.TcpConn): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      const into = new Uint8Array(1024);
+      const length = await conn.read(into);
+      if (length === null) controller.close();
+      else controller.enqueue(into.subarray(0, length));
+    },
+  });
+}
+
+tunnelling(
+  "tunnelClient() and tunnelServer() carry bytes and half-closes to a service and back",
+  async (state) => {
+    using service = listenPatiently();
+    await using far = await tunnelServer(PLAIN, {
+      transport: "plain",
+      listen: ["127.0.0.1", 0],
+      forward: ["127.0.0.1", service.addr.port],
+      stateDirectory: `${state}/server`,
+    });
+    const ended = Promise.withResolvers<TunnelledConnection>();
+    await using near = await tunnelClient(PLAIN, {
+      transport: "plain",
+      listen: ["127.0.0.1", 0],
+      bridge: far.address,
+      args: far.args,
+      stateDirectory: `${state}/client`,
+      onEnd: ended.resolve,
+    });
+    assertEquals([...near.args], [["key", "a;b"]]);
+    const [hostname, port] = near.address;
+    using conn = await Deno.connect({ hostname, port });
+    await conn.write(utf8.encode("hello"));
+    await conn.closeWrite();
+    assertEquals(await readFull(conn, new Uint8Array(5)), utf8.encode("hello"));
+    assertEquals(await conn.read(new Uint8Array(1)), null);
+    assertEquals(await ended.promise, { sent: 5, received: 5, error: null });
+  },
+);
+
+tunnelling(
+  "tunnelClient() closes a connection for which there is no way, and tells why",
+  async (state) => {
+    const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    closed.close();
+    const ended = Promise.withResolvers<TunnelledConnection>();
+    await using near = await tunnelClient(PLAIN, {
+      transport: "plain",
+      listen: ["127.0.0.1", 0],
+      bridge: ["127.0.0.1", closed.addr.port],
+      stateDirectory: state,
+      onEnd: ended.resolve,
+    });
+    const [hostname, port] = near.address;
+    using conn = await Deno.connect({ hostname, port });
+    assertEquals(await conn.read(new Uint8Array(1)), null);
+    const { error } = await ended.promise;
+    assertEquals((error as Error).message.includes("connection refused (5)"), true);
+  },
+);
+
+tunnelling("Tunnel.close() ends its listener, its connections and its program", async (state) => {
+  using service = listenPatiently();
+  const near = await tunnelClient(PLAIN, {
+    transport: "plain",
+    listen: ["127.0.0.1", 0],
+    bridge: ["127.0.0.1", service.addr.port],
+    stateDirectory: state,
+  });
+  const [hostname, port] = near.address;
+  using conn = await Deno.connect({ hostname, port });
+  await conn.write(utf8.encode("x"));
+  const exit = await near.close();
+  assertEquals([exit.code, exit.signal], [0, null]);
+  assertEquals(await conn.read(new Uint8Array(1)).catch(() => null), null);
+  await assertRejects(() => Deno.connect({ hostname, port }), Deno.errors.ConnectionRefused);
+});
+
+tunnelling(
+  "Tunnel.exited resolves when the program dies, and with it the tunnel",
+  async (state) => {
+    const near = await tunnelClient(PLAIN, {
+      transport: "plain",
+      listen: ["127.0.0.1", 0],
+      bridge: ["127.0.0.1", 1],
+      stateDirectory: state,
+    });
+    const [hostname, port] = near.address;
+    Deno.kill(near.process.pid, "SIGKILL");
+    assertEquals((await near.exited).signal, "SIGKILL");
+    await assertRejects(() => Deno.connect({ hostname, port }), Deno.errors.ConnectionRefused);
+  },
+);
+
+tunnelling("tunnelClient() frees its port when the program cannot be launched", async (state) => {
+  const taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const listen: [string, number] = ["127.0.0.1", taken.addr.port];
+  const options = { transport: "plain", bridge: listen, listen, stateDirectory: state };
+  await assertRejects(() => tunnelClient(PLAIN, options), Deno.errors.AddrInUse);
+  taken.close();
+  await assertRejects(() => tunnelClient(["no-such-program"], options), Error, "no program");
+  Deno.listen({ hostname: "127.0.0.1", port: taken.addr.port }).close();
+});
+
+tunnelling(
+  "launchServer() and listenExtOrPort() bring a client with its address, and dial() its replies",
+  async (state) => {
+    await using extOrPort = await listenExtOrPort();
+    await using server = await launchServer(PLAIN, {
+      transports: { plain: { bindAddress: ["127.0.0.1", 0] } },
+      extOrPort,
+      stateDirectory: `${state}/server`,
+    });
+    await using client = await launchClient(PLAIN, {
+      transports: ["plain"],
+      stateDirectory: `${state}/client`,
+    });
+    const [near, far] = [client.methods["plain"]!, server.methods["plain"]!];
+    const refused = await assertRejects(() => dial(near, far.address, [["key", "wrong"]]), Error);
+    assertEquals((refused.cause as SocksReplyError).code, 2);
+    using through = await dial(near, far.address, far.args);
+    await through.write(utf8.encode("early"));
+    for await (const { conn, clientAddress, transport } of extOrPort) {
+      using _conn = conn;
+      assertEquals([clientAddress?.[0], transport], ["127.0.0.1", "plain"]);
+      assertEquals(await readFull(conn, new Uint8Array(5)), utf8.encode("early"));
+      break;
+    }
+  },
+);

@@ -28,3 +28,4 @@ export { dialOr, type DialOrOptions, ExtOrPortError } from "./ext_orport.ts";
 export { type ByteMaps, mapBytes } from "./wrap.ts";
 export { fromDuplex, toDuplex } from "./duplex.ts";
 export { type ByteTransform, type ByteTransforms, pipeThrough } from "./pipe_through.ts";
+export { startTls, type StartTlsOptions, type TlsStreamConn } from "./tls.ts";

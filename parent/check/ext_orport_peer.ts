@@ -1,0 +1,185 @@
+/**
+ * The parent's side of the Extended ORPort, one message at a time, so that each can be wrong
+ * (ext-orport-spec).
+ *
+ * @module
+ */
+
+import { formatAddress } from "../../address.ts";
+import { type Bench, freshPath } from "./bench.ts";
+import type { Variables } from "./environment.ts";
+import type { Far } from "./far.ts";
+import { type Route, route } from "./route.ts";
+import { join } from "./socks_message.ts";
+import { Failed, Skipped } from "./verdict.ts";
+import { hex, type Wire } from "./wire.ts";
+
+/** Commands and replies. */
+export const DONE = 0x0000;
+/** The client's address. */
+export const USERADDR = 0x0001;
+/** The transport's name. */
+export const TRANSPORT = 0x0002;
+/** Go on. */
+export const OKAY = 0x1000;
+/** Do not. */
+export const DENY = 0x1001;
+/** Not used. */
+export const CONTROL = 0x1002;
+
+const SAFE_COOKIE = 1;
+const MOST_COMMANDS = 100;
+const utf8 = new TextEncoder();
+
+/** The first half of a cookie file. */
+export const COOKIE_HEADER: Uint8Array = utf8.encode("! Extended ORPort Auth Cookie !\n");
+
+/** A server whose parent has an Extended ORPort. */
+export interface Extended {
+  readonly way: Route;
+  /** The Extended ORPort. */
+  readonly port: Far;
+  /** The secret in the cookie file. */
+  readonly cookie: Uint8Array<ArrayBuffer>;
+  /** Where the cookie file is. */
+  readonly path: string;
+}
+
+/** A command of the transport, or a reply to it. */
+export interface Command {
+  readonly code: number;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** A secret for a cookie file. */
+export function freshCookie(): Uint8Array<ArrayBuffer> {
+  return crypto.getRandomValues(new Uint8Array(32));
+}
+
+/** Starts a server with an Extended ORPort. */
+export async function extended(
+  bench: Bench,
+  options: { file?: Uint8Array<ArrayBuffer>; changes?: Variables } = {},
+): Promise<Extended> {
+  const cookie = freshCookie();
+  const { file = join(COOKIE_HEADER, cookie), changes = {} } = options;
+  const path = freshPath(bench.subject, "cookie");
+  await Deno.writeFile(path, file, { mode: 0o600 });
+  const port = bench.listen();
+  const way = await route(bench, {
+    far: port,
+    changes: {
+      TOR_PT_EXTENDED_SERVER_PORT: formatAddress(port.address),
+      TOR_PT_AUTH_COOKIE_FILE: path,
+      TOR_PT_ORPORT: null,
+      ...changes,
+    },
+  });
+  return { way, port, cookie, path };
+}
+
+async function hmac(cookie: Uint8Array<ArrayBuffer>, ...parts: readonly Uint8Array[]) {
+  const algorithm = { name: "HMAC", hash: "SHA-256" };
+  const key = await crypto.subtle.importKey("raw", cookie, algorithm, false, ["sign"]);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, join(...parts)));
+}
+
+/** The nonces of an authentication. */
+export interface Nonces {
+  readonly client: Uint8Array<ArrayBuffer>;
+  readonly server: Uint8Array<ArrayBuffer>;
+}
+
+/** What the parent proves with. */
+export function serverHash(cookie: Uint8Array<ArrayBuffer>, nonces: Nonces) {
+  const text = utf8.encode("ExtORPort authentication server-to-client hash");
+  return hmac(cookie, text, nonces.client, nonces.server);
+}
+
+/** What the transport proves with. */
+export function clientHash(cookie: Uint8Array<ArrayBuffer>, nonces: Nonces) {
+  const text = utf8.encode("ExtORPort authentication client-to-server hash");
+  return hmac(cookie, text, nonces.client, nonces.server);
+}
+
+/** Offers types of authentication and takes the choice. */
+export async function offer(wire: Wire, ...types: readonly number[]): Promise<number> {
+  await wire.send(Uint8Array.of(...types, 0));
+  return (await wire.receive(1, "a choice of authentication, 1 byte"))[0] ?? 0;
+}
+
+/** Takes the transport's nonce and gives ours. */
+export async function exchangeNonces(wire: Wire): Promise<Nonces> {
+  const client = await wire.receive(32, "a nonce of 32 bytes");
+  return { client, server: freshCookie() };
+}
+
+/** Goes through the whole authentication; resolves to the hash that the transport sent. */
+export async function authenticate(
+  wire: Wire,
+  cookie: Uint8Array<ArrayBuffer>,
+): Promise<{ nonces: Nonces; hash: Uint8Array<ArrayBuffer> }> {
+  const type = await offer(wire, SAFE_COOKIE);
+  if (type !== SAFE_COOKIE) throw new Failed("01, SAFE_COOKIE", hex(Uint8Array.of(type)));
+  const nonces = await exchangeNonces(wire);
+  await wire.send(join(await serverHash(cookie, nonces), nonces.server));
+  const hash = await wire.receive(32, "a hash of 32 bytes");
+  return { nonces, hash };
+}
+
+/** Takes one command. */
+export async function readCommand(wire: Wire): Promise<Command> {
+  const header = new DataView((await wire.receive(4, "a command and its length, 4 bytes")).buffer);
+  const body = await wire.receive(header.getUint16(2), "the body of a command");
+  return { code: header.getUint16(0), body };
+}
+
+/** Takes the commands up to DONE. */
+export async function readCommands(wire: Wire): Promise<Command[]> {
+  const commands: Command[] = [];
+  while (commands.at(-1)?.code !== DONE) {
+    if (commands.length === MOST_COMMANDS) throw new Failed("DONE", `${MOST_COMMANDS} others`);
+    commands.push(await readCommand(wire));
+  }
+  return commands;
+}
+
+/** A reply, with a body or without. */
+export function reply(code: number, body: Uint8Array = new Uint8Array()): Uint8Array<ArrayBuffer> {
+  const header = new DataView(new ArrayBuffer(4));
+  header.setUint16(0, code);
+  header.setUint16(2, body.length);
+  return join(new Uint8Array(header.buffer), body);
+}
+
+/** A connection that has come as far as DONE. */
+export interface Introduced {
+  readonly user: Wire;
+  readonly far: Wire;
+  readonly commands: readonly Command[];
+}
+
+/** What fails here is another check's business. */
+export async function precondition<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error;
+    throw new Skipped(`needs ${error.expected} at the Extended ORPort, but ${error.got}`);
+  }
+}
+
+/** Takes one connection up to DONE, without an answer yet. */
+export async function introduced(
+  { way, cookie }: Extended,
+  early: Uint8Array = new Uint8Array(),
+): Promise<Introduced> {
+  const { user, far } = await way.open();
+  await user.send(early);
+  const commands = await precondition((async () => {
+    await authenticate(far, cookie);
+    await far.send(Uint8Array.of(1));
+    return await readCommands(far);
+  })());
+  return { user, far, commands };
+}

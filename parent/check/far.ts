@@ -1,0 +1,106 @@
+/**
+ * Where a transport's connections arrive: a bridge, an ORPort or a proxy of ours.
+ *
+ * @module
+ */
+
+import type { Address } from "../../address.ts";
+import { closeQuietly } from "../../net/deadline.ts";
+import { settled } from "./patience.ts";
+import { Wire } from "./wire.ts";
+
+/** Where connections arrive, one by one. */
+export interface Arrivals {
+  readonly address: Address;
+  /** Takes the next connection; null when none comes. */
+  accept(): Promise<Wire | null>;
+}
+
+/** A listener that takes connections at once and hands them out one by one. */
+export class Far implements Arrivals, Disposable {
+  readonly address: Address;
+  readonly #listener: Deno.TcpListener;
+  readonly #patience: number;
+  readonly #wires: Wire[] = [];
+  readonly #all: Wire[] = [];
+  #wake = Promise.withResolvers<void>();
+
+  constructor(patience: number, hostname = "127.0.0.1", port = 0) {
+    this.#listener = Deno.listen({ hostname, port });
+    this.#patience = patience;
+    this.address = [this.#listener.addr.hostname, this.#listener.addr.port];
+    this.#acceptAll();
+  }
+
+  async #acceptAll(): Promise<void> {
+    try {
+      for await (const conn of this.#listener) {
+        const wire = new Wire(conn, this.#patience);
+        this.#wires.push(wire);
+        this.#all.push(wire);
+        this.#wake.resolve();
+      }
+    } catch {
+      // Closed.
+    }
+  }
+
+  /** Takes the next connection; null when none comes. */
+  async accept(): Promise<Wire | null> {
+    const deadline = Date.now() + this.#patience;
+    for (;;) {
+      const wire = this.#wires.shift();
+      if (wire !== undefined) return wire;
+      this.#wake = Promise.withResolvers();
+      const left = deadline - Date.now();
+      if (left <= 0 || await settled(this.#wake.promise.then(() => true), left) === null) {
+        return null;
+      }
+    }
+  }
+
+  /**
+   * How many connections came that nobody has taken. One of our own is made and waited for, so
+   * that whatever was on its way before it has arrived.
+   */
+  async uninvited(): Promise<number> {
+    const [hostname, port] = this.address;
+    using sentinel = await Deno.connect({ hostname, port });
+    const marker = (sentinel.localAddr as Deno.NetAddr).port;
+    for (let count = 0;; count++) {
+      const wire = await this.accept();
+      if (wire === null) return count;
+      if ((wire.conn as Deno.TcpConn).remoteAddr.port === marker) return count;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeQuietly(this.#listener);
+    for (const wire of this.#all) wire[Symbol.dispose]();
+  }
+}
+
+/**
+ * A loopback address where nobody listens, or null where none could be found.
+ *
+ * The port has just been ours, so the system gives it to nobody for a while.
+ */
+export async function refusingAddress(): Promise<Address | null> {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { hostname, port } = listener.addr;
+    listener.close();
+    if (await refuses([hostname, port])) return [hostname, port];
+  }
+  return null;
+}
+
+/** Whether nobody listens at an address. */
+export async function refuses([hostname, port]: Readonly<Address>): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname, port })).close();
+    return false;
+  } catch {
+    return true;
+  }
+}

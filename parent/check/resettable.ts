@@ -1,0 +1,103 @@
+/**
+ * Connections that can be reset. A `Deno.TcpConn` cannot send a reset, a socket of `node:net` can.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+import type { Address } from "../../address.ts";
+import type { StreamConn } from "../../net/conn.ts";
+import type { Arrivals } from "./far.ts";
+import { settled } from "./patience.ts";
+import { Wire } from "./wire.ts";
+
+/** A connection with a reset. */
+class Resettable implements StreamConn {
+  readonly #socket: Socket;
+  readonly #chunks: ReadableStreamDefaultReader<Uint8Array>;
+  #rest = new Uint8Array();
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#chunks = new ReadableStream<Uint8Array>({
+      start(controller) {
+        socket.on("data", (chunk: Uint8Array) => controller.enqueue(new Uint8Array(chunk)));
+        socket.once("end", () => controller.close());
+        socket.once("error", (error) => controller.error(error));
+      },
+    }).getReader();
+    this.#chunks.closed.catch(() => {}); // The next read says so.
+  }
+
+  async read(p: Uint8Array): Promise<number | null> {
+    while (this.#rest.length === 0) {
+      const { value, done } = await this.#chunks.read();
+      if (done) return null;
+      this.#rest = new Uint8Array(value);
+    }
+    const taken = this.#rest.subarray(0, p.length);
+    p.set(taken);
+    this.#rest = this.#rest.slice(taken.length);
+    return taken.length;
+  }
+
+  write(p: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) =>
+      this.#socket.write(p, (error) => error ? reject(error) : resolve(p.length))
+    );
+  }
+
+  closeWrite(): Promise<void> {
+    return new Promise((resolve) => this.#socket.end(resolve));
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+}
+
+/** Resets a connection made here. */
+export function reset(wire: Wire): void {
+  if (wire.conn instanceof Resettable) wire.conn.reset();
+}
+
+/** Connects. */
+export async function connectResettable(
+  [host, port]: Readonly<Address>,
+  patience: number,
+): Promise<Wire> {
+  const { connect } = await import("node:net");
+  const socket = connect({ host, port, allowHalfOpen: true });
+  await new Promise<void>((resolve, reject) => {
+    socket.once("connect", resolve);
+    socket.once("error", reject);
+  });
+  return new Wire(new Resettable(socket), patience);
+}
+
+/** Listens. */
+export async function listenResettable(patience: number): Promise<Arrivals & Disposable> {
+  const { createServer } = await import("node:net");
+  const wires: Wire[] = [];
+  const first = Promise.withResolvers<Wire>();
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const wire = new Wire(new Resettable(socket), patience);
+    wires.push(wire);
+    first.resolve(wire);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("The listener has no port");
+  return {
+    address: [address.address, address.port],
+    accept: () => settled(first.promise, patience),
+    [Symbol.dispose]() {
+      server.close();
+      for (const wire of wires) wire[Symbol.dispose]();
+    },
+  };
+}

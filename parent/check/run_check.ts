@@ -1,0 +1,100 @@
+/**
+ * One check, from its bench to its verdict.
+ *
+ * @module
+ */
+
+import { Bench, type SharedPrograms, type Subject } from "./bench.ts";
+import type { Task } from "./catalogue.ts";
+import { commandLine } from "./environment.ts";
+import { settled } from "./patience.ts";
+import { Failed, Skipped } from "./verdict.ts";
+
+/**
+ * What came of a check.
+ *
+ * @example
+ * ```ts
+ * import type { Verdict } from "@ptlib/ptlib/parent";
+ *
+ * function inWords(verdict: Verdict): string {
+ *   if (verdict.outcome === "ok") return "ok";
+ *   if (verdict.outcome === "skipped") return `skipped: ${verdict.reason}`;
+ *   return `expected ${verdict.expected}, got ${verdict.got}`;
+ * }
+ * if (inWords({ outcome: "ok" }) !== "ok") throw new Error();
+ * ```
+ */
+export type Verdict =
+  | { readonly outcome: "ok" }
+  | {
+    readonly outcome: "failed";
+    /** What a good program does. */
+    readonly expected: string;
+    /** What this one did. */
+    readonly got: string;
+    /** How to see it by hand: a command for a shell, and what to do then. */
+    readonly byHand: string;
+  }
+  | {
+    readonly outcome: "skipped";
+    /** What the check needs and did not get. */
+    readonly reason: string;
+  };
+
+/** A check takes no more than so many of its longest waits. */
+const WAITS = 6;
+
+function byHand(bench: Bench, hand: string | undefined): string {
+  if (bench.lastStart === null) return hand ?? "";
+  const { command, environment } = bench.lastStart;
+  const line = commandLine(command, environment).replaceAll(bench.subject.directory, "/tmp/check");
+  return hand === undefined ? line : `${line}; then ${hand}`;
+}
+
+function verdictOf(error: unknown, bench: Bench, task: Task): Verdict {
+  if (error instanceof Skipped) return { outcome: "skipped", reason: error.reason };
+  const { expected, got } = error instanceof Failed
+    ? error
+    : new Failed("a check that comes to its end", String(error));
+  return { outcome: "failed", expected, got, byHand: byHand(bench, task.check.hand) };
+}
+
+async function attempt(
+  subject: Subject,
+  shared: SharedPrograms,
+  task: Task,
+  stop: AbortSignal,
+  fresh: boolean,
+): Promise<{ verdict: Verdict; usedShared: boolean }> {
+  await using bench = new Bench(subject, task.role, shared, fresh);
+  const limit = WAITS * subject.patience;
+  let verdict: Verdict = { outcome: "ok" };
+  // What the check waits for ends with its bench.
+  const clear = () => void bench[Symbol.asyncDispose]();
+  stop.addEventListener("abort", clear);
+  try {
+    const done = await settled(task.check.run(bench).then(() => true), limit);
+    if (done === null) throw new Failed(`an end within ${limit / 1000} s`, "none");
+  } catch (error) {
+    verdict = verdictOf(error, bench, task);
+  } finally {
+    stop.removeEventListener("abort", clear);
+  }
+  return { verdict, usedShared: bench.usedShared };
+}
+
+/**
+ * Makes a check. What does not hold on a program that other checks use at the same time is looked
+ * at again on one of its own: it could have been their doing.
+ */
+export async function runCheck(
+  subject: Subject,
+  shared: SharedPrograms,
+  task: Task,
+  stop: AbortSignal,
+): Promise<Verdict> {
+  const first = await attempt(subject, shared, task, stop, false);
+  const final = first.verdict.outcome === "ok" || !first.usedShared || stop.aborted;
+  return final ? first.verdict : (await attempt(subject, shared, task, stop, true)).verdict;
+}

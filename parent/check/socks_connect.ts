@@ -1,0 +1,31 @@
+/**
+ * A whole SOCKS5 handshake with a client transport, as tor does it.
+ *
+ * @module
+ */
+
+import type { Address } from "../../address.ts";
+import { argumentFields, greeting, NO_AUTH, PASSWORD, request } from "./socks_message.ts";
+import { hex, type Wire } from "./wire.ts";
+
+/** Where a client transport is asked to connect, and with which arguments. */
+export interface Target {
+  readonly address: Address;
+  readonly args: string;
+}
+
+/** Goes through a SOCKS handshake; resolves to the reply's code, or to what went wrong. */
+export async function socksConnect(wire: Wire, target: Target): Promise<number | string> {
+  const method = target.args === "" ? NO_AUTH : PASSWORD;
+  await wire.send(greeting(method));
+  const choice = await wire.receive(2, "a choice of method");
+  if (choice[1] !== method) return `the choice of method was ${hex(choice)}`;
+  if (method === PASSWORD) {
+    await wire.send(argumentFields(target.args));
+    const answer = await wire.receive(2, "an answer to the arguments");
+    if (answer[1] !== 0) return `the answer to the arguments was ${hex(answer)}`;
+  }
+  await wire.send(request(target.address));
+  const reply = await wire.receive(10, "a SOCKS reply of 10 bytes");
+  return reply[1] ?? 0xff;
+}

@@ -28,7 +28,8 @@ const PASSED_THROUGH = Deno.build.os === "windows"
 
 /** The variables of ours that a child gets: those it needs, as far as we may read them. */
 export function passedThrough(): Record<string, string> {
-  const env: Record<string, string> = {};
+  // A child that is a Deno would look up the host of its updates, around any upstream proxy.
+  const env: Record<string, string> = { DENO_NO_UPDATE_CHECK: "1" };
   for (const variable of PASSED_THROUGH) {
     if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
     const value = Deno.env.get(variable);

@@ -51,7 +51,7 @@ export interface LaunchOptions {
   stateDirectory: string;
   /**
    * More environment variables, and other values for those that are set here. Of ours, a child
-   * gets `PATH`, `HOME`, `TMPDIR`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, `XDG_CACHE_HOME` and `DENO_DIR`,
+   * gets `PATH`, `HOME`, `TMPDIR`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, `XDG_CACHE_HOME` and `DENO_DIR`, no update check of a Deno,
    * or what a program needs on Windows.
    */
   env?: Readonly<Record<string, string>> | undefined;

@@ -1,0 +1,312 @@
+import { assert, assertEquals, assertInstanceOf, assertLessOrEqual } from "@std/assert";
+import { spy } from "@std/testing/mock";
+import { relay, type Relayed, writeAll } from "../../net/mod.ts";
+import { permitted } from "../permitted.ts";
+import { IdleConn } from "./idle_conn.ts";
+import { connectResettable, type ResettableConn } from "./resettable_conn.ts";
+import { bytes, takeAll, takeText } from "./scripted_peer.ts";
+
+/** A connection of a peer with one side of the relay. */
+interface Peer {
+  conn: ResettableConn;
+  side: Deno.TcpConn;
+}
+
+async function peer(): Promise<Peer> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const [conn, side] = await Promise.all([connectResettable(port), listener.accept()]);
+  return { conn, side };
+}
+
+/** Two peers with a relay between them. */
+async function relayed(
+  use: (near: ResettableConn, far: ResettableConn, done: Promise<Relayed>) => Promise<void>,
+  { swapped = false, signal }: { swapped?: boolean; signal?: AbortSignal } = {},
+): Promise<void> {
+  const [a, b] = await Promise.all([peer(), peer()]);
+  using near = a.conn;
+  using far = b.conn;
+  const [first, second] = swapped ? [b.side, a.side] : [a.side, b.side];
+  await use(near, far, relay(first, second, { signal }));
+}
+
+/** How a stream ended for its reader. */
+async function end(conn: ResettableConn): Promise<"end" | "reset"> {
+  try {
+    await takeAll(conn);
+    return "end";
+  } catch (error) {
+    assertInstanceOf(error, Deno.errors.ConnectionReset);
+    return "reset";
+  }
+}
+
+async function digest(data: Uint8Array<ArrayBuffer>): Promise<string> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", data)).toHex();
+}
+
+/** `length` bytes that never repeat, so that none can be lost, doubled or swapped unseen. */
+function stream(length: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Uint32Array.from({ length: Math.ceil(length / 4) }, (_, i) => i).buffer)
+    .subarray(0, length);
+}
+
+async function sendAll(conn: ResettableConn, data: Uint8Array): Promise<void> {
+  await writeAll(conn, data);
+  await conn.closeWrite();
+}
+
+permitted(["net"], "relay() carries both ways at once, whole, and counts the bytes", async () => {
+  await relayed(async (near, far, done) => {
+    const [there, back] = [stream(3_000_001), stream(2_000_003).reverse()];
+    const [arrived, returned] = await Promise.all([
+      takeAll(far),
+      takeAll(near),
+      sendAll(near, there),
+      sendAll(far, back),
+    ]);
+    assertEquals(await digest(arrived), await digest(there));
+    assertEquals(await digest(returned), await digest(back));
+    assertEquals(await done, { sent: 3_000_001, received: 2_000_003, error: null });
+  });
+});
+
+for (const swapped of [false, true]) {
+  const which = swapped ? "second" : "first";
+
+  permitted(
+    ["net"],
+    `relay() half-closes behind the end of the ${which} connection and lets the other finish`,
+    () =>
+      relayed(async (near, far, done) => {
+        await near.write(bytes("a question"));
+        await near.closeWrite();
+        assertEquals(new TextDecoder().decode(await takeAll(far)), "a question");
+        // The other direction is open, one message after the other.
+        for (const word of ["a ", "long ", "answer"]) {
+          await far.write(bytes(word));
+          assertEquals(await takeText(near, word.length), word);
+        }
+        await far.closeWrite();
+        assertEquals(await end(near), "end");
+        const { sent, received, error } = await done;
+        assertEquals([sent, received].sort(), [10, 13]);
+        assertEquals(error, null);
+      }, { swapped }),
+  );
+
+  permitted(
+    ["net"],
+    `relay() ends both when the ${which} connection is reset`,
+    () =>
+      relayed(async (near, far, done) => {
+        await near.write(bytes("x"));
+        await takeText(far, 1);
+        near.reset();
+        await end(far);
+        assertInstanceOf((await done).error, Deno.errors.ConnectionReset);
+      }, { swapped }),
+  );
+
+  permitted(
+    ["net"],
+    `relay() ends both when the ${which} one is reset behind a half-close`,
+    () =>
+      relayed(async (near, far, done) => {
+        await far.closeWrite();
+        assertEquals(await end(near), "end");
+        near.reset();
+        await end(far);
+        assertInstanceOf((await done).error, Deno.errors.ConnectionReset);
+      }, { swapped }),
+  );
+}
+
+permitted(["net"], "relay() ends both when the signal aborts, and says why", async () => {
+  const stop = new AbortController();
+  const reason = new Error("shutdown");
+  await relayed(async (near, far, done) => {
+    await near.write(bytes("x"));
+    await takeText(far, 1);
+    stop.abort(reason);
+    await Promise.all([end(near), end(far)]);
+    assertEquals(await done, { sent: 1, received: 0, error: reason });
+  }, { signal: stop.signal });
+});
+
+permitted(["net"], "relay() ends both when the signal has aborted before", async () => {
+  const reason = new Error("shutdown");
+  await relayed(async (near, far, done) => {
+    await Promise.all([end(near), end(far)]);
+    assertEquals(await done, { sent: 0, received: 0, error: reason });
+  }, { signal: AbortSignal.abort(reason) });
+});
+
+Deno.test("relay() leaves no listener at the signal", async () => {
+  const { signal } = new AbortController();
+  using added = spy(signal, "addEventListener");
+  using removed = spy(signal, "removeEventListener");
+  await relay(new Source(), new Source(), { signal });
+  assertEquals(added.calls.map(({ args }) => args), removed.calls.map(({ args }) => args));
+});
+
+/** Gives so many bytes at each read, then its end; `Infinity` fills what it is given. */
+class Source extends IdleConn {
+  /** The sizes of the buffers that it was given. */
+  readonly buffers: number[] = [];
+  readonly #counts: number[];
+  constructor(...counts: number[]) {
+    super();
+    this.#counts = counts;
+  }
+  override read(p: Uint8Array): Promise<number | null> {
+    this.buffers.push(p.length);
+    const count = this.#counts.shift();
+    return Promise.resolve(count === undefined ? null : Math.min(count, p.length));
+  }
+}
+
+Deno.test("relay() gives a connection that waits a small buffer, and one that flows a large one", async () => {
+  const source = new Source(1, Infinity, Infinity, Infinity, Infinity, 1, 1);
+  await relay(source, new Source());
+  const [first = 0, second, third = 0, fourth = 0, ...rest] = source.buffers;
+  assertLessOrEqual(first, 2048);
+  assertEquals(second, first);
+  assert(first < third && third < fourth);
+  assertEquals(rest.slice(0, 2), [fourth, fourth]);
+  assertEquals(rest.slice(2), [first, first]);
+});
+
+Deno.test("relay() reads no more than one buffer for a receiver that takes nothing", async () => {
+  const source = new Source(...new Array(1000).fill(Infinity));
+  const stalled = Promise.withResolvers<number>();
+  const taken = Promise.withResolvers<void>();
+  class Stalled extends IdleConn {
+    // It takes enough for the buffer to grow, and then nothing.
+    #writes = 5;
+    override write(p: Uint8Array): Promise<number> {
+      if (--this.#writes > 0) return Promise.resolve(p.length);
+      taken.resolve();
+      return stalled.promise;
+    }
+  }
+  const stop = new AbortController();
+  const done = relay(source, new Stalled(), { signal: stop.signal });
+  await taken.promise;
+  // Whatever else would read does it before a task of its own.
+  await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(source.buffers.length, 5);
+  assertLessOrEqual(Math.max(...source.buffers), 512 * 1024);
+  stalled.reject(new Deno.errors.Interrupted("closed"));
+  stop.abort();
+  await done;
+});
+
+Deno.test("relay() goes on where a write has stopped", async () => {
+  class Counting extends IdleConn {
+    #next = 0;
+    override read(p: Uint8Array): Promise<number | null> {
+      if (this.#next >= 10_000) return Promise.resolve(null);
+      p.forEach((_, index) => p[index] = this.#next + index);
+      this.#next += p.length;
+      return Promise.resolve(p.length);
+    }
+  }
+  const written: number[] = [];
+  class Narrow extends Source {
+    override write(p: Uint8Array): Promise<number> {
+      const part = p.subarray(0, 999);
+      written.push(...part);
+      return Promise.resolve(part.length);
+    }
+  }
+  const { sent, error } = await relay(new Counting(), new Narrow());
+  assertEquals([sent, error], [written.length, null]);
+  assert(written.every((byte, index) => byte === (index & 255)));
+});
+
+const BROKEN: readonly [what: string, conn: () => IdleConn, counts: number[], message: string][] = [
+  ["whose read gives nothing", () => new Source(0), [], "no byte"],
+  ["whose read gives no number", () => new Source(NaN), [], "no byte"],
+  [
+    "whose read throws at once",
+    () =>
+      new class extends IdleConn {
+        override read(): never {
+          throw new Error("broken read");
+        }
+      }(),
+    [],
+    "broken read",
+  ],
+  [
+    "whose write fails",
+    () =>
+      new class extends IdleConn {
+        override write(): Promise<number> {
+          return Promise.reject(new Deno.errors.BrokenPipe("broken write"));
+        }
+      }(),
+    [1],
+    "broken write",
+  ],
+  [
+    "whose write takes nothing",
+    () =>
+      new class extends IdleConn {
+        override write(): Promise<number> {
+          return Promise.resolve(0);
+        }
+      }(),
+    [1],
+    "took no byte",
+  ],
+  [
+    "that cannot be half-closed",
+    () =>
+      new class extends IdleConn {
+        override closeWrite(): Promise<void> {
+          return Promise.reject(new Deno.errors.NotConnected("broken closeWrite"));
+        }
+      }(),
+    [],
+    "broken closeWrite",
+  ],
+];
+
+for (const [what, broken, counts, message] of BROKEN) {
+  for (const place of ["first", "second"]) {
+    Deno.test(`relay() closes both when the ${place} is a connection ${what}`, async () => {
+      const conns: [IdleConn, IdleConn] = [broken(), new Source(...counts)];
+      if (place === "second") conns.reverse();
+      const { error } = await relay(...conns);
+      assertInstanceOf(error, Error);
+      assert(error.message.includes(message), error.message);
+      assertEquals(conns.map((conn) => conn.closed), [true, true]);
+    });
+  }
+}
+
+Deno.test("relay() closes the second connection when closing the first one throws", async () => {
+  class Stubborn extends Source {
+    override close(): void {
+      throw new Error("it will not");
+    }
+  }
+  const other = new Source();
+  assertEquals((await relay(new Stubborn(), other)).error, null);
+  assert(other.closed);
+});
+
+Deno.test("relay() keeps the error that came first", async () => {
+  class Failing extends IdleConn {
+    override read(): Promise<number | null> {
+      return Promise.reject(new Error("the cause"));
+    }
+  }
+  // Closing interrupts the other one's read, which is a consequence.
+  const { error } = await relay(new Failing(), new IdleConn());
+  assertInstanceOf(error, Error);
+  assertEquals(error.message, "the cause");
+});

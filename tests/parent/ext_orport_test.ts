@@ -69,10 +69,11 @@ permitted(
     });
     const { conn, clientAddress, transport } = await next(listener);
     using _server = conn;
-    using client = await dialled;
+    const client = await dialled;
     assertEquals([clientAddress, transport], [["2001:db8::1", 5678], "obfs4"]);
     await client.write(Uint8Array.of(42));
     assertEquals([...await readFull(conn, new Uint8Array(1))], [42]);
+    client.close();
   },
 );
 

@@ -51,8 +51,8 @@ export interface LaunchOptions {
   stateDirectory: string;
   /**
    * More environment variables, and other values for those that are set here. Of ours, a child
-   * gets `PATH`, `HOME`, `TMPDIR`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, `XDG_CACHE_HOME` and `DENO_DIR`, no update check of a Deno,
-   * or what a program needs on Windows.
+   * gets `PATH`, `HOME`, `TMPDIR`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, `XDG_CACHE_HOME` and `DENO_DIR`,
+   * or what a program needs on Windows; a Deno is told not to look for updates.
    */
   env?: Readonly<Record<string, string>> | undefined;
   /** How long it may take to report its methods, in milliseconds. Default: 60,000. */

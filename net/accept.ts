@@ -206,8 +206,9 @@ export async function handleEach<T>(
   handle: (connection: T) => Promise<void>,
 ): Promise<void> {
   const open = new Set<Promise<void>>();
+  const attempt = async (connection: T) => await handle(connection);
   for await (const connection of connections) {
-    const done = handle(connection).catch(() => {}).finally(() => open.delete(done));
+    const done = attempt(connection).catch(() => {}).finally(() => open.delete(done));
     open.add(done);
   }
   await Promise.all(open);

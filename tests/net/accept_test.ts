@@ -1,0 +1,317 @@
+import { assert, assertEquals } from "@std/assert";
+import {
+  acceptAll,
+  acceptHandshakes,
+  type Greeting,
+  handleEach,
+  handshake,
+  readFull,
+} from "../../net/mod.ts";
+import { permitted } from "../permitted.ts";
+import { FakeTimers } from "../timers.ts";
+import { IdleConn } from "./idle_conn.ts";
+import { takeAll } from "./scripted_peer.ts";
+
+type Accept = () => Promise<Deno.TcpConn>;
+
+/** A listener whose `accept()` plays these in turn, and then waits until it is closed. */
+class ScriptedListener {
+  readonly #turns: Accept[];
+  readonly #closed = Promise.withResolvers<never>();
+  closed = false;
+
+  constructor(...turns: Accept[]) {
+    this.#turns = turns;
+    this.#closed.promise.catch(() => {});
+  }
+
+  accept(): Promise<Deno.TcpConn> {
+    return this.#turns.shift()?.() ?? this.#closed.promise;
+  }
+
+  close(): void {
+    if (this.closed) throw new Deno.errors.BadResource("Bad resource ID");
+    this.closed = true;
+    this.#closed.reject(new Deno.errors.BadResource("Listener has been closed"));
+  }
+
+  /** As what it stands in for. */
+  get listener(): Deno.TcpListener {
+    return this as unknown as Deno.TcpListener;
+  }
+}
+
+const tooManyFiles: Accept = () => Promise.reject(new Error("Too many open files (os error 24)"));
+const aborted: Accept = () => Promise.reject(new Deno.errors.ConnectionAborted());
+
+/** An accepted connection that needs no socket. */
+function accepted(conn: IdleConn): Accept {
+  const tcp = Object.assign(conn, { setNoDelay() {} });
+  return () => Promise.resolve(tcp as unknown as Deno.TcpConn);
+}
+
+Deno.test("acceptAll() survives errors, with longer pauses as they go on", async () => {
+  using timers = new FakeTimers();
+  const [first, second] = [new IdleConn(), new IdleConn()];
+  const { listener } = new ScriptedListener(
+    ...new Array(10).fill(tooManyFiles),
+    accepted(first),
+    aborted,
+    accepted(second),
+  );
+  const conns = acceptAll(listener);
+  let next = conns.next();
+  for (const pause of [5, 10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]) await timers.fire(pause);
+  assertEquals((await next).value as unknown, first);
+  // It goes well again, so the next pause is the shortest.
+  next = conns.next();
+  await timers.fire(5);
+  assertEquals((await next).value as unknown, second);
+  await conns.return();
+});
+
+Deno.test("acceptAll() ends in a pause when the signal aborts", async () => {
+  using timers = new FakeTimers();
+  const stop = new AbortController();
+  const scripted = new ScriptedListener(tooManyFiles);
+  const next = acceptAll(scripted.listener, { signal: stop.signal }).next();
+  await Promise.resolve();
+  assertEquals(timers.pending, [5]);
+  stop.abort();
+  assert((await next).done);
+  assertEquals(timers.pending, []);
+  assert(scripted.closed);
+});
+
+Deno.test("acceptAll() closes a connection that it cannot set up, and goes on", async () => {
+  const gone = Object.assign(new IdleConn(), {
+    setNoDelay() {
+      throw new Error("Invalid argument (os error 22)");
+    },
+  });
+  const conn = new IdleConn();
+  const { listener } = new ScriptedListener(
+    () => Promise.resolve(gone as unknown as Deno.TcpConn),
+    accepted(conn),
+  );
+  const conns = acceptAll(listener);
+  assertEquals((await conns.next()).value as unknown, conn);
+  assert(gone.closed);
+  await conns.return();
+});
+
+permitted(["net"], "acceptAll() ends and frees the port when the signal aborts", async () => {
+  const stop = new AbortController();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const next = acceptAll(listener, { signal: stop.signal }).next();
+  stop.abort();
+  assert((await next).done);
+  Deno.listen({ hostname: "127.0.0.1", port }).close();
+});
+
+permitted(["net"], "acceptAll() accepts nothing when the signal has aborted before", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using _client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  assert((await acceptAll(listener, { signal: AbortSignal.abort() }).next()).done);
+});
+
+permitted(["net"], "acceptAll() ends when somebody else closes the listener", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const next = acceptAll(listener).next();
+  listener.close();
+  assert((await next).done);
+});
+
+permitted(["net"], "acceptAll() frees the port when its reader leaves", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  using _client = await Deno.connect({ hostname: "127.0.0.1", port });
+  for await (const conn of acceptAll(listener)) {
+    conn.close();
+    break;
+  }
+  Deno.listen({ hostname: "127.0.0.1", port }).close();
+});
+
+/** A handshake of one byte, which it refuses when it is "x". */
+const greeting: Greeting<{ conn: Deno.TcpConn; byte: number | undefined }> = {
+  handshake: (conn, signal) =>
+    handshake(conn, signal, async () => {
+      const [byte] = await readFull(conn, new Uint8Array(1));
+      if (byte === 0x78) throw new Error("refused");
+      return { conn, byte };
+    }),
+  discard: ({ conn }) => conn.close(),
+};
+
+/** A listener, connections to it, and whether each is closed in the end. */
+class Clients implements Disposable {
+  readonly listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #conns: Deno.TcpConn[] = [];
+
+  async connect(first = ""): Promise<Deno.TcpConn> {
+    const { port } = this.listener.addr;
+    const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    this.#conns.push(conn);
+    if (first !== "") await conn.write(new TextEncoder().encode(first));
+    return conn;
+  }
+
+  [Symbol.dispose](): void {
+    this.#conns.forEach((conn) => conn.close());
+  }
+}
+
+permitted(
+  ["net"],
+  "acceptHandshakes() lets nobody wait for 200 silent clients and one that is refused",
+  async () => {
+    using clients = new Clients();
+    for (let i = 0; i < 200; i++) await clients.connect();
+    await clients.connect("x");
+    await clients.connect("!");
+    const results = acceptHandshakes(clients.listener, greeting);
+    const { value } = await results.next();
+    assertEquals(value?.byte, 0x21);
+    value?.conn.close();
+    await results.return();
+  },
+);
+
+permitted(["net"], "acceptHandshakes() yields results in the order they come", async () => {
+  using clients = new Clients();
+  const results = acceptHandshakes(clients.listener, greeting);
+  const slow = await clients.connect();
+  for (const byte of ["1", "2", "3"]) {
+    await clients.connect(byte);
+    const { value } = await results.next();
+    assertEquals(value?.byte, byte.charCodeAt(0));
+    value?.conn.close();
+  }
+  await slow.write(Uint8Array.of(0x34));
+  const { value } = await results.next();
+  assertEquals(value?.byte, 0x34);
+  value?.conn.close();
+  await results.return();
+});
+
+permitted(["net"], "acceptHandshakes() gives a silent client 10 s", async () => {
+  using timers = new FakeTimers();
+  using clients = new Clients();
+  const silent = await clients.connect();
+  const results = acceptHandshakes(clients.listener, greeting);
+  const next = results.next();
+  await timers.fire(10_000);
+  assertEquals((await takeAll(silent)).length, 0);
+  await clients.connect("!");
+  const { value } = await next;
+  value?.conn.close();
+  await results.return();
+  assertEquals(timers.pending, []);
+});
+
+permitted(
+  ["net"],
+  "acceptHandshakes() ends the listener and the handshakes under way when the signal aborts",
+  async () => {
+    using timers = new FakeTimers();
+    using clients = new Clients();
+    const { port } = clients.listener.addr;
+    const silent = await clients.connect();
+    const stop = new AbortController();
+    const started = Promise.withResolvers<void>();
+    const results = acceptHandshakes(clients.listener, {
+      ...greeting,
+      signal: stop.signal,
+      handshake(conn, signal) {
+        started.resolve();
+        return greeting.handshake(conn, signal);
+      },
+    });
+    const next = results.next();
+    await started.promise;
+    stop.abort();
+    assert((await next).done);
+    assertEquals((await takeAll(silent)).length, 0);
+    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    assertEquals(timers.pending, []);
+  },
+);
+
+permitted(["net"], "acceptHandshakes() ends when somebody else closes the listener", async () => {
+  using clients = new Clients();
+  const results = acceptHandshakes(clients.listener, greeting);
+  const next = results.next();
+  clients.listener.close();
+  assert((await next).done);
+});
+
+Deno.test("acceptHandshakes() discards what nobody has taken when its reader leaves", async () => {
+  const conns = [new IdleConn(), new IdleConn(), new IdleConn()];
+  const { listener } = new ScriptedListener(...conns.map(accepted));
+  const results = acceptHandshakes<IdleConn>(listener, {
+    handshake: (conn) => Promise.resolve(conn as unknown as IdleConn),
+    discard: (conn) => conn.close(),
+  });
+  assertEquals((await results.next()).value, conns[0]);
+  await results.return();
+  await Promise.all([conns[1]?.whenClosed, conns[2]?.whenClosed]);
+  assertEquals(conns[0]?.closed, false);
+});
+
+Deno.test("acceptHandshakes() discards what a handshake comes to behind the end", async () => {
+  const conn = new IdleConn();
+  const { listener } = new ScriptedListener(accepted(conn));
+  const stop = new AbortController();
+  const begun = Promise.withResolvers<void>();
+  const finish = Promise.withResolvers<void>();
+  const results = acceptHandshakes<IdleConn>(listener, {
+    signal: stop.signal,
+    // It does not look at its signal.
+    async handshake() {
+      begun.resolve();
+      await finish.promise;
+      return conn;
+    },
+    discard: (conn) => conn.close(),
+  });
+  const next = results.next();
+  await begun.promise;
+  stop.abort();
+  assert((await next).done);
+  finish.resolve();
+  await conn.whenClosed;
+});
+
+Deno.test("handleEach() handles side by side and waits for the last", async () => {
+  async function* numbers() {
+    yield* [1, 2];
+  }
+  const first = Promise.withResolvers<void>();
+  const events: string[] = [];
+  const handled = handleEach(numbers(), async (number) => {
+    events.push(`${number} begins`);
+    if (number === 1) await first.promise;
+    events.push(`${number} ends`);
+  }).then(() => events.push("all done"));
+  // Whatever does not wait is done before a task of its own.
+  await new Promise((resolve) => setTimeout(resolve));
+  first.resolve();
+  await handled;
+  assertEquals(events, ["1 begins", "2 begins", "2 ends", "1 ends", "all done"]);
+});
+
+Deno.test("handleEach() lets the error of one end nothing else", async () => {
+  async function* numbers() {
+    yield* [1, 2, 3];
+  }
+  const handled: number[] = [];
+  await handleEach(numbers(), (number) => {
+    if (number === 1) return Promise.reject(new Error("one"));
+    if (number === 2) throw new Error("two");
+    handled.push(number);
+    return Promise.resolve();
+  });
+  assertEquals(handled, [3]);
+});

@@ -1,14 +1,14 @@
 /**
  * The foreign pluggable transports that the interop tests and benchmarks run against.
  *
+ * - `lyrebird`, `webtunnel-client`, `webtunnel-server`: `deno task peers` unpacks them into the cache
+ *   directory. Otherwise they are used where they are on the PATH.
  * - `goptlib-dummy-client`, `goptlib-dummy-server`: the example programs of goptlib, built here
- *   from the source that Debian's package `golang-goptlib-dev` installs, with `go` and without
- *   any download. Their transport is `dummy`.
+ *   with `go` and without any download, from the source that `deno task peers` unpacks, otherwise
+ *   from what Debian's package `golang-goptlib-dev` has installed. Their transport is `dummy`.
  * - `obfs4proxy`, `snowflake-client`: the programs of Debian's packages of these names.
- * - `lyrebird`, `webtunnel-client`, `webtunnel-server`: used where they are on the PATH under
- *   these names. Nothing here obtains them.
  *
- * How to run obfs4 back to back on loopback (seen with obfs4proxy 0.0.14; lyrebird not tried):
+ * How to run obfs4 back to back on loopback (obfs4proxy 0.0.14, lyrebird 0.8.1):
  *
  * - server: `TOR_PT_SERVER_TRANSPORTS=obfs4`, `TOR_PT_SERVER_BINDADDR=obfs4-127.0.0.1:0`,
  *   `TOR_PT_ORPORT`, and a state directory of its own; it answers
@@ -29,22 +29,28 @@ export type PeerName =
   | "obfs4proxy"
   | "snowflake-client";
 
-/** Where Debian's `golang-goptlib-dev` puts the library, and the GOPATH it belongs to. */
-const goPath = "/usr/share/gocode";
-const library = `${goPath}/src/git.torproject.org/pluggable-transports/goptlib.git`;
-const examples = "/usr/share/doc/golang-goptlib-dev/examples";
+/** The release of Debian whose packages `deno task peers` unpacks. */
+export const SUITE = "forky";
+
+/** The Debian package of each peer. */
+const packages: { readonly [name in PeerName]: string } = {
+  "goptlib-dummy-client": "golang-goptlib-dev",
+  "goptlib-dummy-server": "golang-goptlib-dev",
+  "lyrebird": "lyrebird",
+  "webtunnel-client": "webtunnel",
+  "webtunnel-server": "webtunnel",
+  "obfs4proxy": "obfs4proxy",
+  "snowflake-client": "snowflake-client",
+};
 
 /** The example program that each peer built here is. */
 const example: { readonly [name in PeerName]?: string } = {
-  "goptlib-dummy-client": `${examples}/dummy-client/dummy-client.go`,
-  "goptlib-dummy-server": `${examples}/dummy-server/dummy-server.go`,
+  "goptlib-dummy-client": "dummy-client/dummy-client.go",
+  "goptlib-dummy-server": "dummy-server/dummy-server.go",
 };
 
-/** How to get each peer that is only looked for on the PATH. */
-const remedy: { readonly [name in PeerName]?: string } = {
-  "obfs4proxy": "apt-get install obfs4proxy",
-  "snowflake-client": "apt-get install snowflake-client",
-};
+/** The peers that come with the machine's own release of Debian. */
+const installable: ReadonlySet<PeerName> = new Set(["obfs4proxy", "snowflake-client"]);
 
 /** A cold build took 14 to 27 s on two cores; a loaded machine may need much longer. */
 const buildDeadline = 180_000;
@@ -66,12 +72,62 @@ function onPath(program: string): string | null {
   return null;
 }
 
-/** The directory of built peers, outside the repository and owned by the user. */
-function cacheDirectory(): string | null {
+/** The directory of the peers, outside the repository and owned by the user. */
+export function cacheDirectory(): string | null {
   const cache = Deno.env.get("XDG_CACHE_HOME");
   if (cache) return `${cache}/ptlib-peers`;
   const home = Deno.env.get("HOME");
   return home ? `${home}/.cache/ptlib-peers` : null;
+}
+
+/** Where `deno task peers` unpacks; like a root directory, with `usr` in it. */
+export function unpackedRoot(): string | null {
+  const cache = cacheDirectory();
+  return cache === null ? null : `${cache}/${SUITE}`;
+}
+
+/** The versions of the packages that `deno task peers` has unpacked; `null` where it has not. */
+export function unpackedVersions(): Readonly<Record<string, string>> | null {
+  try {
+    return JSON.parse(Deno.readTextFileSync(`${unpackedRoot() ?? ""}/versions.json`));
+  } catch {
+    return null;
+  }
+}
+
+/** Where goptlib's source is, and the GOPATH that it belongs to. */
+interface Goptlib {
+  goPath: string;
+  library: string;
+  examples: string;
+}
+
+/** Finds goptlib's source under a root, by its name of today or the one it had until 1.4. */
+function goptlibUnder(root: string): Goptlib | null {
+  const goPath = `${root}/usr/share/gocode`;
+  const examples = `${root}/usr/share/doc/golang-goptlib-dev/examples`;
+  for (
+    const name of [
+      "gitlab.torproject.org/tpo/anti-censorship/pluggable-transports/goptlib",
+      "git.torproject.org/pluggable-transports/goptlib.git",
+    ]
+  ) {
+    const library = `${goPath}/src/${name}`;
+    if (isFile(`${library}/pt.go`)) return { goPath, library, examples };
+  }
+  return null;
+}
+
+/** The newer one first: the other is the system's. */
+function goptlib(): Goptlib | null {
+  const root = unpackedRoot();
+  return (root === null ? null : goptlibUnder(root)) ?? goptlibUnder("");
+}
+
+/** Finds a program that needs no building. */
+function find(name: PeerName): string | null {
+  const unpacked = `${unpackedRoot() ?? ""}/usr/bin/${name}`;
+  return isFile(unpacked) ? unpacked : onPath(name);
 }
 
 /**
@@ -82,23 +138,47 @@ function cacheDirectory(): string | null {
  */
 export function peerMissing(name: PeerName): string | null {
   const source = example[name];
-  const needs = source === undefined ? ["read", "run"] as const : ["read", "write", "run"] as const;
+  const needs = source === undefined
+    ? ["env", "read", "run"] as const
+    : ["env", "read", "write", "run"] as const;
   for (const need of needs) {
     if (Deno.permissions.querySync({ name: need }).state !== "granted") {
       return `needs --allow-${need}`;
     }
   }
   if (source === undefined) {
-    if (onPath(name) !== null) return null;
-    const how = remedy[name];
-    return `${name} is not on the PATH` + (how === undefined ? "" : `: ${how}`);
+    if (find(name) !== null) return null;
+    const how = installable.has(name) ? `apt-get install ${packages[name]}` : "deno task peers";
+    return `there is no ${name}: run \`${how}\``;
   }
   if (cacheDirectory() === null) return "set HOME or XDG_CACHE_HOME: the build needs a cache";
   if (onPath("go") === null) return "go is not on the PATH: install Go";
-  if (!isFile(source) || !isFile(`${library}/pt.go`)) {
-    return "goptlib's source is not installed: apt-get install golang-goptlib-dev";
-  }
+  if (goptlib() === null) return "there is no goptlib: run `deno task peers`";
   return null;
+}
+
+/**
+ * Tells which version a peer has, for reports.
+ *
+ * @param name The peer.
+ * @returns The version of its Debian package, or `null` when it is missing or from elsewhere.
+ */
+export async function peerVersion(name: PeerName): Promise<string | null> {
+  if (peerMissing(name) !== null) return null;
+  const unpacked = unpackedVersions()?.[packages[name]];
+  if (unpacked !== undefined) return unpacked;
+  try {
+    const { success, stdout } = await new Deno.Command("dpkg-query", {
+      args: ["--show", "--showformat", "${Version}", packages[name]],
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).output();
+    return success ? new TextDecoder().decode(stdout) : null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }
 
 /** A name for what these sources build, so that another version never gets the same one. */
@@ -109,8 +189,9 @@ async function fingerprint(files: readonly string[]): Promise<string> {
 }
 
 /** Builds one example program; two processes may do so at once, and the last rename wins. */
-async function build(name: PeerName, source: string, directory: string): Promise<string> {
-  const parts = ["pt.go", "args.go", "socks.go"].map((file) => `${library}/${file}`);
+async function build(name: PeerName, from: Goptlib, directory: string): Promise<string> {
+  const source = `${from.examples}/${example[name]}`;
+  const parts = ["pt.go", "args.go", "socks.go"].map((file) => `${from.library}/${file}`);
   const program = `${directory}/${name}@${await fingerprint([...parts, source])}`;
   if (isFile(program)) return program;
   await Deno.mkdir(directory, { recursive: true });
@@ -121,7 +202,7 @@ async function build(name: PeerName, source: string, directory: string): Promise
       args: ["build", "-trimpath", "-o", `${scratch}/program`, source],
       env: {
         GO111MODULE: "off",
-        GOPATH: goPath,
+        GOPATH: from.goPath,
         GOFLAGS: "",
         GOTOOLCHAIN: "local",
         GOCACHE: `${directory}/go-build`,
@@ -150,9 +231,8 @@ async function build(name: PeerName, source: string, directory: string): Promise
  */
 export async function peer(name: PeerName): Promise<string | null> {
   if (peerMissing(name) !== null) return null;
-  const source = example[name];
+  if (example[name] === undefined) return find(name);
+  const from = goptlib();
   const directory = cacheDirectory();
-  return source === undefined || directory === null
-    ? onPath(name)
-    : await build(name, source, directory);
+  return from === null || directory === null ? null : await build(name, from, directory);
 }

@@ -12,8 +12,8 @@ export interface Program {
   version: string | null;
   /** Its transports, and which halves each has. */
   transports: Readonly<Record<string, { client: boolean; server: boolean }>>;
-  /** Permission flags of Deno's that its transports need beyond those of `run()`. */
-  permissions: readonly string[];
+  /** Permission flags of Deno's that each half needs beyond those of `run()`. */
+  permissions: { client?: readonly string[]; server?: readonly string[] };
 }
 
 const ENVIRONMENT = {
@@ -43,11 +43,23 @@ const PERMISSIONS = {
   server: ["--allow-env=TOR_PT_*", "--allow-net", "--allow-read"],
 };
 
-function describe({ name, version, transports, permissions }: Program): string {
-  const halves = (["client", "server"] as const).filter((half) =>
+type Half = "client" | "server";
+
+/** The halves that any of the transports has. */
+function halvesOf({ transports }: Program): Half[] {
+  return (["client", "server"] as const).filter((half) =>
     Object.values(transports).some((transport) => transport[half])
   );
-  const flags = halves.map((half) => [half, [...PERMISSIONS[half], ...permissions]]);
+}
+
+function flagsOf({ permissions }: Program, half: Half): string[] {
+  return [...PERMISSIONS[half], ...permissions[half] ?? []];
+}
+
+function describe(program: Program): string {
+  const { name, version, transports } = program;
+  const halves = halvesOf(program);
+  const flags = halves.map((half) => [half, flagsOf(program, half)]);
   return JSON.stringify(
     {
       name,
@@ -61,26 +73,31 @@ function describe({ name, version, transports, permissions }: Program): string {
   );
 }
 
-function help({ name, transports, permissions }: Program): string {
-  const halves = Object.entries(transports).map(([transport, { client, server }]) =>
+const TORRC = { client: "ClientTransportPlugin", server: "ServerTransportPlugin" };
+
+const NARROWED = {
+  client: "--allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)",
+  server: "--allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE",
+};
+
+function help(program: Program): string {
+  const { name } = program;
+  const transports = Object.entries(program.transports).map(([transport, { client, server }]) =>
     `  ${transport} (${client ? server ? "client and server" : "client only" : "server only"})`
   );
-  const more = permissions.map((flag) => ` ${flag}`).join("");
+  const lines = (line: (half: Half) => string) => halvesOf(program).map(line).join("\n");
   return `${name} is a program of pluggable transports. tor starts it, as torrc says:
 
-  ClientTransportPlugin NAME exec /path/to/deno run --no-prompt ... ${name}
-  ServerTransportPlugin NAME exec /path/to/deno run --no-prompt ... ${name}
+${lines((half) => `  ${TORRC[half]} NAME exec /path/to/deno run --no-prompt ... ${name}`)}
 
 Transports:
-${halves.join("\n")}
+${transports.join("\n")}
 
 Permissions in place of "...":
-  client  ${PERMISSIONS.client.join(" ")}${more}
-  server  ${PERMISSIONS.server.join(" ")}${more}
+${lines((half) => `  ${half}  ${flagsOf(program, half).join(" ")}`)}
 
 Narrow them where the addresses are known:
-  client  --allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)
-  server  --allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE
+${lines((half) => `  ${half}  ${NARROWED[half]}`)}
   The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them.
 
 Options:

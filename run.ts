@@ -26,14 +26,14 @@ import { acceptAll, handleEach } from "./net/accept.ts";
 import type { StreamConn } from "./net/conn.ts";
 import { dial } from "./net/dial.ts";
 import { dialOr } from "./net/ext_orport.ts";
-import { Lifetime } from "./net/lifetime.ts";
+import { inTime, Lifetime } from "./net/lifetime.ts";
 import { relay } from "./net/relay.ts";
 import { type ShutdownSignal, shutdownSignal, untilAborted } from "./net/shutdown.ts";
 import { listenSocks, type SocksRequest } from "./net/socks.ts";
 import * as server from "./server.ts";
 import { checkClientMode } from "./util.ts";
 
-const HANDSHAKE_TIMEOUT = 60_000;
+const TRANSPORT_TIMEOUT = 60_000;
 const LAST_MOMENT = 500;
 
 /**
@@ -180,8 +180,8 @@ export interface RunOptions {
    * tor warns about it and an older Arti fails. Default: `false`.
    */
   reportVersion?: boolean;
-  /** Permission flags that the transports need beyond those of `run()`, for `--capabilities`. */
-  permissions?: readonly string[];
+  /** Permission flags that each half needs beyond those of `run()`, for `--capabilities`. */
+  permissions?: { client?: readonly string[]; server?: readonly string[] };
 }
 
 type Transports = Readonly<Record<string, Transport>>;
@@ -221,7 +221,7 @@ function describe(transports: Transports, options: Readonly<RunOptions>): Progra
     name: options.name ?? file.replace(/\.[a-z]+$/, ""),
     version: options.version ?? null,
     transports: Object.fromEntries(halves),
-    permissions: options.permissions ?? [],
+    permissions: options.permissions ?? {},
   };
 }
 
@@ -287,7 +287,7 @@ async function runClient(transports: Transports, program: Program | null): Promi
       dial: async (to = target) => life.own(await dial(to, { proxy, bindAddress, signal })),
     };
     try {
-      const carrier = await life.carry(HANDSHAKE_TIMEOUT, () => transports[name]!.client!(context));
+      const carrier = await life.carry(TRANSPORT_TIMEOUT, () => transports[name]!.client!(context));
       await relay(await request.grant(), carrier, { signal: stop.end });
     } catch (error) {
       say("notice", `${name}: no connection: ${reason(error, target[0])}`);
@@ -315,7 +315,11 @@ async function runServer(transports: Transports, program: Program | null): Promi
   const publish = async (name: string): Promise<[PublishContext, URLSearchParams]> => {
     const options = info.transport_options[name] ?? new URLSearchParams();
     const context = { ...common(info.state_loc, stop.end), options };
-    return [context, pairs(await transports[name]!.publish?.(context) ?? [])];
+    const transport = transports[name]!;
+    // Timers cost start-up time, so there is none where there is nothing to wait for.
+    if (transport.publish === undefined) return [context, new URLSearchParams()];
+    const work = () => transport.publish!(context);
+    return [context, pairs(await inTime(TRANSPORT_TIMEOUT, "publish()", stop.end, work))];
   };
   const published = await Promise.allSettled(names.map(publish));
 
@@ -325,7 +329,7 @@ async function runServer(transports: Transports, program: Program | null): Promi
     life.own(conn);
     try {
       const carrier = await life.carry(
-        HANDSHAKE_TIMEOUT,
+        TRANSPORT_TIMEOUT,
         () => transports[name]!.server!(conn, { ...context, signal }),
       );
       const { clientAddress } = context;
@@ -341,7 +345,12 @@ async function runServer(transports: Transports, program: Program | null): Promi
     const [context, args] = outcome.value;
     const [hostname, port] = info.transports[name]!;
     const listener = Deno.listen({ hostname, port });
-    server.reportSuccess(name, [listener.addr.hostname, listener.addr.port], args);
+    try {
+      server.reportSuccess(name, [listener.addr.hostname, listener.addr.port], args);
+    } catch (error) {
+      listener.close(); // What is not reported must not look alive.
+      throw error;
+    }
     return () =>
       handleEach(acceptAll(listener, { signal: stop }), (conn) => {
         const clientAddress: Address = [conn.remoteAddr.hostname, conn.remoteAddr.port];

@@ -15,6 +15,22 @@ function aborted(signal: AbortSignal): Promise<never> {
   });
 }
 
+/**
+ * Lets a transport do something for a time.
+ *
+ * @throws {DOMException} A `TimeoutError` when it takes longer than `milliseconds`.
+ */
+export async function inTime<T>(
+  milliseconds: number,
+  what: string,
+  signal: AbortSignal,
+  work: () => T | Promise<T>,
+): Promise<T> {
+  using deadline = new Deadline(milliseconds, what, signal);
+  const done = (async () => await work())();
+  return await Promise.race([done, aborted(deadline.signal)]);
+}
+
 function checkConn(conn: StreamConn): StreamConn {
   const methods = ["read", "write", "closeWrite", "close"] as const;
   if (methods.every((method) => typeof conn?.[method] === "function")) return conn;
@@ -55,12 +71,14 @@ export class Lifetime implements Disposable {
     milliseconds: number,
     transport: () => StreamConn | Promise<StreamConn>,
   ): Promise<StreamConn> {
-    using deadline = new Deadline(milliseconds, "The transport's handshake", this.signal);
-    const carrier = (async () => this.own(checkConn(await transport())))();
     try {
-      return await Promise.race([carrier, aborted(deadline.signal)]);
+      return await inTime(
+        milliseconds,
+        "The transport's handshake",
+        this.signal,
+        async () => this.own(checkConn(await transport())),
+      );
     } catch (error) {
-      carrier.catch(() => {}); // Nobody waits for it any more.
       this.#controller.abort(error);
       throw error;
     }

@@ -81,17 +81,21 @@ export async function relay(
   const relayed: Relayed = { sent: 0, received: 0, error: null };
   const { signal } = options;
   const close = () => [a, b].forEach(closeQuietly);
+  const failed = Promise.withResolvers<void>();
   const fail = (error: unknown) => {
     relayed.error ??= error;
     close();
+    failed.resolve();
   };
   const abort = () => fail(signal?.reason);
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
-  await Promise.all([
+  const pumps = [
     pump(a, b, (bytes) => relayed.sent += bytes).catch(fail),
     pump(b, a, (bytes) => relayed.received += bytes).catch(fail),
-  ]);
+  ];
+  // A connection that does not close as it should may never let go of its pump.
+  await Promise.race([Promise.all(pumps), failed.promise]);
   signal?.removeEventListener("abort", abort);
   close();
   return relayed;

@@ -11,6 +11,7 @@ import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "./idle_conn.ts";
 import { takeAll } from "./scripted_peer.ts";
+import { untilRefused } from "./until_refused.ts";
 
 type Accept = () => Promise<Deno.TcpConn>;
 
@@ -100,14 +101,14 @@ Deno.test("acceptAll() closes a connection that it cannot set up, and goes on", 
   await conns.return();
 });
 
-permitted(["net"], "acceptAll() ends and frees the port when the signal aborts", async () => {
+permitted(["net"], "acceptAll() ends and stops listening when the signal aborts", async () => {
   const stop = new AbortController();
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   const next = acceptAll(listener, { signal: stop.signal }).next();
   stop.abort();
   assert((await next).done);
-  Deno.listen({ hostname: "127.0.0.1", port }).close();
+  await untilRefused(port);
 });
 
 permitted(["net"], "acceptAll() accepts nothing when the signal has aborted before", async () => {
@@ -123,7 +124,7 @@ permitted(["net"], "acceptAll() ends when somebody else closes the listener", as
   assert((await next).done);
 });
 
-permitted(["net"], "acceptAll() frees the port when its reader leaves", async () => {
+permitted(["net"], "acceptAll() stops listening when its reader leaves", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
   using _client = await Deno.connect({ hostname: "127.0.0.1", port });
@@ -131,7 +132,7 @@ permitted(["net"], "acceptAll() frees the port when its reader leaves", async ()
     conn.close();
     break;
   }
-  Deno.listen({ hostname: "127.0.0.1", port }).close();
+  await untilRefused(port);
 });
 
 /** A handshake of one byte, which it refuses when it is "x". */
@@ -234,7 +235,7 @@ permitted(
     stop.abort();
     assert((await next).done);
     assertEquals((await takeAll(silent)).length, 0);
-    Deno.listen({ hostname: "127.0.0.1", port }).close();
+    await untilRefused(port);
     assertEquals(timers.pending, []);
   },
 );

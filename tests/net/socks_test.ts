@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf } from "@std/assert";
 import type { Address } from "../../address.ts";
 import { DialError, listenSocks, type SocksListener, type SocksRequest } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
@@ -6,6 +6,7 @@ import { FakeTimers } from "../timers.ts";
 import { connectResettable } from "./resettable_conn.ts";
 import { bytes, dribble, take, takeAll, takeText } from "./scripted_peer.ts";
 import { argsFields, connectRequest, fields, NO_AUTH, PASSWORD, reply } from "./socks_bytes.ts";
+import { untilRefused } from "./until_refused.ts";
 
 const TARGET: Address = ["192.0.2.7", 443];
 const REQUEST = connectRequest(TARGET);
@@ -367,17 +368,19 @@ permitted(
     using conn = await value!.grant();
     stop.abort();
     assert((await requests.next()).done);
-    await assertRejects(() => Deno.connect({ hostname, port }), Deno.errors.ConnectionRefused);
+    await untilRefused(port);
     await take(client, 12);
     await conn.write(bytes("open"));
     assertEquals(await takeText(client, 4), "open");
   },
 );
 
-permitted(["net"], "listenSocks() frees its port when it is disposed of without being used", () => {
-  const [hostname, port] = (() => {
-    using listener = listenSocks();
-    return listener.address;
-  })();
-  Deno.listen({ hostname, port }).close();
-});
+permitted(
+  ["net"],
+  "listenSocks() stops listening when it is disposed of without being used",
+  async () => {
+    const listener = listenSocks();
+    listener[Symbol.dispose]();
+    await untilRefused(listener.address[1]);
+  },
+);

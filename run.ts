@@ -393,9 +393,8 @@ function surviveUncaught(): void {
  *
  * @param transports The transports by name.
  * @param options What the program says of itself.
- * @returns Never: the process ends with status 0, with 1 where the environment is unusable, with
- * 2 where its arguments are.
- * @throws {TypeError} When a name of the table is no transport name.
+ * @returns Never: the process ends with status 0, with 1 where the environment is unusable or a
+ * name of the table is no transport name, with 2 where its arguments are.
  *
  * @example
  * ```ts
@@ -421,8 +420,7 @@ export async function run(
     const program = options.reportVersion ? describe(transports, options) : null;
     await (isClient() ? runClient(transports, program) : runServer(transports, program));
   } catch (error) {
-    if (!(error instanceof EnvError)) throw error;
-    console.error(error.message);
+    console.error(error instanceof EnvError ? error.message : error);
     Deno.exit(1);
   }
   Deno.exit(0);

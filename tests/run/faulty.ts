@@ -1,0 +1,86 @@
+/**
+ * A program of transports that each do one thing wrong, and one that is sound. The names say what
+ * they do; an author's 60 s are 10 ms here.
+ */
+
+import { type Address, formatAddress } from "../../address.ts";
+import type { StreamConn } from "../../net/mod.ts";
+import { run, type Transport } from "../../run.ts";
+
+const setTimer = setTimeout;
+globalThis.setTimeout = Object.assign(
+  (callback: () => void, milliseconds?: number) =>
+    setTimer(callback, milliseconds === 60_000 ? 10 : milliseconds),
+  setTimer,
+);
+
+/** What becomes of a connection, at either end. */
+type Fault = (
+  open: () => Promise<StreamConn>,
+  peer: Address,
+  signal: AbortSignal,
+) => StreamConn | Promise<StreamConn>;
+
+function wrap(conn: StreamConn, changes: Partial<StreamConn>): StreamConn {
+  return {
+    read: (p) => conn.read(p),
+    write: (p) => conn.write(p),
+    closeWrite: () => conn.closeWrite(),
+    close: () => conn.close(),
+    ...changes,
+  };
+}
+
+const broken = (): never => {
+  throw new Error("broken");
+};
+
+const FAULTS: Readonly<Record<string, Fault>> = {
+  sound: (open) => open(),
+  throws: (_open, [host, port]) => {
+    throw new Error(`no way to ${host} port ${port}, nor to 192.0.2.99:80`);
+  },
+  refuses: () => Promise.reject(new Deno.errors.ConnectionRefused("no")),
+  hangs: () => new Promise(() => {}),
+  hangs_behind_open: async (open) => {
+    await open();
+    return await new Promise<never>(() => {});
+  },
+  returns_late: async (open, _peer, signal) => {
+    const conn = await open();
+    return await new Promise((resolve) => signal.addEventListener("abort", () => resolve(conn)));
+  },
+  returns_nothing: () => undefined as unknown as StreamConn,
+  returns_half: async (open) => ({ ...wrap(await open(), {}), write: undefined as never }),
+  reads_nothing: async (open) => wrap(await open(), { read: () => Promise.resolve(0) }),
+  never_reads: async (open) => wrap(await open(), { read: () => new Promise(() => {}) }),
+  read_throws: async (open) => wrap(await open(), { read: broken }),
+  write_throws: async (open) => wrap(await open(), { write: broken }),
+  close_throws: async (open) => wrap(await open(), { close: broken }),
+  forgets_a_rejection: async (open, peer) => {
+    Promise.reject(new Error(`forgotten: ${formatAddress(peer)}`));
+    return await open();
+  },
+  throws_later: async (open) => {
+    setTimer(broken);
+    return await open();
+  },
+};
+
+const publishers: Readonly<Record<string, NonNullable<Transport["publish"]>>> = {
+  publish_throws: () => broken(),
+  publish_hangs: () => new Promise(() => {}),
+  publishes_a_space: () => [["key", "two words"]],
+};
+
+const transports = Object.entries(FAULTS).map(([name, fault]): [string, Transport] => [name, {
+  client: ({ dial, target, signal }) => fault(dial, target, signal),
+  server: (conn, { clientAddress, signal }) =>
+    fault(() => Promise.resolve(conn), clientAddress, signal),
+}]);
+const sound = Object.entries(publishers).map(([name, publish]): [string, Transport] => [name, {
+  publish,
+  server: (conn) => conn,
+}]);
+
+await run(Object.fromEntries([...transports, ...sound]));

@@ -29,7 +29,6 @@ export function environment(
     TOR_PT_SERVER_TRANSPORTS: transport,
     TOR_PT_SERVER_BINDADDR: `${transport}-127.0.0.1:0`,
     TOR_PT_ORPORT: formatAddress(orport),
-    TOR_PT_EXTENDED_SERVER_PORT: "",
   };
   const all: Variables = { ...passedThrough(), ...common, ...own, ...changes };
   return Object.fromEntries(

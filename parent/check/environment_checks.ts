@@ -9,7 +9,7 @@ import { type Bench, endWords, freshPath, isDone, methodOf, said } from "./bench
 import type { Check } from "./check.ts";
 import type { Child } from "./child.ts";
 import type { Variables } from "./environment.ts";
-import { refuses, refusingAddress } from "./far.ts";
+import { refusingAddress } from "./far.ts";
 import { tunnel } from "./route.ts";
 import { expect, type Role, Skipped } from "./verdict.ts";
 
@@ -246,7 +246,6 @@ const serverChecks: readonly Check[] = [
       if (method === null) throw new Skipped(`needs a running server: ${said(child)}`);
       const got = formatAddress(method.address);
       expect(got === wanted, `SMETHOD ${transport} ${wanted}`, said(child));
-      expect(!await refuses(method.address), `a listener at ${wanted}`, "nobody listens there");
     },
   },
   {

@@ -21,7 +21,6 @@ import {
   introduced,
   offer,
   OKAY,
-  precondition,
   readCommands,
   reply,
   serverHash,
@@ -29,12 +28,14 @@ import {
   USERADDR,
 } from "./ext_orport_peer.ts";
 import { join } from "./socks_message.ts";
-import { expect, Failed, type Role, Skipped } from "./verdict.ts";
+import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";
 
 const SERVER: readonly Role[] = ["server"];
 /** How long a server is watched for bytes that it must not send, in milliseconds. */
 const WATCH = 500;
+/** The pause that makes it likely that a byte is read alone, in milliseconds. */
+const BETWEEN_BYTES = 10;
 const PAYLOAD: Uint8Array<ArrayBuffer> = new TextEncoder().encode("payload of the user");
 const ANSWER: Uint8Array<ArrayBuffer> = new TextEncoder().encode("payload of the far end");
 const UNKNOWN_COMMAND = 0x2abc;
@@ -54,6 +55,12 @@ async function goesOn(bench: Bench, ...answers: readonly Uint8Array[]): Promise<
   await arrives(user, ANSWER, "the user");
 }
 
+/** The same, for an answer that is odd: a plain OKAY has to work first. */
+async function goesOnAlso(bench: Bench, ...answers: readonly Uint8Array[]): Promise<void> {
+  await precondition(goesOn(bench, reply(OKAY)));
+  await goesOn(bench, ...answers);
+}
+
 /** A server and a connection of it to the Extended ORPort. */
 async function connected(bench: Bench): Promise<Extended & { user: Wire; far: Wire }> {
   const server = await extended(bench);
@@ -68,8 +75,8 @@ async function provesNothing(bench: Bench, file: Uint8Array<ArrayBuffer>): Promi
   const proof = (async () => {
     const far = await server.port.accept();
     if (far === null) return false;
-    const cookie = join(file.slice(-32), new Uint8Array(Math.max(0, 32 - file.length)));
-    await authenticate(far, cookie);
+    // HMAC takes a short key for the same as one that is filled up with zeros.
+    await authenticate(far, file.slice(COOKIE_HEADER.length));
     return true;
   })();
   const proven = await Promise.race([
@@ -153,7 +160,7 @@ const authenticationChecks: readonly Check[] = [
       for (let count = 0; count < 2; count++) {
         const { far } = await server.way.open();
         await precondition(offer(far, 1));
-        nonces.push((await precondition(exchangeNonces(far))).client.toHex());
+        nonces.push((await exchangeNonces(far)).client.toHex());
       }
       expect(nonces[0] !== nonces[1], "two different nonces", `${nonces[0]} twice`);
     },
@@ -166,7 +173,10 @@ const authenticationChecks: readonly Check[] = [
     grade: "MUST",
     async run(bench) {
       const { far, cookie } = await connected(bench);
-      const { nonces, hash } = await authenticate(far, cookie);
+      await precondition(offer(far, 1));
+      const nonces = await precondition(exchangeNonces(far));
+      await far.send(join(await serverHash(cookie, nonces), nonces.server));
+      const hash = await far.receive(32, "a hash of 32 bytes");
       const right = await clientHash(cookie, nonces);
       expect(hex(hash) === hex(right), `ClientHash ${hex(right)}`, hex(hash));
     },
@@ -229,7 +239,10 @@ const authenticationChecks: readonly Check[] = [
     async run(bench) {
       const server = await extended(bench);
       const { far: first } = await server.way.open();
-      await precondition(authenticate(first, server.cookie));
+      const before = await precondition(authenticate(first, server.cookie));
+      if (hex(before.hash) !== hex(await clientHash(server.cookie, before.nonces))) {
+        throw new Skipped("needs a server that proves that it knows the first cookie");
+      }
       const cookie = freshCookie();
       await Deno.writeFile(server.path, join(COOKIE_HEADER, cookie));
       const { far } = await server.way.open();
@@ -256,7 +269,9 @@ const commandChecks: readonly Check[] = [
       if (server.way.target === null) {
         const own = (user.conn as Deno.TcpConn).localAddr;
         const right = formatAddress([own.hostname, own.port]);
-        expect(texts[0] === right, `USERADDR ${right}`, JSON.stringify(texts));
+        // Whether something hangs on it is another check's.
+        const told = texts[0]?.startsWith(right) ?? false;
+        expect(told, `USERADDR ${right}`, JSON.stringify(texts));
       } else {
         // The client half has made the connection, from a port that only it knows.
         const form = texts.some((text) => text.startsWith("127.0.0.1:"));
@@ -299,7 +314,7 @@ const commandChecks: readonly Check[] = [
       const bodies = commands.filter(({ code }) => code === USERADDR).map(({ body }) => body);
       if (bodies.length === 0) throw new Skipped("needs a USERADDR command");
       const texts = bodies.map((body) => new TextDecoder().decode(body));
-      const good = texts.every((text) => /^\[::1\]:\d+$/.test(text));
+      const good = texts.every((text) => /^\[::1\]:\d+/.test(text));
       expect(good, "[::1]:port", JSON.stringify(texts));
     },
   },
@@ -316,6 +331,19 @@ const commandChecks: readonly Check[] = [
       const { transport } = bench.subject;
       const right = names.length === 1 && names[0] === transport;
       expect(right, `TRANSPORT ${transport}`, JSON.stringify(names));
+    },
+  },
+  {
+    id: "ext-done",
+    roles: SERVER,
+    title: "ends its introduction with DONE",
+    section: "ext-orport-spec 3.1",
+    grade: "MUST",
+    async run(bench) {
+      const { far, cookie } = await connected(bench);
+      await precondition(authenticate(far, cookie));
+      await far.send(Uint8Array.of(1));
+      await readCommands(far);
     },
   },
   {
@@ -344,7 +372,7 @@ const commandChecks: readonly Check[] = [
     title: "ignores a body of OKAY",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
-    run: (bench) => goesOn(bench, reply(OKAY, new TextEncoder().encode("welcome"))),
+    run: (bench) => goesOnAlso(bench, reply(OKAY, new TextEncoder().encode("welcome"))),
   },
   {
     id: "ext-okay-joined",
@@ -353,6 +381,7 @@ const commandChecks: readonly Check[] = [
     section: "ext-orport-spec 3.1",
     grade: "MUST",
     async run(bench) {
+      await precondition(goesOn(bench, reply(OKAY)));
       const { user, far } = await introduced(await extended(bench));
       await far.send(join(reply(OKAY), ANSWER));
       await arrives(user, ANSWER, "the user");
@@ -361,14 +390,14 @@ const commandChecks: readonly Check[] = [
   {
     id: "ext-deny",
     roles: SERVER,
-    title: "ends the user's connection on DENY, and sends no payload",
+    title: "ends the connection on DENY, at both ends",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
     async run(bench) {
       const { user, far } = await introduced(await extended(bench), PAYLOAD);
       await far.send(reply(DENY));
-      const got = await far.ended("the end of the connection to the Extended ORPort");
-      expect(got.length === 0, "no payload", hex(got));
+      // Whether payload came before the answer is another check's.
+      await far.ended("the end of the connection to the Extended ORPort");
       await user.ended("the end of the user's connection");
     },
   },
@@ -378,7 +407,7 @@ const commandChecks: readonly Check[] = [
     title: "ignores commands it does not know",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
-    run: (bench) => goesOn(bench, reply(UNKNOWN_COMMAND, Uint8Array.of(1, 2, 3)), reply(OKAY)),
+    run: (bench) => goesOnAlso(bench, reply(UNKNOWN_COMMAND, Uint8Array.of(1, 2, 3)), reply(OKAY)),
   },
   {
     id: "ext-control",
@@ -386,7 +415,7 @@ const commandChecks: readonly Check[] = [
     title: "ignores the command CONTROL, which is not used",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
-    run: (bench) => goesOn(bench, reply(CONTROL), reply(OKAY)),
+    run: (bench) => goesOnAlso(bench, reply(CONTROL), reply(OKAY)),
   },
   {
     id: "ext-chunked",
@@ -394,7 +423,17 @@ const commandChecks: readonly Check[] = [
     title: "takes answers that come a byte at a time",
     section: "ext-orport-spec 3.1",
     grade: "robustness",
-    run: (bench) => goesOn(bench, ...Array.from(reply(OKAY), (byte) => Uint8Array.of(byte))),
+    async run(bench) {
+      await precondition(goesOn(bench, reply(OKAY)));
+      const { user, far } = await introduced(await extended(bench), PAYLOAD);
+      for (const byte of reply(OKAY)) {
+        await far.send(Uint8Array.of(byte));
+        await far.next(BETWEEN_BYTES);
+      }
+      await arrives(far, PAYLOAD, "the Extended ORPort");
+      await far.send(ANSWER);
+      await arrives(user, ANSWER, "the user");
+    },
   },
   {
     id: "ext-stalled",
@@ -408,9 +447,7 @@ const commandChecks: readonly Check[] = [
       await server.way.dial();
       const far = await server.port.accept();
       if (far === null) throw new Failed("a second connection at the Extended ORPort", "none");
-      await authenticate(far, server.cookie);
-      await far.send(Uint8Array.of(1));
-      await readCommands(far);
+      await offer(far, 1);
     },
   },
   {

@@ -11,7 +11,7 @@ import type { Variables } from "./environment.ts";
 import type { Far } from "./far.ts";
 import { type Route, route } from "./route.ts";
 import { join } from "./socks_message.ts";
-import { Failed, Skipped } from "./verdict.ts";
+import { Failed, precondition } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";
 
 /** Commands and replies. */
@@ -157,16 +157,6 @@ export interface Introduced {
   readonly user: Wire;
   readonly far: Wire;
   readonly commands: readonly Command[];
-}
-
-/** What fails here is another check's business. */
-export async function precondition<T>(promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (!(error instanceof Failed)) throw error;
-    throw new Skipped(`needs ${error.expected} at the Extended ORPort, but ${error.got}`);
-  }
 }
 
 /** Takes one connection up to DONE, without an answer yet. */

@@ -24,8 +24,7 @@ function keyword(role: Role): string {
 /** Starts the half with a list of names, and waits for the end of its start. */
 async function startWith(bench: Bench, names: string): Promise<Child> {
   const list = bench.role === "client" ? "TOR_PT_CLIENT_TRANSPORTS" : "TOR_PT_SERVER_TRANSPORTS";
-  const { transport } = bench.subject;
-  const bind = [...new Set([transport, ...names.split(",")])].map((name) => `${name}-127.0.0.1:0`);
+  const bind = [...new Set(names.split(","))].map((name) => `${name}-127.0.0.1:0`);
   const addresses = bench.role === "server" ? { TOR_PT_SERVER_BINDADDR: bind.join() } : {};
   const child = await bench.start({ [list]: names, ...addresses });
   await child.line(({ message }) => isDone(bench.role, message));

@@ -10,7 +10,7 @@
 import type { Address } from "../../address.ts";
 import { formatSocksArgs } from "../../args.ts";
 import type { Bench, Running } from "./bench.ts";
-import { Skipped } from "./verdict.ts";
+import { precondition, Skipped } from "./verdict.ts";
 import type { Variables } from "./environment.ts";
 import type { Arrivals } from "./far.ts";
 import { socksConnect, type Target } from "./socks_connect.ts";
@@ -46,11 +46,8 @@ async function connectThrough(connect: Connect, client: Running, target: Target)
     throw new Skipped("needs a transport that speaks SOCKS5");
   }
   const wire = await connect(client.method.address);
-  const reply = await socksConnect(wire, target).catch((error: Error) => error.message);
-  if (reply !== 0) {
-    const got = typeof reply === "number" ? `the reply was ${reply}` : reply;
-    throw new Skipped(`needs a connection through the client, but ${got}`);
-  }
+  const reply = await precondition(socksConnect(wire, target));
+  if (reply !== 0) throw new Skipped(`needs a granted connection, but got reply ${reply}`);
   return wire;
 }
 

@@ -7,6 +7,8 @@
 import { type Bench, endWords, type Running } from "./bench.ts";
 import type { Check } from "./check.ts";
 import type { Child } from "./child.ts";
+import type { Variables } from "./environment.ts";
+import { refuses } from "./far.ts";
 import { settled } from "./patience.ts";
 import { route } from "./route.ts";
 import { expect, type Role, Skipped } from "./verdict.ts";
@@ -28,10 +30,16 @@ async function ends(running: Running, why: string): Promise<Deno.CommandStatus> 
 /** Expects a program to go on, as its listener shows. */
 async function goesOn({ child, method }: Running, although: string): Promise<void> {
   await settled(child.silent, WATCH);
-  const reached = await Deno.connect({ hostname: method.address[0], port: method.address[1] })
-    .then((conn) => conn.close(), () => "nobody listens any more");
-  const got = child.status === null ? reached ?? "" : endWords(child.status);
-  expect(got === "", `a program that goes on, although ${although}`, got);
+  const gone = await refuses(method.address);
+  const got = gone ? "nobody listens any more" : endWords(child.status);
+  expect(child.status === null && !gone, `a program that goes on, although ${although}`, got);
+}
+
+/** A program that can be seen to go on. */
+async function listening(bench: Bench, changes: Variables = {}): Promise<Running> {
+  const running = await bench.running(changes);
+  if (!await refuses(running.method.address)) return running;
+  throw new Skipped("needs a program that listens where it says");
 }
 
 async function endsOn(bench: Bench, signal: Deno.Signal): Promise<Deno.CommandStatus> {
@@ -96,7 +104,7 @@ export const shutdownChecks: readonly Check[] = [
     grade: "MUST",
     hand: "press Ctrl-D",
     async run(bench) {
-      const running = await bench.running({ [ON_STDIN]: null });
+      const running = await listening(bench, { [ON_STDIN]: null });
       await running.child.closeStdin();
       await goesOn(running, "stdin is closed");
     },
@@ -109,7 +117,7 @@ export const shutdownChecks: readonly Check[] = [
     grade: "MUST",
     hand: "press Ctrl-D",
     async run(bench) {
-      const running = await bench.running({ [ON_STDIN]: "0" });
+      const running = await listening(bench, { [ON_STDIN]: "0" });
       await running.child.closeStdin();
       await goesOn(running, "stdin is closed");
     },
@@ -122,7 +130,7 @@ export const shutdownChecks: readonly Check[] = [
     grade: "robustness",
     hand: "press Enter",
     async run(bench) {
-      const running = await bench.running();
+      const running = await listening(bench);
       await running.child.tell(new TextEncoder().encode("\n\n"));
       await goesOn(running, "something came on stdin");
     },

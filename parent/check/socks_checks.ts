@@ -13,7 +13,7 @@ import { socksConnect } from "./socks_connect.ts";
 import { argumentFields, credentials, greeting, join, request } from "./socks_message.ts";
 import { NO_AUTH, PASSWORD } from "./socks_message.ts";
 import { transparency } from "./transparent.ts";
-import { expect, Failed, type Role, Skipped } from "./verdict.ts";
+import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";
 
 const CLIENT: readonly Role[] = ["client"];
@@ -65,16 +65,6 @@ async function atRequest(bench: Bench, client?: Running): Promise<Wire> {
   throw new Skipped("needs a handshake that gets as far as the request");
 }
 
-/** What fails here is another check's business. */
-async function precondition<T>(promise: Promise<T>): Promise<T> {
-  try {
-    return await promise;
-  } catch (error) {
-    if (!(error instanceof Failed)) throw error;
-    throw new Skipped(`needs ${error.expected}, but ${error.got}`);
-  }
-}
-
 /** Expects the RFC 1929 fields to be accepted. */
 async function takesFields(bench: Bench, fields: Uint8Array): Promise<void> {
   const wire = await atArguments(bench);
@@ -107,6 +97,7 @@ async function replyTo(bench: Bench, bytes: Uint8Array): Promise<number | null> 
 async function repliesWith(bench: Bench, code: number, bytes: Uint8Array): Promise<void> {
   const got = await replyTo(bench, bytes);
   if (got === null) throw new Skipped("needs a reply, but the connection ends without one");
+  if (got === 0) throw new Skipped("needs a rejection, but the request was granted");
   expect(got === code, `reply ${code}`, `reply ${got}`);
 }
 
@@ -126,11 +117,11 @@ async function deadAddress(): Promise<Address> {
 }
 
 /** The reply to a request for a target that refuses. */
-async function replyForDead(bench: Bench): Promise<number | string> {
+async function replyForDead(bench: Bench): Promise<number | null> {
   const { args } = await clientTarget(bench, bench.far);
   const address = await deadAddress();
   const reply = await socksConnect(await dial(bench), { address, args }).catch((error) => {
-    if (error instanceof Failed) return error.message;
+    if (error instanceof Failed) return null;
     throw error;
   });
   if (!await refuses(address)) throw new Skipped("needs a port where nobody listens");
@@ -142,7 +133,7 @@ async function reaches(bench: Bench, far: Far, target: Readonly<Address>): Promi
   const reason = await transparency(bench.subject, "client");
   if (reason !== null) throw new Skipped(`needs a transport that connects anywhere, but ${reason}`);
   const reply = await socksConnect(await dial(bench), { address: [...target], args: "" });
-  expect(reply === 0, "reply 0", typeof reply === "number" ? `reply ${reply}` : reply);
+  expect(reply === 0, "reply 0", `reply ${reply}`);
   expect(await far.accept() !== null, "a connection to the target", "none comes");
 }
 
@@ -405,7 +396,7 @@ const requestChecks: readonly Check[] = [
     async run(bench) {
       const target = await clientTarget(bench, bench.far);
       const reply = await socksConnect(await dial(bench), target);
-      expect(reply === 0, "reply 0", typeof reply === "number" ? `reply ${reply}` : reply);
+      expect(reply === 0, "reply 0", `reply ${reply}`);
     },
   },
   {
@@ -427,9 +418,7 @@ const requestChecks: readonly Check[] = [
     async run(bench) {
       const reply = await replyForDead(bench);
       // A grant is another check's.
-      if (typeof reply === "string" || reply === 0) {
-        throw new Skipped(`needs a rejection of 10 bytes, but ${reply === 0 ? "reply 0" : reply}`);
-      }
+      if (reply === null || reply === 0) throw new Skipped("needs a rejection of 10 bytes");
       expect(reply === 5, "reply 5", `reply ${reply}`);
     },
   },
@@ -470,11 +459,13 @@ const robustnessChecks: readonly Check[] = [
     async run(bench) {
       const wire = await dial(bench);
       await trickle(wire, greeting(PASSWORD));
-      await wire.receive(2, "a choice of method");
+      const chosen = await wire.receive(2, "a choice of method");
+      if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
       await trickle(wire, argumentFields("key=value"));
-      await wire.receive(2, "an answer to the arguments");
+      const status = await wire.receive(2, "an answer to the arguments");
+      if (status[1] !== 0) throw new Skipped("needs a listener that takes arguments");
       await trickle(wire, request(ANYWHERE, BIND));
-      await wire.receive(10, "a reply of 10 bytes");
+      await wire.receive(2, "a reply");
     },
   },
   {
@@ -487,7 +478,9 @@ const robustnessChecks: readonly Check[] = [
       const wire = await dial(bench);
       const all = [greeting(PASSWORD), argumentFields("key=value"), request(ANYWHERE, BIND)];
       await wire.send(join(...all));
-      await wire.receive(2 + 2 + 10, "a choice, an answer and a reply, 14 bytes");
+      const chosen = await wire.receive(2, "a choice of method");
+      if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
+      await wire.receive(2 + 2, "an answer to the arguments and a reply");
     },
   },
   {
@@ -510,7 +503,7 @@ const robustnessChecks: readonly Check[] = [
       const early = utf8.encode("early data");
       await wire.send(join(request(target.address), early));
       const reply = await wire.receive(10, "reply 0");
-      expect(reply[1] === 0, "reply 0", hex(reply));
+      if (reply[1] !== 0) throw new Skipped(`needs a granted connection, but got ${hex(reply)}`);
       const far = await bench.far.accept();
       if (far === null) throw new Failed("a connection at the other end", "none comes");
       const got = await far.receive(early.length, `the early bytes ${hex(early)}`);

@@ -6,6 +6,7 @@
 
 import type { Address } from "../../address.ts";
 import { argumentFields, greeting, NO_AUTH, PASSWORD, request } from "./socks_message.ts";
+import { precondition, Skipped } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";
 
 /** Where a client transport is asked to connect, and with which arguments. */
@@ -14,16 +15,22 @@ export interface Target {
   readonly args: string;
 }
 
-/** Goes through a SOCKS handshake; resolves to the reply's code, or to what went wrong. */
-export async function socksConnect(wire: Wire, target: Target): Promise<number | string> {
+/**
+ * Goes through a SOCKS handshake.
+ *
+ * @returns The reply's code.
+ * @throws {Failed} When there is no whole reply.
+ * @throws {Skipped} When the handshake does not get as far as the request.
+ */
+export async function socksConnect(wire: Wire, target: Target): Promise<number> {
   const method = target.args === "" ? NO_AUTH : PASSWORD;
   await wire.send(greeting(method));
-  const choice = await wire.receive(2, "a choice of method");
-  if (choice[1] !== method) return `the choice of method was ${hex(choice)}`;
+  const choice = await precondition(wire.receive(2, "a choice of method"));
+  if (choice[1] !== method) throw new Skipped(`needs the method ${method}, not ${hex(choice)}`);
   if (method === PASSWORD) {
     await wire.send(argumentFields(target.args));
-    const answer = await wire.receive(2, "an answer to the arguments");
-    if (answer[1] !== 0) return `the answer to the arguments was ${hex(answer)}`;
+    const answer = await precondition(wire.receive(2, "an answer to the arguments"));
+    if (answer[1] !== 0) throw new Skipped(`needs arguments to be taken, not ${hex(answer)}`);
   }
   await wire.send(request(target.address));
   const reply = await wire.receive(10, "a SOCKS reply of 10 bytes");

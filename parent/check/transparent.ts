@@ -21,7 +21,7 @@ async function openBare(bench: Bench): Promise<Wire> {
   if (bench.role === "server") return wire;
   const reply = await socksConnect(wire, { address: bench.far.address, args: "" });
   if (reply === 0) return wire;
-  throw new Skipped(`it refuses a connection without arguments: ${reply}`);
+  throw new Skipped(`it refuses a connection without arguments with reply ${reply}`);
 }
 
 async function probe(bench: Bench): Promise<string | null> {

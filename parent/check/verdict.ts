@@ -44,6 +44,16 @@ export class Skipped extends Error {
   }
 }
 
+/** What a check needs; when that fails, it is another check's business. */
+export async function precondition<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error;
+    throw new Skipped(`needs ${error.expected}, but got ${error.got}`);
+  }
+}
+
 /** Throws {@linkcode Failed} unless `holds`. */
 export function expect(holds: boolean, expected: string, got: string): asserts holds {
   if (!holds) throw new Failed(expected, got);

@@ -93,8 +93,6 @@ class PipedConn implements StreamConn {
     // Errors travel through the transforms to who reads and writes at their other ends.
     this.#sent.catch(() => {});
     incoming(conn).pipeTo(read.writable, { signal }).catch(() => {});
-    this.#reader.closed.catch(() => {});
-    this.#writer.closed.catch(() => {});
   }
 
   async read(p: Uint8Array): Promise<number | null> {

@@ -19,7 +19,7 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal)
   signal.addEventListener("abort", abort);
   if (signal.aborted) abort();
   try {
-    return await Promise.race([promise, aborted]);
+    return await Promise.race([aborted, promise]);
   } finally {
     signal.removeEventListener("abort", abort);
   }

@@ -10,9 +10,11 @@ import { UpstreamProxy } from "./upstream_proxy.ts";
 /** Who dials, who is dialled, and an address that is nobody's. */
 export const NEAR = { v4: "10.1.2.3", v6: "fd00::3" } as const;
 export const FAR = { v4: "10.1.2.4", v6: "fd00::4" } as const;
+/** A network on which everybody is silent. */
+export const SILENT = { near: "10.7.0.3", far: "10.7.0.4" } as const;
 const NOBODY = { v4: "10.1.2.5", v6: "fd00::5" } as const;
 
-/** A name with the addresses of FAR; one that only FAR's IPv4 address answers for. */
+/** A name with the addresses of FAR, IPv6 first. */
 export const NAME = "far.test";
 
 async function outcome(target: Address, options: DialOptions): Promise<string | number> {
@@ -60,6 +62,11 @@ if (import.meta.main) {
     unknownName: await outcome(["unknown.test", 80], { bindAddress }),
     unreachable: await outcome(["192.0.2.7", 80], { bindAddress }),
     refused: await outcome([FAR.v4, 1], { bindAddress }),
+    silent: await outcome([SILENT.far, 80], { timeout: 100 }),
+    silentBound: await outcome([SILENT.far, 80], {
+      bindAddress: { v4: SILENT.near, v6: null },
+      timeout: 100,
+    }),
   };
   console.log(JSON.stringify(seen));
 }

@@ -9,7 +9,7 @@ import { connectFrom, sourceAddress } from "../../net/bind.ts";
 import type { StreamConn } from "../../net/conn.ts";
 import { dial, DialError, replyFor, writeAll } from "../../net/mod.ts";
 import { granted, permitted } from "../permitted.ts";
-import { FAR, NAME, NEAR } from "./bind_namespace.ts";
+import { FAR, NAME, NEAR, SILENT } from "./bind_namespace.ts";
 import { bytes, ScriptedPeer, takeAll, takeText } from "./scripted_peer.ts";
 
 const SOURCES: readonly [host: string, source: string | null][] = [
@@ -248,6 +248,11 @@ const SETUP = `
   ip address add ${FAR.v4}/32 dev lo
   ip address add ${NEAR.v6}/128 dev lo
   ip address add ${FAR.v6}/128 dev lo
+  ip link add silent0 type veth peer name silent1
+  ip address add ${SILENT.near}/24 dev silent0
+  ip link set silent0 up
+  ip link set silent1 up
+  ip neighbour add ${SILENT.far} lladdr 02:00:00:00:00:01 dev silent0
   hosts=$(mktemp)
   printf '127.0.0.1 localhost\\n${FAR.v6} ${NAME}\\n${FAR.v4} ${NAME}\\n' > "$hosts"
   mount --bind "$hosts" /etc/hosts
@@ -307,5 +312,7 @@ namespaced("dial() connects from the source address of each family", async () =>
     unknownName: 4,
     unreachable: 3,
     refused: 5,
+    silent: 6,
+    silentBound: 6,
   });
 });

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Address } from "../../address.ts";
-import { connectHttp, HttpConnectError, type HttpCredentials } from "../../net/mod.ts";
+import { connectHttp, HttpConnectError, type HttpCredentials } from "../../net/http_connect.ts";
 import { permitted } from "../permitted.ts";
 import { bytes, dribble, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
 
@@ -132,6 +132,15 @@ for (const [head, status, message] of REFUSALS) {
     },
   );
 }
+
+permitted(["net"], "connectHttp() repeats no name that the proxy gives back", async () => {
+  const head = "HTTP/1.1 502 Cannot resolve bridge.example!\r\n\r\n";
+  const error = await assertRejects(
+    () => answered(head, ["bridge.example", 443]),
+    HttpConnectError,
+  );
+  assertEquals(error.message, "The HTTP proxy replied: 502 Cannot resolve [scrubbed]!");
+});
 
 permitted(["net"], "connectHttp() cuts a long reason short", async () => {
   const head = `HTTP/1.1 500 ${"x".repeat(5_000)}\r\n\r\n`;

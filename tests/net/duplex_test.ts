@@ -1,0 +1,103 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { Duplex } from "node:stream";
+import { fromDuplex, toDuplex } from "../../net/duplex.ts";
+import { writeAll } from "../../net/mod.ts";
+import { permitted } from "../permitted.ts";
+import { bytes, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
+
+/** An error as node's system calls give it. */
+function nodeError(code: string): Error {
+  return Object.assign(new Error(`connect ${code} 192.0.2.7:443`), { code });
+}
+
+Deno.test("fromDuplex() throws a failed write where it was made, and nowhere else", async () => {
+  const conn = fromDuplex(
+    new Duplex({
+      read() {},
+      write(_chunk, _encoding, done) {
+        done(nodeError("EPIPE"));
+      },
+    }),
+  );
+  const error = await assertRejects(() => conn.write(bytes("x")), Deno.errors.BrokenPipe);
+  assertEquals(error.message, "Broken pipe");
+  // An error event that nobody hears would end the test's process in a later turn.
+  await new Promise((resolve) => setTimeout(resolve));
+  await assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.BrokenPipe);
+});
+
+const ERRORS: readonly [code: string, Class: new () => Error, message: string][] = [
+  ["ECONNREFUSED", Deno.errors.ConnectionRefused, "Connection refused"],
+  ["ECONNRESET", Deno.errors.ConnectionReset, "Connection reset by peer"],
+  ["ENETUNREACH", Deno.errors.NetworkUnreachable, "Network is unreachable"],
+  ["ETIMEDOUT", Deno.errors.TimedOut, "Connection timed out"],
+  ["EHOSTUNREACH", Error, "No route to host"],
+  ["ENOBUFS", Error, "ENOBUFS"],
+];
+
+Deno.test("fromDuplex() words node's errors as Deno does, without their addresses", async () => {
+  for (const [code, Class, message] of ERRORS) {
+    const conn = fromDuplex(
+      new Duplex({
+        read() {
+          this.destroy(nodeError(code));
+        },
+      }),
+    );
+    const error = await assertRejects(() => conn.read(new Uint8Array(1)), Class);
+    assertEquals([error.message, Reflect.get(error, "code")], [message, code]);
+  }
+});
+
+Deno.test("fromDuplex() leaves another error as it is", async () => {
+  const error = new RangeError("of the stream's own");
+  const conn = fromDuplex(
+    new Duplex({
+      read() {
+        this.destroy(error);
+      },
+    }),
+  );
+  assertEquals(await conn.read(new Uint8Array(1)).catch((error) => error), error);
+});
+
+Deno.test("fromDuplex() is interrupted by close(), also in a write that never ends", async () => {
+  const conn = fromDuplex(new Duplex({ read() {}, write() {} }));
+  const waiting = [
+    assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.Interrupted),
+    assertRejects(() => conn.write(bytes("x")), Deno.errors.Interrupted),
+    assertRejects(() => conn.closeWrite(), Deno.errors.Interrupted),
+  ];
+  conn.close();
+  await Promise.all(waiting);
+});
+
+permitted(["net"], "toDuplex() half-closes, and reads on", async () => {
+  using pair = await tcpPair();
+  const stream = await toDuplex(pair.near);
+  const conn = fromDuplex(stream);
+  await writeAll(conn, bytes("hello"));
+  await conn.closeWrite();
+  assertEquals(await takeAll(pair.far), bytes("hello"));
+  await pair.far.write(bytes("goodbye"));
+  assertEquals(await takeText(conn, 7), "goodbye");
+  conn.close();
+});
+
+permitted(["net"], "toDuplex() writes on behind the end of what it reads", async () => {
+  using pair = await tcpPair();
+  const conn = fromDuplex(await toDuplex(pair.near));
+  await pair.far.closeWrite();
+  assertEquals(await conn.read(new Uint8Array(1)), null);
+  await writeAll(conn, bytes("still here"));
+  assertEquals(await takeText(pair.far, 10), "still here");
+  conn.close();
+});
+
+permitted(["net"], "toDuplex() closes the connection when it is destroyed", async () => {
+  using pair = await tcpPair();
+  const stream = await toDuplex(pair.near);
+  stream.destroy();
+  assertEquals(await takeAll(pair.far), bytes(""));
+  await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
+});

@@ -1,0 +1,114 @@
+/** The examples, run as their head comments say. */
+
+import { assert } from "@std/assert";
+import {
+  type ClientMethod,
+  launchClient,
+  launchServer,
+  listenExtOrPort,
+  type ServerMethod,
+  type ServerTransport,
+  type TransportConnection,
+  type TransportProcess,
+} from "../parent/mod.ts";
+
+const EXAMPLES = new URL("../examples/", import.meta.url);
+
+/** What the commands of the head comments name, and what stands there for a test. */
+type Places = Readonly<Record<string, string>>;
+
+/** The commands of an example's head comment: as client, as server, or both. */
+async function commands(example: string): Promise<string[]> {
+  const source = await Deno.readTextFile(new URL(example, EXAMPLES));
+  const [head = ""] = source.split("*/");
+  const text = head.replaceAll(/^ \* ?/gm, "").replaceAll(/ \\\n +/g, " ");
+  return Array.from(text.matchAll(/^ {4}(deno run .*\.ts)$/gm), ([, command = ""]) => command);
+}
+
+/** The command of one half with the permissions that its head comment gives, and no other. */
+async function commandOf(
+  example: string,
+  half: "client" | "server",
+  places: Places,
+): Promise<string[]> {
+  // A server reads tor's cookie.
+  const isServer = (command: string) => command.includes("--allow-read");
+  const all = await commands(example);
+  const found = all.find((command) => isServer(command) === (half === "server"));
+  if (found === undefined) throw new Error(`${example} has no command of a ${half}`);
+  assert(found.includes(" --no-prompt "), found);
+  const words = found.split(" ").slice(1, -1).map((word) =>
+    Object.entries(places).reduce((word, [name, place]) => word.replaceAll(name, place), word)
+  );
+  return [Deno.execPath(), ...words, new URL(example, EXAMPLES).pathname];
+}
+
+/** A bridge of an example with tor behind it, and the example's client before it. */
+export interface Pair extends AsyncDisposable {
+  server: TransportProcess<ServerMethod>;
+  client: TransportProcess<ClientMethod>;
+  /** The next connection that the bridge brings to tor. */
+  arrival(): Promise<TransportConnection>;
+}
+
+/** What is launched. */
+export interface PairOptions {
+  client: string;
+  server: string;
+  transport: string;
+  /** What the operator sets. */
+  options?: ServerTransport["options"];
+  /** The client's permissions take this in beside the bridge, as a `--allow-net` has it. */
+  elsewhere?: string;
+  directory: string;
+}
+
+/** Launches both halves of a transport, each with just the permissions it names. */
+export async function launchPair(
+  { client: clientExample, server: serverExample, transport, options, elsewhere, directory }:
+    PairOptions,
+): Promise<Pair> {
+  await using stack = new AsyncDisposableStack();
+  const tor = stack.use(await listenExtOrPort());
+  const state = `${directory}/pt_state`;
+  const places = {
+    "0.0.0.0:4443": "127.0.0.2:0",
+    "/var/lib/tor/extended_orport_auth_cookie": tor.cookieFile,
+    "/var/lib/tor/pt_state": state,
+  };
+  const server = stack.use(
+    await launchServer(await commandOf(serverExample, "server", places), {
+      transports: { [transport]: { bindAddress: ["127.0.0.2", 0], options } },
+      extOrPort: tor,
+      // launchServer() creates the one that it knows of.
+      stateDirectory: directory,
+      env: { TOR_PT_STATE_LOCATION: state },
+    }),
+  );
+  const bridge = server.methods[transport]?.address.join(":") ?? "";
+  const targets = elsewhere === undefined ? bridge : `${bridge},${elsewhere}`;
+  const client = stack.use(
+    await launchClient(
+      await commandOf(clientExample, "client", { "192.0.2.1:4443": targets }),
+      { transports: [transport], stateDirectory: directory },
+    ),
+  );
+  const arrivals = tor[Symbol.asyncIterator]();
+  const arrival = async () => {
+    const { value } = await arrivals.next();
+    if (value === undefined) throw new Error("tor listens no more");
+    return value;
+  };
+  const disposables = stack.move();
+  return { server, client, arrival, [Symbol.asyncDispose]: () => disposables.disposeAsync() };
+}
+
+/** Runs something with a directory that is removed afterwards. */
+export async function withDirectory(use: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    await use(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}

@@ -15,8 +15,8 @@ Deno.test("archivesOf() points the machine's release at the suite, in both forma
     [
       "debian.sources",
       `Types: deb deb-src
-# a comment
 URIs: http://mirror.invalid/debian
+# a comment
 Suites: bookworm bookworm-updates
 Components: main contrib
 Signed-By: ${key}

@@ -75,11 +75,12 @@ export interface DialOrOptions {
 }
 
 /** The secret half of the cookie file (ext-orport-spec section 2.1). */
-async function readCookie(path: string): Promise<Uint8Array<ArrayBuffer>> {
+async function readCookie(path: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>> {
   let file: Uint8Array<ArrayBuffer>;
   try {
-    file = await Deno.readFile(path);
+    file = await Deno.readFile(path, { signal });
   } catch (cause) {
+    signal.throwIfAborted();
     const remedy = cause instanceof Deno.errors.NotCapable ? ": grant --allow-read for it" : "";
     throw new ExtOrPortError(`TOR_PT_AUTH_COOKIE_FILE cannot be read${remedy}`, { cause });
   }
@@ -230,7 +231,7 @@ export async function dialOr(
     command(COMMAND_TRANSPORT, utf8.encode(transport)),
     command(COMMAND_DONE),
   );
-  const cookie = await readCookie(info.auth_cookie_file);
+  const cookie = await readCookie(info.auth_cookie_file, signal);
   const conn = await dial(info.ext_orport, { bindAddress, signal });
   await handshake(conn, signal, () => introduce(conn, cookie, commands));
   return conn;

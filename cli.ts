@@ -1,5 +1,5 @@
 /**
- * The command `ptlib`: tunnels through any pluggable transport.
+ * The command `ptlib`: tunnels through any pluggable transport, and checks of one.
  *
  * ```sh
  * deno run -A jsr:@ptlib/ptlib/cli --help
@@ -9,6 +9,7 @@
  * @module
  */
 
+import { checkCommand } from "./cli/check.ts";
 import { client } from "./cli/client.ts";
 import { type Command, UsageError } from "./cli/command.ts";
 import { server } from "./cli/server.ts";
@@ -18,6 +19,7 @@ import { LaunchError } from "./parent/mod.ts";
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["client", client],
   ["server", server],
+  ["check", checkCommand],
 ]);
 
 function overview(): string {

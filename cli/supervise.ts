@@ -11,7 +11,7 @@ import { complain, note, quote } from "./terminal.ts";
 const SIGNAL_LAG = 300;
 
 /** Aborts on the first SIGINT or SIGTERM; the second ends this process at once. */
-class Interrupt implements Disposable {
+export class Interrupt implements Disposable {
   readonly #controller = new AbortController();
   // Windows has no SIGTERM.
   readonly #signals = Deno.build.os === "windows"

@@ -1,9 +1,19 @@
 /**
- * The parent's side of the protocol: start any pluggable transport, and connect through it.
+ * The parent's side of the protocol: start any pluggable transport, connect through it, and check
+ * whether it is a good one.
  *
  * @module
  */
 
+export {
+  check,
+  type CheckInfo,
+  type CheckOptions,
+  type CheckResult,
+  checks,
+  type Grade,
+  type Verdict,
+} from "./check.ts";
 export { dial } from "./dial.ts";
 export type { ServerTransport } from "./environment.ts";
 export {
@@ -45,3 +55,4 @@ export {
   tunnelServer,
   type TunnelServerOptions,
 } from "./tunnel.ts";
+export { SocksReplyError } from "../net/socks_client.ts";

@@ -354,7 +354,7 @@ const commandChecks: readonly Check[] = [
     grade: "MUST",
     async run(bench) {
       const { far } = await introduced(await extended(bench), PAYLOAD);
-      const arrival = await far.next(WATCH);
+      const arrival = await far.peek(WATCH);
       expect(arrival !== "bytes", "nothing before OKAY", hex(far.take()));
     },
   },

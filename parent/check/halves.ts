@@ -21,9 +21,13 @@ export async function findHalf(subject: Subject, role: Role): Promise<Half> {
   await using bench = new Bench(subject, role, shared, true);
   const child = await bench.start();
   await child.line(({ message }) => message?.kind === "env-error" || isDone(role, message));
+  const { transport } = subject;
   const refused = child.lines.some(({ message }) => message?.kind === "env-error");
+  const done = child.lines.some(({ message }) => isDone(role, message));
+  const named = child.lines.some(({ text }) => text.split(" ")[1] === transport);
+  const absent = refused || (done && !named);
   return {
-    refusal: refused ? `the program is no ${role}: ${said(child)}` : null,
-    started: methodOf(child, subject.transport) !== null,
+    refusal: absent ? `the program has no ${role} of ${transport}: ${said(child)}` : null,
+    started: methodOf(child, transport) !== null,
   };
 }

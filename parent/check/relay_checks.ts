@@ -153,7 +153,7 @@ function directed(direction: Direction): Check[] {
           "it could write all of that",
         );
         for (let left = written; left > 0;) {
-          const arrival = receiver.buffered > 0 ? "bytes" : await receiver.next();
+          const arrival = await receiver.peek();
           expect(arrival === "bytes", `${written} bytes at ${to}`, `${written - left}`);
           left -= receiver.take().length;
         }

@@ -11,7 +11,7 @@ import type { Variables } from "./environment.ts";
 import { refuses } from "./far.ts";
 import { settled } from "./patience.ts";
 import { route } from "./route.ts";
-import { expect, type Role, Skipped } from "./verdict.ts";
+import { expect, precondition, type Role, Skipped } from "./verdict.ts";
 
 const BOTH: readonly Role[] = ["client", "server"];
 const ON_STDIN = "TOR_PT_EXIT_ON_STDIN_CLOSE";
@@ -213,6 +213,8 @@ export const shutdownChecks: readonly Check[] = [
 /** A program with a connection through it. */
 async function busy(bench: Bench): Promise<Running> {
   const way = await route(bench, { alone: true });
-  await way.open();
+  const { user, far } = await way.open();
+  await user.send(Uint8Array.of(1));
+  await precondition(far.receive(1, "a byte through the connection"));
   return way.checked;
 }

@@ -60,6 +60,11 @@ export class Wire implements Disposable {
     return arrival;
   }
 
+  /** What there is: bytes that were read and not taken, or whatever comes next. */
+  async peek(milliseconds: number = this.patience): Promise<Arrival> {
+    return this.#buffered > 0 ? "bytes" : await this.next(milliseconds);
+  }
+
   /** How many bytes have been read and not taken. */
   get buffered(): number {
     return this.#buffered;

@@ -6,7 +6,8 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import type { Address } from "../address.ts";
-import { connectSocks5, DialError, readFull, SocksReplyError, writeAll } from "../net/mod.ts";
+import { connectSocks5, SocksReplyError } from "../net/socks_client.ts";
+import { DialError, readFull, writeAll } from "../net/mod.ts";
 import {
   type Announcement,
   type ClientMethod,
@@ -19,9 +20,9 @@ import {
   type TransportProcess,
 } from "../parent/mod.ts";
 import { EchoServer } from "./echo.ts";
-import { fullNames } from "./environment.ts";
 import { connectResettable } from "./net/resettable_conn.ts";
 import { permitted } from "./permitted.ts";
+import { RawChild, runToEnd } from "./raw_child.ts";
 
 type Server = TransportProcess<ServerMethod>;
 type Client = TransportProcess<ClientMethod>;
@@ -317,24 +318,6 @@ launching(
   },
 );
 
-/** How a program ended, and what it said. */
-interface Outcome {
-  code: number;
-  stdout: string;
-  stderr: string;
-}
-
-async function runToEnd(
-  command: readonly string[],
-  variables: Record<string, string> = {},
-): Promise<Outcome> {
-  const [deno = "", ...args] = command;
-  const options = { args, env: { ...fullNames(variables), NO_COLOR: "1" }, clearEnv: true };
-  const { code, stdout, stderr } = await new Deno.Command(deno, options).output();
-  const text = new TextDecoder();
-  return { code, stdout: text.decode(stdout), stderr: text.decode(stderr) };
-}
-
 const NO_PERMISSION = "--allow-env=NOTHING";
 
 const ENVIRONMENT = [
@@ -382,18 +365,18 @@ permitted(
   ["read", "run"],
   "run() says its name by its file, and no version, where the author gave none",
   async () => {
-    const { code, stdout } = await runToEnd([...program("faulty", NO_PERMISSION), "--version"]);
+    const { code, stdout } = await runToEnd([...program("faulty", NO_PERMISSION), "--version"], {});
     assertEquals([code, stdout], [0, "faulty (no version)\n"]);
   },
 );
 
 permitted(["read", "run"], "run() answers --version and --help on stdout", async () => {
   const command = program("bridge", NO_PERMISSION);
-  const version = await runToEnd([...command, "--version"]);
+  const version = await runToEnd([...command, "--version"], {});
   assertEquals(version, { code: 0, stdout: "bridge 1.2.3\n", stderr: "" });
-  const help = await runToEnd([...command, "--help"]);
+  const help = await runToEnd([...command, "--help"], {});
   assertEquals([help.code, help.stderr], [0, ""]);
-  assertEquals((await runToEnd([...command, "-h"])).stdout, help.stdout);
+  assertEquals((await runToEnd([...command, "-h"], {})).stdout, help.stdout);
   const words = ["--capabilities", "--help", "--version", "tells", "mute", "elsewhere"];
   for (const word of [...words, "--allow-env=TOR_PT_*"]) assertStringIncludes(help.stdout, word);
 });
@@ -405,7 +388,7 @@ permitted(
     const rows = [["--capability"], ["--version", "--help"], ["rot13"], [""]];
     await Promise.all(rows.map(async (args) => {
       const command = [...program("bridge", NO_PERMISSION), ...args];
-      const { code, stdout, stderr } = await runToEnd(command);
+      const { code, stdout, stderr } = await runToEnd(command, {});
       assertEquals([code, stdout], [2, ""]);
       assertMatch(stderr, /^bridge: .*--help/);
     }));
@@ -460,46 +443,6 @@ permitted(
   },
 );
 
-/** A child with open stdin, and its stdout line by line. */
-class Child implements AsyncDisposable {
-  readonly process: Deno.ChildProcess;
-  readonly #lines: ReadableStreamDefaultReader<string>;
-  #rest = "";
-
-  constructor([deno = "", ...args]: readonly string[], variables: Record<string, string>) {
-    this.process = new Deno.Command(deno, {
-      args,
-      env: fullNames(variables),
-      clearEnv: true,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "inherit",
-    }).spawn();
-    this.#lines = this.process.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  }
-
-  /** Everything up to a line. */
-  async until(line: string): Promise<string> {
-    while (!this.#rest.endsWith(`${line}\n`)) {
-      const { value, done } = await this.#lines.read();
-      if (done) throw new Error(`it ended with ${JSON.stringify(this.#rest)}`);
-      this.#rest += value;
-    }
-    return this.#rest;
-  }
-
-  /** Nobody reads its stdout any more. */
-  async closeStdout(): Promise<void> {
-    await this.#lines.cancel();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#lines.cancel();
-    await this.process.stdin.close().catch(() => {});
-    await this.process.status;
-  }
-}
-
 permitted(
   ["read", "run"],
   "run() that has no wanted transport says so, and stays until it is told to end",
@@ -516,12 +459,12 @@ permitted(
       [server, "SMETHODS DONE"],
     ] as const;
     for (const [variables, done] of rows) {
-      await using child = new Child(program("bridge"), variables);
+      await using child = new RawChild(program("bridge"), variables);
       const said = await child.until(done);
       const version = 'STATUS TYPE=version IMPLEMENTATION="bridge" VERSION="1.2.3"';
       assertEquals(said, `VERSION 1\n${version}\n${done}\n`);
-      await child.process.stdin.close();
-      assertEquals((await child.process.status).code, 0);
+      await child.closeStdin();
+      assertEquals((await child.status()).code, 0);
     }
   },
 );
@@ -545,7 +488,7 @@ permitted(
       ["[::1]:9", 0],
     ] as const;
     await Promise.all(rows.map(async ([EXTENDED_SERVER_PORT, count]) => {
-      await using child = new Child(program("bridge"), { ...variables, EXTENDED_SERVER_PORT });
+      await using child = new RawChild(program("bridge"), { ...variables, EXTENDED_SERVER_PORT });
       const said = await child.until("SMETHODS DONE");
       const logs = said.split("\n").filter((line) => line.startsWith("LOG "));
       assertEquals(logs.length, count, EXTENDED_SERVER_PORT);
@@ -562,14 +505,14 @@ permitted(
   "run() ends with status 0 when nobody reads what it says any more",
   async () => {
     const { EXIT_ON_STDIN_CLOSE: _, ...variables } = CLIENT;
-    await using child = new Child(program("faulty"), variables);
-    const said = await child.until("CMETHODS DONE");
+    await using child = new RawChild(program("faulty"), variables);
+    await child.until("CMETHODS DONE");
     await child.closeStdout();
-    const port = Number(/^CMETHOD sound socks5 127\.0\.0\.1:(\d+)$/m.exec(said)?.[1]);
-    const method = { socksVersion: 5, address: ["127.0.0.1", port] satisfies Address } as const;
+    const address: Address = ["127.0.0.1", child.port("sound")];
+    const method = { socksVersion: 5, address } as const;
     // The failure is logged, or would be.
     await assertRejects(() => dial(method, ["127.0.0.1", 1]));
-    assertEquals((await child.process.status).code, 0);
+    assertEquals((await child.status()).code, 0);
   },
 );
 

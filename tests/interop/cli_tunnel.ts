@@ -3,13 +3,9 @@
  * programs. `cli_test.ts` runs this as a program where it needs a network namespace.
  */
 
-import { createHash, randomBytes } from "node:crypto";
 import { formatAddress, parseAddress } from "../../address.ts";
-import { writeAll } from "../../net/mod.ts";
 import { EchoServer } from "../echo.ts";
-
-const MIB = 1024 * 1024;
-const SIZE = 64 * MIB;
+import { exchange, type Exchanged, freePort } from "./exchange.ts";
 
 /** For the whole of it, in milliseconds; it takes some seconds. */
 const DEADLINE = 120_000;
@@ -26,36 +22,9 @@ export interface Carrier {
   option?: string;
 }
 
-/** What went in at one end and came back, by SHA-256, and how the two processes ended. */
-export interface Carried {
-  sent: string;
-  received: string;
+/** What came back, and how the two processes ended. */
+export interface Carried extends Exchanged {
   codes: number[];
-}
-
-/** Sends `SIZE` bytes, no two MiB alike, and returns their hash. */
-async function send(conn: Deno.TcpConn): Promise<string> {
-  const hash = createHash("sha256");
-  const block = randomBytes(MIB);
-  for (let index = 0; index < SIZE / MIB; index++) {
-    block.writeUInt32LE(index);
-    hash.update(block);
-    await writeAll(conn, block);
-  }
-  return hash.digest("hex");
-}
-
-/** Receives `SIZE` bytes and returns their hash. */
-async function receive(conn: Deno.TcpConn): Promise<string> {
-  const hash = createHash("sha256");
-  const into = new Uint8Array(256 * 1024);
-  for (let count = 0; count < SIZE;) {
-    const length = await conn.read(into);
-    if (length === null) throw new Error(`the stream ended after ${count} bytes`);
-    hash.update(into.subarray(0, length));
-    count += length;
-  }
-  return hash.digest("hex");
 }
 
 /** Puts `ptlib` where the shell looks for it, as if it were installed. */
@@ -119,12 +88,6 @@ class Ptlib implements AsyncDisposable {
   }
 }
 
-/** A port that was free a moment ago: a server whose option names its port cannot be given 0. */
-function freePort(hostname: string): number {
-  using listener = Deno.listen({ hostname, port: 0 });
-  return listener.addr.port;
-}
-
 function serverLine(carrier: Carrier, forward: string, state: string): string {
   const { transport, server, host, option } = carrier;
   const listen = formatAddress([host, option === undefined ? 0 : freePort(host)]);
@@ -163,8 +126,8 @@ export async function carry(carrier: Carrier): Promise<Carried> {
     );
     const [hostname, port] = parseAddress(await near.ready);
     using conn = await Deno.connect({ hostname, port });
-    const [sent, received] = await Promise.all([send(conn), receive(conn)]);
-    return { sent, received, codes: [await near.end(), await far.end()] };
+    const exchanged = await exchange(conn);
+    return { ...exchanged, codes: [await near.end(), await far.end()] };
   } finally {
     await Deno.remove(state, { recursive: true });
   }

@@ -16,6 +16,15 @@
  * - client: `TOR_PT_CLIENT_TRANSPORTS=obfs4` and another state directory; the SOCKS request goes to
  *   that `ip:port`, its RFC 1929 fields carry `cert=...;iat-mode=0`, the same values joined by `;`.
  *
+ * And WebTunnel (0.0.7, and the client of lyrebird 0.8.1):
+ *
+ * - server: a fixed port, and the option `url=http://127.0.0.1:PORT/any/path`; it speaks plain HTTP
+ *   there, and would stand behind a web server that takes off the TLS. The address of its `SMETHOD`
+ *   line is made up (`[2001:db8:...]:443`); its `ARGS` are `url` and `ver`;
+ * - client: `url=...` is all it needs, and the target of the SOCKS request means nothing. That of
+ *   lyrebird connects to loopback, `webtunnel-client` does not, nor to a private address: it needs a
+ *   network namespace with a public one.
+ *
  * @module
  */
 

@@ -1,52 +1,10 @@
 /** Tunnels through foreign transports: everything arrives, and whole. */
 
 import { assertEquals } from "@std/assert";
-import { createHash, randomBytes } from "node:crypto";
 import { tunnelClient, tunnelServer } from "../../parent/mod.ts";
-import { writeAll } from "../../net/mod.ts";
+import { EchoServer } from "../echo.ts";
+import { exchange, freePort } from "./exchange.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
-
-const MIB = 1024 * 1024;
-const SIZE = 64 * MIB;
-
-/** A service that sends back what it is sent, as it comes. */
-function listenMirror(): Deno.TcpListener {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  serve(listener);
-  return listener;
-}
-
-async function serve(listener: Deno.TcpListener): Promise<void> {
-  for await (const conn of listener) {
-    // A failure is seen at the other end, where bytes are missing.
-    conn.readable.pipeTo(conn.writable).catch(() => {});
-  }
-}
-
-/** Sends `SIZE` bytes, no two MiB alike, and returns their hash. */
-async function send(conn: Deno.TcpConn): Promise<string> {
-  const hash = createHash("sha256");
-  const block = randomBytes(MIB);
-  for (let index = 0; index < SIZE / MIB; index++) {
-    block.writeUInt32LE(index);
-    hash.update(block);
-    await writeAll(conn, block);
-  }
-  return hash.digest("hex");
-}
-
-/** Receives `SIZE` bytes and returns their hash. */
-async function receive(conn: Deno.TcpConn): Promise<string> {
-  const hash = createHash("sha256");
-  const into = new Uint8Array(256 * 1024);
-  for (let count = 0; count < SIZE;) {
-    const length = await conn.read(into);
-    if (length === null) throw new Error(`the stream ended after ${count} bytes`);
-    hash.update(into.subarray(0, length));
-    count += length;
-  }
-  return hash.digest("hex");
-}
 
 /** A transport, the programs of its two halves, and the options with which it runs on loopback. */
 interface Pairing {
@@ -71,12 +29,6 @@ const pairings: readonly Pairing[] = [
   { transport: "dummy", server: "goptlib-dummy-server", client: "goptlib-dummy-client" },
 ];
 
-/** A port that was free a moment ago: a server whose options name its port cannot be given 0. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
-
 for (const { transport, server, client, options } of pairings) {
   const missing = peerMissing(server) ?? peerMissing(client) ??
     (Deno.permissions.querySync({ name: "net" }).state === "granted" ? null : "needs --allow-net");
@@ -88,14 +40,14 @@ for (const { transport, server, client, options } of pairings) {
       const programs = [await peer(server), await peer(client)];
       const [serverProgram = "", clientProgram = ""] = programs.map((path) => path ?? "");
       const state = await Deno.makeTempDir();
-      using mirror = listenMirror();
-      const port = options === undefined ? 0 : freePort();
+      using echo = new EchoServer();
+      const port = options === undefined ? 0 : freePort("127.0.0.1");
       try {
         await using far = await tunnelServer([serverProgram], {
           transport,
           listen: ["127.0.0.1", port],
           options: options?.(port),
-          forward: ["127.0.0.1", mirror.addr.port],
+          forward: echo.address,
           stateDirectory: `${state}/server`,
         });
         await using near = await tunnelClient([clientProgram], {
@@ -107,7 +59,7 @@ for (const { transport, server, client, options } of pairings) {
         });
         const [hostname, nearPort] = near.address;
         using conn = await Deno.connect({ hostname, port: nearPort });
-        const [sent, received] = await Promise.all([send(conn), receive(conn)]);
+        const { sent, received } = await exchange(conn);
         assertEquals(received, sent);
       } finally {
         await Deno.remove(state, { recursive: true });

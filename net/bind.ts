@@ -10,7 +10,7 @@
 
 import { type Address, bytesToIp, ipToBytes, isLoopback } from "../address.ts";
 import type { BindAddresses } from "../config.ts";
-import type { StreamConn } from "./conn.ts";
+import { connectTcp, type StreamConn } from "./conn.ts";
 import { Deadline, handshake } from "./deadline.ts";
 import { denoError, fromDuplex } from "./duplex.ts";
 import { unlessAborted } from "./unless_aborted.ts";
@@ -63,24 +63,6 @@ function sourceError(error: unknown): unknown {
     "The source address of TOR_PT_OUTBOUND_BIND_ADDRESS is not one of this machine",
     { cause: error },
   );
-}
-
-/**
- * Opens a TCP connection from a source address of the system's choice.
- *
- * @param target An IP address without brackets or a name, whose addresses are raced (RFC 8305),
- * and a port.
- * @param signal Ends the attempt.
- * @returns The connection, with `TCP_NODELAY` set.
- * @throws {Error} What `Deno.connect` throws.
- */
-export async function connectTcp(
-  [hostname, port]: Readonly<Address>,
-  signal: AbortSignal,
-): Promise<Deno.TcpConn> {
-  const conn = await Deno.connect({ hostname, port, signal });
-  conn.setNoDelay();
-  return conn;
 }
 
 /**

@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { Address } from "../address.ts";
+
 /**
  * A two-way stream of bytes that can be half-closed: the part of `Deno.Conn` that a transport
  * needs. A `Deno.TcpConn` and a `Deno.TlsConn` are ones as they stand; a transport wraps one and
@@ -100,4 +102,27 @@ export async function writeAll(
     if (!(count > 0)) throw new TypeError("write() of a connection took no byte");
     rest = rest.subarray(count);
   }
+}
+
+/**
+ * Opens a TCP connection from a source address of the system's choice.
+ *
+ * @param target An IP address without brackets or a name, whose addresses are raced (RFC 8305),
+ * and a port.
+ * @param signal Ends the attempt.
+ * @returns The connection, with `TCP_NODELAY` set.
+ * @throws {Error} What `Deno.connect` throws.
+ */
+export async function connectTcp(
+  [hostname, port]: Readonly<Address>,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  const conn = await Deno.connect({ hostname, port, signal });
+  try {
+    conn.setNoDelay();
+  } catch (error) {
+    conn.close(); // The peer has reset it already.
+    throw error;
+  }
+  return conn;
 }

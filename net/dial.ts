@@ -6,10 +6,8 @@
 
 import { type Address, ipToBytes } from "../address.ts";
 import type { BindAddresses, ProxyInfo } from "../config.ts";
-import { connectBound, connectTcp } from "./bind.ts";
-import type { StreamConn } from "./conn.ts";
+import { connectTcp, type StreamConn } from "./conn.ts";
 import { Deadline, handshake } from "./deadline.ts";
-import { connectThrough } from "./proxy.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
 
@@ -99,6 +97,7 @@ async function dialThrough<C extends StreamConn>(
   if (ipToBytes(proxy.host) === null) {
     throw new TypeError("The host of an upstream proxy is a numeric IP address without brackets");
   }
+  const { connectThrough } = await import("./proxy.ts"); // Loaded by those who have a proxy.
   const conn = await connectTo("upstream proxy", [proxy.host, proxy.port], connect, signal);
   try {
     await handshake(conn, signal, () => connectThrough(conn, proxy, target));
@@ -116,7 +115,6 @@ async function dialBy<C extends StreamConn>(
 ): Promise<C> {
   using deadline = new Deadline(timeout, "The connection to the target", outer);
   const { signal } = deadline;
-  signal.throwIfAborted();
   if (proxy !== null) return await dialThrough(proxy, target, connect, signal);
   return await connectTo("target", target, connect, signal);
 }
@@ -206,6 +204,7 @@ export async function dial(
   if (bindAddress === null || bindAddress.v4 === null && bindAddress.v6 === null) {
     return await dialBy(connectTcp, target, options);
   }
+  const { connectBound } = await import("./bind.ts"); // Loaded by those who have a source address.
   const connect: Connect<StreamConn> = (address, signal) =>
     connectBound(address, bindAddress, signal);
   return await dialBy(connect, target, options);

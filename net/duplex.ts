@@ -118,24 +118,6 @@ class DuplexConn implements StreamConn {
  * @param duplex The stream, with `allowHalfOpen` if the connection is to be half-closed by the
  * peer. From now on nobody else reads it.
  * @returns The connection. Closing it destroys the stream.
- *
- * @example
- * ```ts
- * import { Duplex } from "node:stream";
- * import { fromDuplex, readFull, writeAll } from "@ptlib/ptlib/net";
- *
- * const echo = new Duplex({
- *   read() {},
- *   write(chunk, _encoding, done) {
- *     this.push(chunk);
- *     done();
- *   },
- * });
- * const conn = fromDuplex(echo);
- * await writeAll(conn, Uint8Array.of(1, 2, 3));
- * if ((await readFull(conn, new Uint8Array(3))).join() !== "1,2,3") throw new Error();
- * conn.close();
- * ```
  */
 export function fromDuplex(duplex: Duplex): StreamConn {
   return new DuplexConn(duplex);
@@ -146,19 +128,6 @@ export function fromDuplex(duplex: Duplex): StreamConn {
  *
  * @param conn The connection. From now on nobody else reads or writes it.
  * @returns The stream. Destroying it closes the connection.
- *
- * @example
- * ```ts
- * import { toDuplex } from "@ptlib/ptlib/net";
- *
- * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * const client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
- * using server = await listener.accept();
- * const stream = await toDuplex(client);
- * stream.end("hello");
- * if (await server.read(new Uint8Array(16)) !== 5) throw new Error();
- * stream.destroy();
- * ```
  */
 export async function toDuplex(conn: StreamConn): Promise<Duplex> {
   const { Duplex } = await import("node:stream");

@@ -17,22 +17,27 @@ const CR = 13;
 const utf8 = new TextEncoder();
 const latin1 = new TextDecoder("latin1");
 
+/** The SOCKS5 replies for statuses; general failure for the others. */
+const REPLIES: Readonly<Record<number, number>> = {
+  401: 2,
+  403: 2,
+  405: 2,
+  407: 2,
+  502: 4,
+  503: 4,
+  504: 6,
+};
+
 /**
  * The HTTP proxy answered that it did not connect.
- *
- * @example
- * ```ts
- * import { HttpConnectError } from "@ptlib/ptlib/net";
- *
- * const error = new HttpConnectError(403, "Forbidden");
- * if (error.message !== "The HTTP proxy replied: 403 Forbidden") throw error;
- * ```
  */
 export class HttpConnectError extends Error {
   /** The name of the class. */
   override readonly name: string = "HttpConnectError";
   /** The status code of the reply, such as 407. */
   readonly status: number;
+  /** The SOCKS5 reply that says the same, from 1 to 8. */
+  readonly reply: number;
 
   /**
    * Words the reply.
@@ -43,18 +48,12 @@ export class HttpConnectError extends Error {
   constructor(status: number, reason: string) {
     super(`The HTTP proxy replied: ${`${status} ${reason}`.trimEnd()}`);
     this.status = status;
+    this.reply = REPLIES[status] ?? 1;
   }
 }
 
 /**
  * Who asks an HTTP proxy, by the Basic scheme (RFC 7617).
- *
- * @example
- * ```ts
- * import type { HttpCredentials } from "@ptlib/ptlib/net";
- *
- * const credentials: HttpCredentials = { user: "me", password: "secret" };
- * ```
  */
 export interface HttpCredentials {
   /** The user's name, without a colon. */
@@ -124,19 +123,6 @@ function presentable(reason: string, host: string): string {
  * @throws {Deno.errors.InvalidData} When it does not speak HTTP/1.1, or its head does not end.
  * @throws {Deno.errors.UnexpectedEof} When it closed the connection instead.
  * @throws {TypeError} When the target or the credentials do not fit into a request.
- *
- * @example
- * ```ts
- * import { connectHttp, readFull, writeAll } from "@ptlib/ptlib/net";
- *
- * using proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * using conn = await Deno.connect({ hostname: "127.0.0.1", port: proxy.addr.port });
- * using accepted = await proxy.accept();
- * const connected = connectHttp(conn, ["example.com", 443]);
- * await readFull(accepted, new Uint8Array("CONNECT example.com:443 HTTP/1.1".length));
- * await writeAll(accepted, new TextEncoder().encode("HTTP/1.1 200 OK\r\n\r\n"));
- * await connected;
- * ```
  */
 export async function connectHttp(
   conn: StreamConn,

@@ -6,14 +6,7 @@
 
 import type { StreamConn } from "./conn.ts";
 import { closeQuietly, Deadline } from "./deadline.ts";
-
-/** Rejects when the signal aborts. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    signal.addEventListener("abort", () => reject(signal.reason));
-    if (signal.aborted) reject(signal.reason);
-  });
-}
+import { unlessAborted } from "./unless_aborted.ts";
 
 /**
  * Lets a transport do something for a time.
@@ -28,7 +21,7 @@ export async function inTime<T>(
 ): Promise<T> {
   using deadline = new Deadline(milliseconds, what, signal);
   const done = (async () => await work())();
-  return await Promise.race([done, aborted(deadline.signal)]);
+  return await unlessAborted(done, deadline.signal);
 }
 
 function checkConn(conn: StreamConn): StreamConn {

@@ -7,14 +7,7 @@
 export { acceptAll, acceptHandshakes, type Greeting, handleEach } from "./accept.ts";
 export { readFull, type StreamConn, writeAll } from "./conn.ts";
 export { closeQuietly, Deadline, handshake } from "./deadline.ts";
-export {
-  connectSocks4,
-  connectSocks5,
-  type SocksCredentials,
-  SocksReplyError,
-} from "./socks_client.ts";
 export { dial, DialError, type DialOptions } from "./dial.ts";
-export { connectHttp, HttpConnectError, type HttpCredentials } from "./http_connect.ts";
 export { replyFor } from "./reply.ts";
 export { relay, type Relayed } from "./relay.ts";
 export { type ShutdownSignal, shutdownSignal, untilAborted } from "./shutdown.ts";
@@ -26,6 +19,4 @@ export {
 } from "./socks.ts";
 export { dialOr, type DialOrOptions, ExtOrPortError } from "./ext_orport.ts";
 export { type ByteMaps, mapBytes } from "./wrap.ts";
-export { fromDuplex, toDuplex } from "./duplex.ts";
 export { type ByteTransform, type ByteTransforms, pipeThrough } from "./pipe_through.ts";
-export { startTls, type StartTlsOptions, type TlsStreamConn } from "./tls.ts";

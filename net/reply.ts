@@ -4,9 +4,6 @@
  * @module
  */
 
-import { HttpConnectError } from "./http_connect.ts";
-import { SocksReplyError } from "./socks_client.ts";
-
 const GENERAL_FAILURE = 1;
 
 /** By the `code` of an error: those of the system, and those of `node:dns`. */
@@ -35,26 +32,11 @@ const BY_NAME: Readonly<Record<string, number>> = {
   TimeoutError: 6,
 };
 
-/** By the status of an HTTP proxy. */
-const BY_STATUS: Readonly<Record<number, number>> = {
-  401: 2,
-  403: 2,
-  405: 2,
-  407: 2,
-  502: 4,
-  503: 4,
-  504: 6,
-};
-
-/** What an upstream SOCKS proxy said is passed on; SOCKS4 has only "no" and "not you". */
-function socksReply(code: number): number | undefined {
-  if (code === 92 || code === 93) return 2;
-  return code >= 1 && code <= 8 ? code : undefined;
-}
-
-function ownReply(error: Error & { code?: unknown }): number | undefined {
-  if (error instanceof SocksReplyError) return socksReply(error.code);
-  if (error instanceof HttpConnectError) return BY_STATUS[error.status];
+/** The reply that an error itself or its kind stands for. */
+function ownReply(error: Error & { code?: unknown; reply?: unknown }): number | undefined {
+  if (Number.isInteger(error.reply) && Number(error.reply) >= 1 && Number(error.reply) <= 8) {
+    return Number(error.reply);
+  }
   // Deno gives a failed look-up neither a class nor a code.
   if (/^failed to lookup address information/.test(error.message)) return 4;
   if (typeof error.code === "string" && Object.hasOwn(BY_CODE, error.code)) {
@@ -67,8 +49,8 @@ function ownReply(error: Error & { code?: unknown }): number | undefined {
  * Chooses the SOCKS5 reply for an error (RFC 1928 section 6).
  *
  * Refused and reset become 5, unreachable 3 or 4, a name that is not found 4, a time-out 6, a
- * missing permission 2. An upstream proxy's reply is passed on. An error that says nothing is
- * judged by its `cause`.
+ * missing permission 2. An error that has a number from 1 to 8 as its `reply` chooses for itself:
+ * so an upstream proxy's reply is passed on. An error that says nothing is judged by its `cause`.
  *
  * @param error What was thrown on the way to the target.
  * @returns A reply from 1 to 8; 1, general failure, for everything else.
@@ -81,6 +63,7 @@ function ownReply(error: Error & { code?: unknown }): number | undefined {
  * if (replyFor(new Error("no bridge", { cause: new Deno.errors.TimedOut() })) !== 6) {
  *   throw new Error();
  * }
+ * if (replyFor(Object.assign(new Error("wrong secret"), { reply: 2 })) !== 2) throw new Error();
  * if (replyFor("anything") !== 1) throw new Error();
  * ```
  */

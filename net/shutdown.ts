@@ -39,10 +39,10 @@ async function whenStdinCloses(callback: () => void): Promise<void> {
 }
 
 /** Calls back when the parent process is gone: another one has adopted us. */
-function whenParentDies(callback: () => void, parent = Deno.ppid): void {
+function whenParentDies(parent: number, callback: () => void): void {
   // A timer of this kind does not keep the process alive, and costs no start-up time.
   AbortSignal.timeout(PARENT_CHECK).onabort = () => {
-    if (Deno.ppid === parent) whenParentDies(callback, parent);
+    if (Deno.ppid === parent) whenParentDies(parent, callback);
     else callback();
   };
 }
@@ -82,15 +82,17 @@ export function shutdownSignal(): ShutdownSignal {
     stop.abort();
   };
   const exitOnStdinClose = readExitOnStdinClose();
-  // Watching costs 2 ms of a start; a transport that reports without waiting has said DONE first.
+  // The parent may be gone, or send a signal, as soon as it has read the DONE line.
+  const parent = Deno.ppid;
+  // Windows has no SIGTERM: there stdin is the way.
+  const signals = Deno.build.os === "windows"
+    ? ["SIGINT"] as const
+    : ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) Deno.addSignalListener(signal, onSignal);
+  // These cost 1 ms of a start; a transport that reports without waiting has said DONE first.
   queueMicrotask(() => {
-    // Windows has no SIGTERM: there stdin is the way.
-    const signals = Deno.build.os === "windows"
-      ? ["SIGINT"] as const
-      : ["SIGINT", "SIGTERM"] as const;
-    for (const signal of signals) Deno.addSignalListener(signal, onSignal);
     if (exitOnStdinClose) whenStdinCloses(endNow);
-    whenParentDies(endNow);
+    whenParentDies(parent, endNow);
   });
   return Object.assign(stop.signal, { end: end.signal });
 }

@@ -35,7 +35,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
  *
  * @example
  * ```ts
- * import { SocksReplyError } from "@ptlib/ptlib/net";
+ * import { SocksReplyError } from "@ptlib/ptlib/parent";
  *
  * const error = new SocksReplyError(5);
  * if (error.message !== "The SOCKS proxy replied: connection refused (5)") throw error;
@@ -46,6 +46,8 @@ export class SocksReplyError extends Error {
   override readonly name: string = "SocksReplyError";
   /** The reply as it came: 1 to 8 from SOCKS5, 91 to 93 from SOCKS4. */
   readonly code: number;
+  /** The SOCKS5 reply that says the same, from 1 to 8. */
+  readonly reply: number;
 
   /**
    * Words the reply.
@@ -55,22 +57,14 @@ export class SocksReplyError extends Error {
   constructor(code: number) {
     super(`The SOCKS proxy replied: ${MEANINGS[code] ?? "an unknown failure"} (${code})`);
     this.code = code;
+    // SOCKS4 has only "no" and "not you".
+    this.reply = code === 92 || code === 93 ? 2 : code >= 1 && code <= 8 ? code : 1;
   }
 }
 
 /**
  * The two fields with which a client authenticates (RFC 1929), and in which the arguments of a
  * transport travel.
- *
- * @example
- * ```ts
- * import type { SocksCredentials } from "@ptlib/ptlib/net";
- *
- * const args: SocksCredentials = {
- *   user: new TextEncoder().encode("iat-mode=0"),
- *   password: Uint8Array.of(0),
- * };
- * ```
  */
 export interface SocksCredentials {
   /** The user name, 1 to 255 bytes. */
@@ -170,21 +164,6 @@ async function readSocks5Reply(conn: StreamConn): Promise<void> {
  * @throws {Deno.errors.InvalidData} When it does not speak SOCKS5.
  * @throws {Deno.errors.UnexpectedEof} When it closed the connection instead.
  * @throws {TypeError} When the target or the credentials do not fit into a request.
- *
- * @example
- * ```ts
- * import { connectSocks5, readFull, writeAll } from "@ptlib/ptlib/net";
- *
- * using proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * using conn = await Deno.connect({ hostname: "127.0.0.1", port: proxy.addr.port });
- * using accepted = await proxy.accept();
- * const connected = connectSocks5(conn, ["example.com", 443]);
- * await readFull(accepted, new Uint8Array(3));
- * await writeAll(accepted, Uint8Array.of(5, 0));
- * await readFull(accepted, new Uint8Array(4 + 1 + 11 + 2));
- * await writeAll(accepted, Uint8Array.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0));
- * await connected;
- * ```
  */
 export async function connectSocks5(
   conn: StreamConn,
@@ -231,19 +210,6 @@ function socks4Address(host: string): [ip: Uint8Array, name: Uint8Array] {
  * @throws {Deno.errors.InvalidData} When it does not speak SOCKS4.
  * @throws {Deno.errors.UnexpectedEof} When it closed the connection instead.
  * @throws {TypeError} When the target or the user id does not fit into a request.
- *
- * @example
- * ```ts
- * import { connectSocks4, readFull, writeAll } from "@ptlib/ptlib/net";
- *
- * using proxy = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * using conn = await Deno.connect({ hostname: "127.0.0.1", port: proxy.addr.port });
- * using accepted = await proxy.accept();
- * const connected = connectSocks4(conn, ["192.0.2.7", 443], new Uint8Array());
- * await readFull(accepted, new Uint8Array(9));
- * await writeAll(accepted, Uint8Array.of(0, 90, 0, 0, 0, 0, 0, 0));
- * await connected;
- * ```
  */
 export async function connectSocks4(
   conn: StreamConn,

@@ -17,7 +17,7 @@ const DEFAULT_TIMEOUT = 60_000;
  *
  * @example
  * ```ts
- * import type { StartTlsOptions } from "@ptlib/ptlib/net";
+ * import type { StartTlsOptions } from "@ptlib/ptlib/tls";
  *
  * const options: StartTlsOptions = { hostname: "bridge.example", alpnProtocols: ["http/1.1"] };
  * ```
@@ -40,7 +40,7 @@ export interface StartTlsOptions {
  *
  * @example
  * ```ts
- * import type { TlsStreamConn } from "@ptlib/ptlib/net";
+ * import type { TlsStreamConn } from "@ptlib/ptlib/tls";
  *
  * const isHttp2 = (conn: TlsStreamConn) => conn.alpnProtocol === "h2";
  * ```
@@ -97,7 +97,8 @@ function secured(socket: TLSSocket): Promise<void> {
  *
  * @example
  * ```ts
- * import { startTls, type StreamConn, writeAll } from "@ptlib/ptlib/net";
+ * import { type StreamConn, writeAll } from "@ptlib/ptlib/net";
+ * import { startTls } from "@ptlib/ptlib/tls";
  *
  * async function greet(conn: StreamConn): Promise<void> {
  *   const secure = await startTls(conn, { hostname: "bridge.example" });

@@ -239,6 +239,20 @@ permitted(["net"], "connectFrom() ends with its signal", async () => {
   assertEquals(await connecting.catch((error) => error), reason);
 });
 
+if (Deno.build.os === "linux") { // Only there all of 127.0.0.0/8 is this machine's from the start.
+  confined(
+    ["127.0.0.1", "127.0.0.9:0"],
+    "connectFrom() needs no permission but the target and the source address with port 0",
+    async () => {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const conn = await connectFrom("127.0.0.9", ["127.0.0.1", listener.addr.port], never());
+      using accepted = await listener.accept();
+      assertEquals(accepted.remoteAddr.hostname, "127.0.0.9");
+      conn.close();
+    },
+  );
+}
+
 const NAMESPACE = ["unshare", "--map-root-user", "--net", "--mount"] as const;
 
 const SETUP = `

@@ -1,5 +1,7 @@
 import { assertEquals } from "@std/assert";
-import { HttpConnectError, replyFor, SocksReplyError } from "../../net/mod.ts";
+import { HttpConnectError } from "../../net/http_connect.ts";
+import { replyFor } from "../../net/mod.ts";
+import { SocksReplyError } from "../../net/socks_client.ts";
 
 function coded(code: string): Error {
   return Object.assign(new Error("from the system"), { code });

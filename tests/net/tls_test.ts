@@ -1,12 +1,6 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import {
-  mapBytes,
-  relay,
-  startTls,
-  type StartTlsOptions,
-  type StreamConn,
-  writeAll,
-} from "../../net/mod.ts";
+import { mapBytes, relay, type StreamConn, writeAll } from "../../net/mod.ts";
+import { startTls, type StartTlsOptions } from "../../net/tls.ts";
 import { permitted } from "../permitted.ts";
 import { bytes, type Script, ScriptedPeer, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
 import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_KEY } from "./test_certificates.ts";

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { readFull, type SocksReplyError } from "../../net/mod.ts";
+import { readFull } from "../../net/mod.ts";
+import { type SocksReplyError } from "../../net/socks_client.ts";
 import {
   dial,
   launchClient,

@@ -31,7 +31,7 @@ import { relay } from "./net/relay.ts";
 import { type ShutdownSignal, shutdownSignal, untilAborted } from "./net/shutdown.ts";
 import { listenSocks, type SocksRequest } from "./net/socks.ts";
 import * as server from "./server.ts";
-import { checkClientMode } from "./util.ts";
+import { checkClientMode, makeStateDirectory } from "./util.ts";
 
 const TRANSPORT_TIMEOUT = 60_000;
 const LAST_MOMENT = 500;
@@ -205,7 +205,7 @@ function common(state_loc: string, signal: AbortSignal): TransportContext {
   return {
     state_loc,
     async stateDirectory() {
-      await Deno.mkdir(state_loc, { recursive: true, mode: 0o700 });
+      await makeStateDirectory(state_loc);
       return state_loc;
     },
     signal,

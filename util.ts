@@ -1,5 +1,5 @@
 /**
- * Step 0 of a managed proxy: finding out which half it is.
+ * Step 0 of a managed proxy, finding out which half it is, and the directory for its files.
  *
  * @module
  */
@@ -26,4 +26,27 @@ import { readMode } from "./config.ts";
  */
 export function checkClientMode(): boolean {
   return readMode() === "client";
+}
+
+/**
+ * Creates the state directory, for this user alone (mode 0700), where it does not exist yet.
+ *
+ * pt-spec section 3.2.1 leaves that to the transport, and lets it write nowhere else.
+ *
+ * @param path The `state_loc` of what `init` has returned.
+ * @returns A promise that resolves when the directory is there.
+ * @throws {Deno.errors.NotCapable} Without `--allow-write` for it.
+ *
+ * @example
+ * ```ts
+ * import { makeStateDirectory } from "@ptlib/ptlib/util";
+ *
+ * const directory = await Deno.makeTempDir();
+ * await makeStateDirectory(`${directory}/pt_state`);
+ * await makeStateDirectory(`${directory}/pt_state`);
+ * await Deno.remove(directory, { recursive: true });
+ * ```
+ */
+export async function makeStateDirectory(path: string): Promise<void> {
+  await Deno.mkdir(path, { recursive: true, mode: 0o700 });
 }

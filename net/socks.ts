@@ -80,6 +80,8 @@ export interface SocksRequest {
  * ```
  */
 export interface SocksListenOptions {
+  /** Where to listen. Default: a port of 127.0.0.1 that the system chooses. */
+  listener?: Deno.TcpListener | undefined;
   /** Ends the listener; connections that were granted stay. */
   signal?: AbortSignal | undefined;
 }
@@ -243,14 +245,14 @@ export interface SocksListener extends AsyncIterable<SocksRequest>, Disposable {
 }
 
 /**
- * Listens for SOCKS5 requests on a port of 127.0.0.1 that the system chooses (RFC 1928, with the
- * per-connection arguments of pt-spec section 3.5 in the fields of RFC 1929).
+ * Listens for SOCKS5 requests (RFC 1928, with the per-connection arguments of pt-spec section 3.5
+ * in the fields of RFC 1929), on a port of 127.0.0.1 that the system chooses or where you like.
  *
  * Handshakes run side by side, each under a deadline of 10 s, so that half-open connections keep
  * nobody waiting. A handshake reads exactly what each message needs: what came along with the
  * request is the first of the stream.
  *
- * @param options When to end.
+ * @param options Where to listen and when to end.
  * @returns The listener. Handle each request without waiting for its end.
  * @throws {Deno.errors.NotCapable} Without `--allow-net=127.0.0.1:0`.
  *
@@ -265,7 +267,7 @@ export interface SocksListener extends AsyncIterable<SocksRequest>, Disposable {
  * ```
  */
 export function listenSocks(options: SocksListenOptions = {}): SocksListener {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { listener = Deno.listen({ hostname: "127.0.0.1", port: 0 }) } = options;
   const close = () => closeQuietly(listener);
   return {
     address: [listener.addr.hostname, listener.addr.port],

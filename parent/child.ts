@@ -31,6 +31,7 @@ async function settles(promise: Promise<unknown>, milliseconds: number): Promise
 
 /** Reads a pipe until it ends: one that is not read would stop the child. */
 class Drain {
+  readonly #lines = new LineReader();
   readonly ended: Promise<void>;
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
 
@@ -40,12 +41,16 @@ class Drain {
   }
 
   async #run(onLine: (line: string | null) => void): Promise<void> {
-    const lines = new LineReader();
     for (;;) {
       const { done, value } = await this.#reader.read();
       if (done) return;
-      lines.push(value).forEach(onLine);
+      this.#lines.push(value).forEach(onLine);
     }
+  }
+
+  /** What came behind the last line. */
+  get unfinished(): string | null {
+    return this.#lines.unfinished;
   }
 
   async stop(): Promise<void> {
@@ -77,6 +82,8 @@ export class Child {
     const stderr = new Drain(this.#child.stderr, (line) => listeners.onStderr(line));
     this.#drains = [stdout, stderr];
     this.stdoutEnded = stdout.ended;
+    // On stdout it would be no line of the protocol; on stderr it can be what explains the end.
+    stderr.ended.then(() => stderr.unfinished !== "" && listeners.onStderr(stderr.unfinished));
     this.ended = this.#end();
   }
 

@@ -67,11 +67,14 @@ launching(
       if (message.kind !== "status") throw new Error(message.kind);
       for (const [name, value] of message.values) env[name] = value;
     }
-    const ours = Object.entries(env).filter(([name]) => !name.startsWith("TOR_PT_"));
-    assert(ours.every(([name, value]) => name === "EXTRA" || Deno.env.get(name) === value));
+    const added = ["EXTRA", "DENO_NO_UPDATE_CHECK"];
+    const ours = Object.entries(env).filter(([name]) =>
+      !name.startsWith("TOR_PT_") && !added.includes(name)
+    );
+    assert(ours.every(([name, value]) => Deno.env.get(name) === value));
     assertEquals(env["PTLIB_TEST_SECRET"], undefined);
     assertEquals(env["PATH"], Deno.env.get("PATH"));
-    assertEquals(env["EXTRA"], "x");
+    assertEquals([env["EXTRA"], env["DENO_NO_UPDATE_CHECK"]], ["x", "1"]);
     assertEquals(
       Object.fromEntries(Object.entries(env).filter(([name]) => name.startsWith("TOR_PT_"))),
       {
@@ -425,10 +428,11 @@ permitted(
   () =>
     withState(async (stateDirectory) => {
       if (Deno.build.os === "windows") return;
-      const command = ["sh", "-c", "exec >&-; read -r line; exit 0"];
+      const command = ["sh", "-c", "printf 'no line end' >&2; exec >&-; read -r line; exit 0"];
       const launch = () => launchClient(command, { transports: ["a"], stateDirectory });
       const error = await assertRejects(launch, LaunchError, "It closed its stdout before");
       assertEquals(error.reason, "exited");
+      assertEquals(error.lastLines, ["no line end"]);
     }),
 );
 

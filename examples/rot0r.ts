@@ -92,11 +92,14 @@ async function runClient(): Promise<void> {
         const bridge = await dial(request.target, { proxy, bindAddress, signal: stop.end });
         await relay(await request.grant(), wrap(bridge, name), { signal: stop.end });
       } catch (error) {
+        const rejected = request.reject(error);
         log("notice", `${name}: no connection to a bridge: ${reason(error)}`);
-        await request.reject(error);
+        await rejected;
       }
     });
-  await Promise.all([...launched.map(carryAll), untilAborted(stop)]);
+  const served = Promise.all([...launched.map(carryAll), untilAborted(stop)]);
+  // A user who was rejected may take a while to leave.
+  await Promise.race([served, untilAborted(stop.end)]);
 }
 
 async function runServer(): Promise<void> {
@@ -126,8 +129,8 @@ async function runServer(): Promise<void> {
         const orport = await dialOr(info, { transport, clientAddress, signal: stop.end });
         await relay(wrap(conn, transport), orport, { signal: stop.end });
       } catch (error) {
-        log("warning", `${transport}: no connection to tor: ${reason(error)}`);
         closeQuietly(conn);
+        log("warning", `${transport}: no connection to tor: ${reason(error)}`);
       }
     });
   await Promise.all([...launched.map(carryAll), untilAborted(stop)]);

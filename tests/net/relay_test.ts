@@ -310,3 +310,20 @@ Deno.test("relay() keeps the error that came first", async () => {
   assertInstanceOf(error, Error);
   assertEquals(error.message, "the cause");
 });
+
+Deno.test("relay() lets go of a connection that waits on although it was closed", async () => {
+  class Deaf extends IdleConn {
+    override read(): Promise<number | null> {
+      return new Promise(() => {});
+    }
+  }
+  const reason = new Error("shutdown");
+  assertEquals(
+    (await relay(new Deaf(), new Deaf(), { signal: AbortSignal.abort(reason) })).error,
+    reason,
+  );
+  const broken = new Source(NaN);
+  const deaf = new Deaf();
+  await relay(broken, deaf);
+  assertEquals([broken.closed, deaf.closed], [true, true]);
+});

@@ -18,6 +18,8 @@ export interface Line {
 
 const latin1 = new TextDecoder("latin1");
 const MOST_STDERR = 2_000;
+/** How many times as long as anything else a start may take. */
+const START = 3;
 /** More than this without a line end is no line. */
 const LONGEST_LINE = 1 << 20;
 
@@ -113,7 +115,10 @@ export class Child implements AsyncDisposable {
     return plain.trim().slice(-200);
   }
 
-  /** Waits for a line; null when it does not come: the program fell silent, or time is up. */
+  /**
+   * Waits for a line; null when it does not come: the program fell silent, or time is up. To
+   * start takes a program longer than anything else, most of all on a busy machine.
+   */
   async line(wanted: (line: Line) => boolean): Promise<Line | null> {
     const { promise, resolve } = Promise.withResolvers<Line>();
     const look = () => {
@@ -123,7 +128,7 @@ export class Child implements AsyncDisposable {
     this.#listeners.add(look);
     try {
       look();
-      await settled(Promise.race([promise, this.silent]), this.start.patience);
+      await settled(Promise.race([promise, this.silent]), START * this.start.patience);
       return this.lines.find(wanted) ?? null;
     } finally {
       this.#listeners.delete(look);

@@ -9,6 +9,7 @@ import type { Address } from "../../address.ts";
 import type { StreamConn } from "../../net/conn.ts";
 import type { Arrivals } from "./far.ts";
 import { settled } from "./patience.ts";
+import { Skipped } from "./verdict.ts";
 import { Wire } from "./wire.ts";
 
 /** A connection with a reset. */
@@ -74,7 +75,7 @@ export async function connectResettable(
   const socket = connect({ host, port, allowHalfOpen: true });
   await new Promise<void>((resolve, reject) => {
     socket.once("connect", resolve);
-    socket.once("error", reject);
+    socket.once("error", (error) => reject(new Skipped(`needs a listener: ${error.message}`)));
   });
   return new Wire(new Resettable(socket), patience);
 }

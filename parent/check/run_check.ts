@@ -43,7 +43,7 @@ export type Verdict =
   };
 
 /** A check takes no more than so many of its longest waits. */
-const WAITS = 6;
+const WAITS = 9;
 
 function byHand(bench: Bench, hand: string | undefined): string {
   if (bench.lastStart === null) return hand ?? "";

@@ -310,9 +310,12 @@ function chooseMethod(offered: Uint8Array): number {
 async function negotiateMethod(conn: StreamConn): Promise<number> {
   if (broken("socks-pipelined")) {
     const chunk = new Uint8Array(1024);
-    const count = await conn.read(chunk) ?? 0;
-    if (count !== 2 + (chunk[1] ?? 0)) throw new Error("something follows the greeting");
-    return chooseMethod(chunk.subarray(2, count));
+    let count = await conn.read(chunk) ?? 0;
+    if (count === 1) count += await conn.read(chunk.subarray(1, 2)) ?? 0;
+    const length = 2 + (chunk[1] ?? 0);
+    if (count > length) throw new Error("something follows the greeting");
+    await readFull(conn, chunk.subarray(count, length));
+    return chooseMethod(chunk.subarray(2, length));
   }
   const version = await readByte(conn);
   if (version !== 5 && !(version === 4 && broken("socks-version-4"))) {
@@ -360,7 +363,6 @@ async function readRequest(conn: StreamConn): Promise<Address | number> {
   const length = type === 1 ? 4 : type === 4 ? 16 : await readByte(conn);
   const host = await read(conn, length);
   const [high = 0, low = 0] = await read(conn, 2);
-  if (broken("socks-early-data")) await dropWhatFollows(conn);
   if (command === 2) return broken("socks-command") ? 0 : 7;
   if (command !== 1) return broken("socks-command-code") ? 1 : 7;
   if (type === 4 && broken("socks-ipv6")) return 8;
@@ -368,11 +370,26 @@ async function readRequest(conn: StreamConn): Promise<Address | number> {
   return [type === 3 ? new TextDecoder().decode(host) : bytesToIp(host), high << 8 | low];
 }
 
-/** Loses the bytes that have come along with a request. */
-async function dropWhatFollows(conn: StreamConn): Promise<void> {
-  const dropped = conn.read(new Uint8Array(1024));
-  const nothing = new Promise((resolve) => setTimeout(resolve, 50));
-  await Promise.race([dropped.catch(() => {}), nothing]);
+/** Loses what has come along with a request, by reading more than the request. */
+function readingAhead(conn: StreamConn): StreamConn {
+  let ahead = new Uint8Array();
+  return {
+    read: async (bytes) => {
+      if (ahead.length === 0) {
+        const chunk = new Uint8Array(1024);
+        const count = await conn.read(chunk);
+        if (count === null) return null;
+        ahead = chunk.subarray(0, count);
+      }
+      const taken = ahead.subarray(0, bytes.length);
+      bytes.set(taken);
+      ahead = ahead.subarray(taken.length);
+      return taken.length;
+    },
+    write: (bytes) => conn.write(bytes),
+    closeWrite: () => conn.closeWrite(),
+    close: () => conn.close(),
+  };
 }
 
 /** Says that there is no connection, and ends it. */
@@ -392,7 +409,7 @@ async function handshake(conn: StreamConn): Promise<Address | null> {
     await writeAll(conn, Uint8Array.of(1, good ? 0 : 1));
     if (!good) return null;
   }
-  const request = await readRequest(conn);
+  const request = await readRequest(broken("socks-early-data") ? readingAhead(conn) : conn);
   if (typeof request !== "number") return request;
   if (request === 7 && broken("socks-reply-whole")) await writeAll(conn, Uint8Array.of(5, 7));
   else if (broken("socks-reply-closes")) {
@@ -636,7 +653,7 @@ function reportMethod(wanted: Wanted, name: string): void {
   const [hostname, port] = listenAddress(wanted);
   const listener = Deno.listen({ hostname, port });
   const own: Address = [listener.addr.hostname, listener.addr.port];
-  const text = formatAddress(broken("method-listens") ? nowhere() : own);
+  const text = formatAddress(broken("method-listens") && port === 0 ? nowhere() : own);
   const gap = broken("method-line") ? "  " : " ";
   if (wanted.role === "client") {
     say(`CMETHOD ${name} ${broken("method-socks5") ? "socks4" : "socks5"}${gap}${text}`);

@@ -1,0 +1,114 @@
+import { assertEquals } from "@std/assert";
+import { check, type CheckOptions } from "../../parent/mod.ts";
+import { granted, permitted } from "../permitted.ts";
+import { peer, peerMissing, type PeerName } from "./peers.ts";
+
+const NEEDS = ["net", "read", "write", "run"] as const;
+
+/** Registers a test that is ignored, with the reason in its name, where the peer is missing. */
+function withPeer(name: PeerName, title: string, fn: (program: string) => Promise<void>): void {
+  const missing = granted(NEEDS) ? peerMissing(name) : null;
+  const named = missing === null ? title : `${title} [${missing}]`;
+  if (missing !== null) return Deno.test({ name: named, ignore: true, fn: () => {} });
+  permitted(NEEDS, named, async () => {
+    const program = await peer(name);
+    if (program !== null) await fn(program);
+  });
+}
+
+async function failures(program: string, options: CheckOptions): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { outcome, role, id, grade } of check([program], options)) {
+    if (outcome === "failed") found.push(`${role}/${id} ${grade}`);
+  }
+  return found;
+}
+
+withPeer(
+  "goptlib-dummy-client",
+  "check() finds what goptlib's dummy client lacks",
+  async (program) => {
+    assertEquals(await failures(program, { transport: "dummy", role: "client", patience: 5_000 }), [
+      // It starts without a state location, because it keeps no state.
+      "client/state-missing SHOULD",
+      "client/state-relative SHOULD",
+      "client/mode-both robustness",
+      "client/name-twice robustness",
+      "client/name-unknown-silent MUST",
+      // It ends without a word.
+      "client/proxy-no-scheme MUST",
+      "client/proxy-no-port MUST",
+      "client/socks-refused-code robustness",
+      // It counts it as an error when anything has come behind a message.
+      "client/socks-pipelined robustness",
+      "client/socks-early-data robustness",
+      // It takes its clients through their handshakes one after the other.
+      "client/socks-half-open robustness",
+      "client/relay-eof-up robustness",
+      "client/relay-reset-up robustness",
+      "client/relay-eof-down robustness",
+      "client/relay-reset-down robustness",
+      "client/parent-gone SHOULD",
+    ]);
+  },
+);
+
+withPeer(
+  "goptlib-dummy-server",
+  "check() finds what goptlib's dummy server lacks",
+  async (program) => {
+    assertEquals(await failures(program, { transport: "dummy", role: "server", patience: 5_000 }), [
+      "server/state-missing SHOULD",
+      "server/state-relative SHOULD",
+      "server/mode-both robustness",
+      "server/bindaddr-omitted SHOULD",
+      "server/name-unknown-silent SHOULD",
+      "server/relay-eof-up robustness",
+      "server/relay-reset-up robustness",
+      "server/relay-eof-down robustness",
+      "server/relay-reset-down robustness",
+      // It fails on commands that it does not know.
+      "server/ext-unknown MUST",
+      "server/ext-control MUST",
+      "server/parent-gone SHOULD",
+    ]);
+  },
+);
+
+withPeer("obfs4proxy", "check() takes both halves of obfs4proxy back to back", async (program) => {
+  const options = { transport: "obfs4", patience: 5_000 };
+  assertEquals(await failures(program, options), [
+    "client/state-relative SHOULD",
+    // It says so on stderr only.
+    "client/mode-neither SHOULD",
+    "client/name-twice robustness",
+    "client/name-unknown-silent MUST",
+    "client/proxy-no-scheme MUST",
+    "client/proxy-no-port MUST",
+    "client/socks-refused-code robustness",
+    "client/socks-pipelined robustness",
+    "client/socks-early-data robustness",
+    // Its wire has no place for a half-close.
+    "client/relay-half-open-up robustness",
+    "client/relay-half-open-down robustness",
+    "client/sigint robustness",
+    "server/state-relative SHOULD",
+    "server/mode-neither SHOULD",
+    "server/bindaddr-omitted SHOULD",
+    "server/name-unknown-silent SHOULD",
+    "server/relay-half-open-up robustness",
+    "server/relay-half-open-down robustness",
+    "server/ext-unknown MUST",
+    "server/ext-control MUST",
+    "server/sigint robustness",
+  ]);
+});
+
+permitted(NEEDS, "check() finds nothing to fail in our dummies", async () => {
+  for (const role of ["client", "server"] as const) {
+    const path = new URL(`../../examples/dummy_${role}.ts`, import.meta.url).pathname;
+    const command = [Deno.execPath(), "run", "--no-check", "--allow-all", path];
+    const found = await Array.fromAsync(check(command, { transport: "dummy", role }));
+    assertEquals(found.filter(({ outcome }) => outcome === "failed"), [], role);
+  }
+});

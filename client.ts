@@ -40,8 +40,15 @@ import {
   readProxy,
   readStateLocation,
 } from "./config.ts";
-import { negotiate, printable, printDone, printProxyAnswer } from "./lines.ts";
-import { methodAddress, printFailure, printSuccess } from "./methods.ts";
+import {
+  methodAddress,
+  negotiate,
+  printable,
+  printDone,
+  printMethod,
+  printMethodError,
+  printProxyAnswer,
+} from "./lines.ts";
 
 /**
  * What the parent wants of a client.
@@ -172,7 +179,7 @@ export function reportSuccess(
   if (socksVersion !== 4 && socksVersion !== 5) {
     throw new TypeError(`There is no SOCKS version ${socksVersion}: it is 4 or 5`);
   }
-  printSuccess("client", name, [`socks${socksVersion}`, methodAddress(address)]);
+  printMethod("client", name, [`socks${socksVersion}`, methodAddress(address)]);
 }
 
 /**
@@ -194,7 +201,7 @@ export function reportSuccess(
  * ```
  */
 export function reportFailure(name: string, message: string): void {
-  printFailure("client", name, message);
+  printMethodError("client", name, message);
 }
 
 /**

@@ -8,6 +8,7 @@
  * @module
  */
 
+import { type Address, formatAddress } from "./address.ts";
 import {
   EnvError,
   ProxyError,
@@ -110,10 +111,29 @@ function checkReporting(role: Role): void {
   if (endedBy !== null) throw new Error(`Nothing can be reported after ${role}.${endedBy}()`);
 }
 
-/** Prints a `CMETHOD`, `CMETHOD-ERROR`, `SMETHOD` or `SMETHOD-ERROR` line. */
-export function printMethod(role: Role, line: string): void {
+const METHODS = { client: "CMETHOD", server: "SMETHOD" } as const;
+
+/** The address in a method's line: where somebody listens, so never port 0. */
+export function methodAddress(address: Readonly<Address>): string {
+  if (address[1] === 0) {
+    throw new TypeError("A method is reported with the port that was really bound, not 0");
+  }
+  return formatAddress(address);
+}
+
+/** Prints the line of a transport that listens (pt-spec section 3.3.2 and 3.3.3). */
+export function printMethod(role: Role, name: string, words: readonly string[]): void {
+  checkTransportName(name);
   checkReporting(role);
-  printLine(line);
+  printLine([METHODS[role], name, ...words].join(" "));
+  negotiation.methodReported = true;
+}
+
+/** Prints the line of a transport that does not (pt-spec section 3.3.2 and 3.3.3). */
+export function printMethodError(role: Role, name: string, message: string): void {
+  checkTransportName(name);
+  checkReporting(role);
+  printLine(`${METHODS[role]}-ERROR ${name} ${printable(message)}`);
   negotiation.methodReported = true;
 }
 

@@ -38,8 +38,7 @@ import {
   readServerTransports,
   readStateLocation,
 } from "./config.ts";
-import { negotiate, printDone } from "./lines.ts";
-import { methodAddress, printFailure, printSuccess } from "./methods.ts";
+import { methodAddress, negotiate, printDone, printMethod, printMethodError } from "./lines.ts";
 
 /**
  * What the parent wants of a server.
@@ -141,7 +140,7 @@ export function reportSuccess(
   const words = [methodAddress(address)];
   const text = formatSmethodArgs(args);
   if (text !== "") words.push(`ARGS:${text}`);
-  printSuccess("server", name, words);
+  printMethod("server", name, words);
 }
 
 /**
@@ -163,7 +162,7 @@ export function reportSuccess(
  * ```
  */
 export function reportFailure(name: string, message: string): void {
-  printFailure("server", name, message);
+  printMethodError("server", name, message);
 }
 
 /**

@@ -11,9 +11,8 @@
 import { type Address, bytesToIp, ipToBytes, isLoopback } from "../address.ts";
 import type { BindAddresses } from "../config.ts";
 import { connectTcp, type StreamConn } from "./conn.ts";
-import { Deadline, handshake } from "./deadline.ts";
+import { Deadline, handshake, unlessAborted } from "./deadline.ts";
 import { denoError, fromDuplex } from "./duplex.ts";
-import { unlessAborted } from "./unless_aborted.ts";
 
 /** How long one address of a name may keep the next one waiting, in milliseconds. */
 const LONGEST_ATTEMPT = 10_000;

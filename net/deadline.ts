@@ -104,7 +104,8 @@ export async function handshake<T>(
 
 /**
  * Closes a connection that may have been closed before: a second `close()` of Deno's throws. It
- * never throws, so that whatever else is to be closed gets its turn.
+ * never throws, so that whatever else is to be closed gets its turn. What is `Disposable` is
+ * disposed of instead.
  *
  * @param conn The connection.
  *
@@ -117,10 +118,34 @@ export async function handshake<T>(
  * closeQuietly(listener);
  * ```
  */
-export function closeQuietly(conn: Pick<StreamConn, "close">): void {
+export function closeQuietly(conn: Pick<StreamConn, "close"> & Partial<Disposable>): void {
   try {
-    conn.close();
+    // Deno's own are disposed of without an error where they are closed; to catch it takes 30 µs.
+    const { [Symbol.dispose]: dispose } = conn;
+    if (dispose === undefined) conn.close();
+    else dispose.call(conn);
   } catch {
     // There is nothing left to be done for it.
+  }
+}
+
+/**
+ * Waits for a promise or for a signal, whichever comes first. The promise goes on for itself.
+ *
+ * @param promise What is waited for.
+ * @param signal Ends the wait.
+ * @returns What the promise resolves to.
+ * @throws {unknown} The signal's reason when it aborts first, otherwise what the promise rejects
+ * with.
+ */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([aborted, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }

@@ -5,8 +5,7 @@
  */
 
 import type { StreamConn } from "./conn.ts";
-import { closeQuietly, Deadline } from "./deadline.ts";
-import { unlessAborted } from "./unless_aborted.ts";
+import { closeQuietly, Deadline, unlessAborted } from "./deadline.ts";
 
 /**
  * Lets a transport do something for a time.
@@ -30,10 +29,13 @@ function checkConn(conn: StreamConn): StreamConn {
   throw new TypeError("The transport did not return a connection with read, write and close");
 }
 
+/** One for all: to take down where it arose costs more than anything else in a life. */
+let ended: DOMException | undefined;
+
 /** The connections and the signal of one carried connection; disposing of it ends them all. */
 export class Lifetime implements Disposable {
   readonly #controller = new AbortController();
-  readonly #owned: Pick<StreamConn, "close">[] = [];
+  readonly #owned = new Set<Pick<StreamConn, "close">>();
   readonly #outer: AbortSignal;
   readonly #follow = () => this.#controller.abort(this.#outer.reason);
 
@@ -52,7 +54,7 @@ export class Lifetime implements Disposable {
   /** Takes over a connection: it is closed at the end of this life, or now when that has come. */
   own<T extends Pick<StreamConn, "close">>(conn: T): T {
     if (this.signal.aborted) closeQuietly(conn);
-    this.#owned.push(conn);
+    this.#owned.add(conn);
     return conn;
   }
 
@@ -80,7 +82,7 @@ export class Lifetime implements Disposable {
   /** Ends everything. */
   [Symbol.dispose](): void {
     this.#outer.removeEventListener("abort", this.#follow);
-    this.#controller.abort(new DOMException("The connection has ended", "AbortError"));
+    this.#controller.abort(ended ??= new DOMException("The connection has ended", "AbortError"));
     this.#owned.forEach(closeQuietly);
   }
 }

@@ -5,8 +5,7 @@
  */
 
 import { type StreamConn, writeAll } from "./conn.ts";
-import { closeQuietly } from "./deadline.ts";
-import { unlessAborted } from "./unless_aborted.ts";
+import { closeQuietly, unlessAborted } from "./deadline.ts";
 
 const CHUNK = 16 * 1024;
 

@@ -5,6 +5,7 @@
  */
 
 import { type StreamConn, writeAll } from "./conn.ts";
+import { closeQuietly } from "./deadline.ts";
 
 /**
  * What becomes of the bytes of a connection, each in place.
@@ -57,6 +58,6 @@ export function mapBytes(conn: StreamConn, maps: ByteMaps): StreamConn {
       return p.length;
     },
     closeWrite: () => conn.closeWrite(),
-    close: () => conn.close(),
+    close: () => closeQuietly(conn),
   };
 }

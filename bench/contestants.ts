@@ -1,0 +1,73 @@
+/** The pairs of programs with the transport `dummy` that are compared. */
+
+import type { Address } from "@ptlib/ptlib";
+import { launchClient, launchServer } from "@ptlib/ptlib/parent";
+import { peer, peerMissing } from "../tests/interop/peers.ts";
+import type { Way } from "./load.ts";
+
+/** A pair of commands. */
+export interface Contestant {
+  name: string;
+  client: readonly string[];
+  server: readonly string[];
+}
+
+/** A pair that runs; disposing of it ends both. */
+export interface Pair extends AsyncDisposable {
+  way: Way;
+  /** The process ids of client and server. */
+  pids: readonly [client: number, server: number];
+}
+
+function deno(path: string): string[] {
+  const permissions = ["--no-prompt", "--allow-env=TOR_PT_*", "--allow-net=127.0.0.1"];
+  return [Deno.execPath(), "run", ...permissions, import.meta.resolve(path)];
+}
+
+/** Ours on `run()`. */
+export const OURS: Contestant = {
+  name: "ptlib, run()",
+  client: deno("../examples/dummy_client.ts"),
+  server: deno("../examples/dummy_server.ts"),
+};
+
+/** Ours with every call written out. */
+export const WRITTEN_OUT: Contestant = {
+  name: "ptlib, written out",
+  client: deno("./written_out/dummy_client.ts"),
+  server: deno("./written_out/dummy_server.ts"),
+};
+
+/** goptlib's example programs; null where they cannot be had, with the reason on stderr. */
+export async function goptlib(): Promise<Contestant | null> {
+  const [client, server] = ["goptlib-dummy-client", "goptlib-dummy-server"] as const;
+  const [clientPath, serverPath] = [await peer(client), await peer(server)];
+  if (clientPath !== null && serverPath !== null) {
+    return { name: "goptlib", client: [clientPath], server: [serverPath] };
+  }
+  console.error(`Without goptlib: ${peerMissing(client) ?? peerMissing(server)}`);
+  return null;
+}
+
+/** Starts client and server. */
+export async function launch(
+  { client, server }: Contestant,
+  orport: Address,
+  stateDirectory: string,
+): Promise<Pair> {
+  await using stack = new AsyncDisposableStack();
+  const behind = stack.use(
+    await launchServer(server, {
+      transports: { dummy: { bindAddress: ["127.0.0.1", 0] } },
+      orport,
+      stateDirectory,
+    }),
+  );
+  const front = stack.use(await launchClient(client, { transports: ["dummy"], stateDirectory }));
+  const owned = stack.move();
+  return {
+    way: { socks: front.methods["dummy"]!.address, bridge: behind.methods["dummy"]!.address },
+    pids: [front.pid, behind.pid],
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
+}

@@ -1,0 +1,4 @@
+/** What start-up is compared with: a program that listens, says so, and does nothing else. */
+
+Deno.listen({ hostname: "127.0.0.1", port: 0 });
+Deno.stdout.writeSync(new TextEncoder().encode("DONE\n"));

@@ -1,0 +1,63 @@
+/**
+ * How long the examples take from the start of `deno run` to their DONE line, beside an empty
+ * program with one listener.
+ */
+
+import { clientEnvironment } from "../parent/environment.ts";
+import { median, table } from "./statistics.ts";
+
+const RUNS = 30;
+const PROGRAMS = ["rot0r", "rot13", "dummy_client"];
+
+/** Pins a command to the first processor, where that can be done. */
+function pinned(command: readonly string[]): string[] {
+  try {
+    new Deno.Command("taskset", { args: ["-c", "0", "true"] }).outputSync();
+    return ["taskset", "-c", "0", ...command];
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    return [...command];
+  }
+}
+
+/** Milliseconds from the start of a program to its line that ends with DONE. */
+async function timeToDone([program = "", ...args]: readonly string[], directory: string) {
+  const env = clientEnvironment(directory, ["*"], undefined);
+  const command = new Deno.Command(program, { args, env, stdin: "piped", stdout: "piped" });
+  const start = performance.now();
+  const child = command.spawn();
+  let said = "";
+  for await (const chunk of child.stdout.values({ preventCancel: true })) {
+    said += new TextDecoder().decode(chunk);
+    if (said.endsWith("DONE\n")) break;
+  }
+  const milliseconds = performance.now() - start;
+  if (!said.endsWith("DONE\n")) throw new Error(`It ended before DONE, and said: ${said}`);
+  child.kill("SIGKILL");
+  await Promise.all([child.status, child.stdout.cancel(), child.stdin.close().catch(() => {})]);
+  return milliseconds;
+}
+
+/** Measures, and writes the table of the report. */
+export async function reportStartUp(directory: string): Promise<string> {
+  const deno = (path: string) =>
+    pinned([
+      Deno.execPath(),
+      ...["run", "--no-prompt", "--allow-env=TOR_PT_*", "--allow-net=127.0.0.1:0"],
+      import.meta.resolve(path),
+    ]);
+  const empty = deno("./empty.ts");
+  const rows: string[][] = [];
+  for (const name of PROGRAMS) {
+    const program = deno(`../examples/${name}.ts`);
+    const times: [empty: number[], program: number[]] = [[], []];
+    await timeToDone(program, directory); // Fills the caches.
+    for (let run = 0; run < RUNS; run++) {
+      times[0].push(await timeToDone(empty, directory));
+      times[1].push(await timeToDone(program, directory));
+    }
+    const [base, ours] = [median(times[0]), median(times[1])];
+    rows.push([name, ...[base, ours, ours - base].map((value) => value.toFixed(1))]);
+  }
+  return table(["program", "empty program, ms", "to DONE, ms", "difference, ms"], rows);
+}

@@ -286,18 +286,21 @@ async function runClient(transports: Transports, program: Program | null): Promi
       args,
       dial: async (to = target) => life.own(await dial(to, { proxy, bindAddress, signal })),
     };
+    const carrier = await life.carry(TRANSPORT_TIMEOUT, () => transports[name]!.client!(context));
+    await relay(await request.grant(), carrier, { signal: stop.end });
+  };
+  const carryOrReject = async (name: string, request: SocksRequest) => {
     try {
-      const carrier = await life.carry(TRANSPORT_TIMEOUT, () => transports[name]!.client!(context));
-      await relay(await request.grant(), carrier, { signal: stop.end });
+      await carry(name, request);
     } catch (error) {
-      say("notice", `${name}: no connection: ${reason(error, target[0])}`);
-      await request.reject(error);
+      say("notice", `${name}: no connection: ${reason(error, request.target[0])}`);
+      await request.reject(error); // That waits for the user; what was dialled is closed by now.
     }
   };
   const serving = launchAll(client, names, (name) => {
     const listener = listenSocks({ signal: stop });
     client.reportSuccess(name, 5, listener.address);
-    return () => handleEach(listener, (request) => carry(name, request));
+    return () => handleEach(listener, (request) => carryOrReject(name, request));
   }, program);
   await untilDone(serving, stop);
 }

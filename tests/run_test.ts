@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import type { Address } from "../address.ts";
 import { connectSocks5, SocksReplyError } from "../net/socks_client.ts";
-import { DialError, readFull, writeAll } from "../net/mod.ts";
+import { Deadline, DialError, handshake, readFull, writeAll } from "../net/mod.ts";
 import {
   type Announcement,
   type ClientMethod,
@@ -179,6 +179,15 @@ launching(
       using bridge = await target.accept();
       await user.write(Uint8Array.of(1));
       await Promise.all([ended(bridge), ended(user)]);
+    }
+    {
+      using user = await connect(client.methods["hangs_behind_open"]);
+      const dialled = connectSocks5(user, address);
+      using bridge = await target.accept();
+      await assertRejects(() => dialled, SocksReplyError);
+      // The user does not go, and could keep it open for 10 s.
+      using deadline = new Deadline(5_000, "The end of what was dialled");
+      await handshake(bridge, deadline.signal, () => ended(bridge));
     }
     const [, port] = client.methods["close_throws"]!.address;
     using user = await connectResettable(port);

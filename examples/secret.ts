@@ -22,6 +22,15 @@
  *       --allow-read=/var/lib/tor/extended_orport_auth_cookie,/var/lib/tor/pt_state \
  *       --allow-write=/var/lib/tor/pt_state secret.ts
  *
+ * Without tor, `ptlib` (`cli.ts`) starts it in front of any TCP service. The first command prints
+ * the second, with the secret in it; behind `--` stand the commands from above, the server's with
+ * the directory of `--state` and without a cookie.
+ *
+ *     ptlib server --transport secret --listen 0.0.0.0:4443 --forward 127.0.0.1:22 \
+ *       --state /home/me/secret -- deno run ... secret.ts
+ *     ptlib client --transport secret --listen 127.0.0.1:2222 --bridge 192.0.2.1:4443 \
+ *       --args secret=... -- deno run ... secret.ts
+ *
  * @module
  */
 

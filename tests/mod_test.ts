@@ -26,6 +26,7 @@ Deno.test("mod.ts has the seed's names and the newer ones", () => {
 interface Dependency {
   /** Absent where the import is of types only. */
   code?: { specifier?: string };
+  type?: { specifier?: string };
   isDynamic?: boolean;
 }
 
@@ -84,5 +85,31 @@ permitted(["run"], "what is published imports nothing but itself and node:", asy
       (!specifier.startsWith(ROOT) || specifier.startsWith(`${ROOT}tests/`))
     );
     assertEquals(foreign, [], path);
+  }
+});
+
+/** The first circle of imports from `specifier` on, those of types included; null without one. */
+function findCircle(
+  graph: Map<string, Module>,
+  specifier: string,
+  path: readonly string[],
+  done: Set<string>,
+): readonly string[] | null {
+  if (path.includes(specifier)) return [...path.slice(path.indexOf(specifier)), specifier];
+  if (done.has(specifier)) return null;
+  for (const { code, type } of graph.get(specifier)?.dependencies ?? []) {
+    const imported = code?.specifier ?? type?.specifier;
+    if (imported === undefined) continue;
+    const circle = findCircle(graph, imported, [...path, specifier], done);
+    if (circle !== null) return circle;
+  }
+  done.add(specifier);
+  return null;
+}
+
+permitted(["run"], "no module imports itself in a circle", async () => {
+  for (const path of EXPORTS) {
+    const root = new URL(path, ROOT).href;
+    assertEquals(findCircle(await moduleGraph(path), root, [], new Set()), null);
   }
 });

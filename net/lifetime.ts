@@ -67,11 +67,14 @@ export class Lifetime implements Disposable {
     transport: () => StreamConn | Promise<StreamConn>,
   ): Promise<StreamConn> {
     try {
+      const carrier = transport();
+      // A server that only wraps is done, and needs no timer.
+      if (!(carrier instanceof Promise)) return this.own(checkConn(carrier));
       return await inTime(
         milliseconds,
         "The transport's handshake",
         this.signal,
-        async () => this.own(checkConn(await transport())),
+        async () => this.own(checkConn(await carrier)),
       );
     } catch (error) {
       this.#controller.abort(error);

@@ -21,7 +21,8 @@ const OPTIONS = {
 const HELP = `Usage: ptlib check [--client | --server] --transport NAME -- PROGRAM...
 
 Starts a program the way tor does, again and again, and tells which rules of the
-specifications it keeps, one line each. It connects to loopback only.
+specifications it keeps, one line each. It asks the program for connections to
+loopback only; a transport that connects elsewhere on its own is not held back.
 
   --transport NAME  the transport, such as obfs4
   --client          check it as a client only

@@ -67,6 +67,12 @@ async function connected(bench: Bench): Promise<Extended & { user: Wire; far: Wi
   return { ...server, ...await server.way.open() };
 }
 
+/** Agrees on SAFE_COOKIE, which other checks look at. */
+async function agree(far: Wire): Promise<void> {
+  const type = await precondition(offer(far, 1));
+  if (type !== 1) throw new Skipped(`needs a server that chooses SAFE_COOKIE, not ${type}`);
+}
+
 /** Expects a server with a bad cookie file not to prove that it knows the cookie. */
 async function provesNothing(bench: Bench, file: Uint8Array<ArrayBuffer>): Promise<void> {
   // A server that does not even start is as good.
@@ -159,7 +165,7 @@ const authenticationChecks: readonly Check[] = [
       const nonces: string[] = [];
       for (let count = 0; count < 2; count++) {
         const { far } = await server.way.open();
-        await precondition(offer(far, 1));
+        await agree(far);
         nonces.push((await exchangeNonces(far)).client.toHex());
       }
       expect(nonces[0] !== nonces[1], "two different nonces", `${nonces[0]} twice`);
@@ -173,7 +179,7 @@ const authenticationChecks: readonly Check[] = [
     grade: "MUST",
     async run(bench) {
       const { far, cookie } = await connected(bench);
-      await precondition(offer(far, 1));
+      await agree(far);
       const nonces = await precondition(exchangeNonces(far));
       await far.send(join(await serverHash(cookie, nonces), nonces.server));
       const hash = await far.receive(32, "a hash of 32 bytes");
@@ -189,7 +195,7 @@ const authenticationChecks: readonly Check[] = [
     grade: "MUST",
     async run(bench) {
       const { far } = await connected(bench);
-      await precondition(offer(far, 1));
+      await agree(far);
       const nonces = await precondition(exchangeNonces(far));
       await far.send(join(await serverHash(freshCookie(), nonces), nonces.server));
       const got = await far.ended("the end of the connection");
@@ -390,14 +396,28 @@ const commandChecks: readonly Check[] = [
   {
     id: "ext-deny",
     roles: SERVER,
-    title: "ends the connection on DENY, at both ends",
+    title: "sends no payload behind DENY",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
     async run(bench) {
-      const { user, far } = await introduced(await extended(bench), PAYLOAD);
+      const { user, far } = await introduced(await extended(bench));
       await far.send(reply(DENY));
-      // Whether payload came before the answer is another check's.
-      await far.ended("the end of the connection to the Extended ORPort");
+      await far.next(WATCH);
+      await user.send(PAYLOAD);
+      const arrival = await far.peek(WATCH);
+      expect(arrival !== "bytes", "no payload behind DENY", hex(far.take()));
+    },
+  },
+  {
+    id: "ext-deny-user",
+    roles: SERVER,
+    title: "ends the user's connection on DENY",
+    section: "ext-orport-spec 3.1",
+    grade: "robustness",
+    async run(bench) {
+      const { user, far } = await introduced(await extended(bench));
+      await far.send(reply(DENY));
+      await precondition(far.ended("the end of the connection to the Extended ORPort"));
       await user.ended("the end of the user's connection");
     },
   },

@@ -623,6 +623,7 @@ async function serveUser(user: Deno.TcpConn, wanted: Wanted): Promise<void> {
     if (!broken("ext-stalled")) await relayed;
   } catch (error) {
     far.close();
+    if (broken("ext-deny-user")) await stay();
     throw error;
   }
 }

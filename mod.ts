@@ -1,5 +1,23 @@
 /**
- * Pluggable transports for Deno.
+ * Pluggable transports for Deno: what a transport says to its parent, as pyptlib names it, and
+ * the functions that carry its traffic.
+ *
+ * @example
+ * ```ts
+ * import { mapBytes, run, type StreamConn } from "@ptlib/ptlib";
+ *
+ * const invert = (bytes: Uint8Array) => bytes.forEach((byte, i) => bytes[i] = ~byte);
+ * const wrap = (conn: StreamConn) => mapBytes(conn, { read: invert, write: invert });
+ *
+ * async function main(): Promise<void> {
+ *   await run({
+ *     inverted: {
+ *       client: async ({ dial }) => wrap(await dial()),
+ *       server: wrap,
+ *     },
+ *   });
+ * }
+ * ```
  *
  * @module
  */
@@ -10,3 +28,5 @@ export * as config from "./config.ts";
 export * as server from "./server.ts";
 export * as util from "./util.ts";
 export { log, reportVersion, type Severity, status } from "./messages.ts";
+export * from "./net/mod.ts";
+export * from "./run.ts";

@@ -103,11 +103,6 @@ export class Child implements AsyncDisposable {
     }
   }
 
-  /** The program's process id. */
-  get pid(): number {
-    return this.#process.pid;
-  }
-
   /** The last lines of its stderr, on one line and short. */
   get complaint(): string {
     // deno-lint-ignore no-control-regex -- what a program prints may be anything

@@ -128,14 +128,14 @@ export async function authenticate(
 }
 
 /** Takes one command. */
-export async function readCommand(wire: Wire): Promise<Command> {
+async function readCommand(wire: Wire): Promise<Command> {
   const header = new DataView((await wire.receive(4, "a command and its length, 4 bytes")).buffer);
   const body = await wire.receive(header.getUint16(2), "the body of a command");
   return { code: header.getUint16(0), body };
 }
 
 /** Takes the commands up to DONE. */
-export async function readCommands(wire: Wire): Promise<Command[]> {
+async function readCommands(wire: Wire): Promise<Command[]> {
   const commands: Command[] = [];
   while (commands.at(-1)?.code !== DONE) {
     if (commands.length === MOST_COMMANDS) throw new Failed("DONE", `${MOST_COMMANDS} others`);

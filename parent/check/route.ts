@@ -38,7 +38,7 @@ export interface Route {
 }
 
 /** Opens a plain connection. */
-export type Connect = (address: Address) => Promise<Wire>;
+type Connect = (address: Address) => Promise<Wire>;
 
 /** The user's end through a client. */
 async function connectThrough(connect: Connect, client: Running, target: Target): Promise<Wire> {
@@ -59,7 +59,7 @@ async function pair(dial: () => Promise<Wire>, far: Arrivals): Promise<Tunnel> {
 }
 
 /** Where a server half is reached, by a client half. */
-export function targetOf(server: Running): Target {
+function targetOf(server: Running): Target {
   const { method } = server;
   const args = method.kind === "smethod" ? formatSocksArgs(method.args) : "";
   return { address: method.address, args };

@@ -135,7 +135,7 @@ async function readCommand(wire: Wire): Promise<Command> {
 }
 
 /** Takes the commands up to DONE. */
-async function readCommands(wire: Wire): Promise<Command[]> {
+export async function readCommands(wire: Wire): Promise<Command[]> {
   const commands: Command[] = [];
   while (commands.at(-1)?.code !== DONE) {
     if (commands.length === MOST_COMMANDS) throw new Failed("DONE", `${MOST_COMMANDS} others`);

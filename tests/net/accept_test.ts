@@ -240,6 +240,17 @@ permitted(
   },
 );
 
+permitted(
+  ["net"],
+  "acceptHandshakes() yields nothing when the signal has aborted before",
+  async () => {
+    using clients = new Clients();
+    await clients.connect("!");
+    const signal = AbortSignal.abort();
+    assert((await acceptHandshakes(clients.listener, { ...greeting, signal }).next()).done);
+  },
+);
+
 permitted(["net"], "acceptHandshakes() ends when somebody else closes the listener", async () => {
   using clients = new Clients();
   const results = acceptHandshakes(clients.listener, greeting);

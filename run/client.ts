@@ -4,7 +4,6 @@
  * @module
  */
 
-import type { Program } from "../capabilities.ts";
 import * as client from "../client.ts";
 import { readBindAddresses } from "../config.ts";
 import { handleEach } from "../net/accept.ts";
@@ -14,10 +13,13 @@ import { relay } from "../net/relay.ts";
 import { shutdownSignal } from "../net/shutdown.ts";
 import { listenSocks, type SocksRequest } from "../net/socks.ts";
 import { common, launchAll, reason, say, TRANSPORT_TIMEOUT, untilDone } from "./process.ts";
-import type { ClientContext, Transports } from "./transport.ts";
+import type { ClientContext, RunOptions, Transports } from "./transport.ts";
 
 /** Runs the client halves of transports until the process has to end. */
-export async function runClient(transports: Transports, program: Program | null): Promise<void> {
+export async function runClient(
+  transports: Transports,
+  options: Readonly<RunOptions>,
+): Promise<void> {
   const supported = Object.keys(transports).filter((name) => transports[name]?.client);
   const { state_loc, transports: names, proxy } = client.init(supported);
   const stop = shutdownSignal();
@@ -49,6 +51,6 @@ export async function runClient(transports: Transports, program: Program | null)
     const listener = listenSocks({ signal: stop });
     client.reportSuccess(name, 5, listener.address);
     return () => handleEach(listener, (request) => carryOrReject(name, request));
-  }, program);
+  }, options);
   await untilDone(serving, stop);
 }

@@ -5,15 +5,20 @@
  */
 
 import { scrubAddresses } from "../address.ts";
-import type { Program } from "../capabilities.ts";
 import { log, reportVersion, type Severity } from "../messages.ts";
 import { type ShutdownSignal, untilAborted } from "../net/shutdown.ts";
 import { makeStateDirectory } from "../util.ts";
-import type { TransportContext } from "./transport.ts";
+import type { RunOptions, TransportContext } from "./transport.ts";
 
 /** How long a transport's function may take, in milliseconds. */
 export const TRANSPORT_TIMEOUT = 60_000;
 const LAST_MOMENT = 500;
+
+/** The program's name: its own, or that of its file. */
+export function programName({ name }: Readonly<RunOptions>): string {
+  const file = new URL(Deno.mainModule).pathname.split("/").at(-1) ?? "";
+  return name ?? file.replace(/\.[a-z]+$/, "");
+}
 
 /** A broken stdout means that the parent is gone, so that nobody is left to serve. */
 export function say(severity: Severity, text: string): void {
@@ -64,7 +69,7 @@ export async function launchAll(
   half: Half,
   names: readonly string[],
   launch: (name: string) => () => Promise<void>,
-  program: Program | null,
+  options: Readonly<RunOptions>,
 ): Promise<void> {
   const launched = names.flatMap((name) => {
     try {
@@ -74,7 +79,7 @@ export async function launchAll(
       return [];
     }
   });
-  if (program !== null) reportVersion(program.name, program.version ?? "unknown");
+  if (options.reportVersion) reportVersion(programName(options), options.version ?? "unknown");
   half.reportEnd();
   await Promise.all(launched.map((serve) => serve()));
 }

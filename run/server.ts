@@ -5,7 +5,6 @@
  */
 
 import { type Address, isLoopback } from "../address.ts";
-import type { Program } from "../capabilities.ts";
 import { readBindAddresses } from "../config.ts";
 import { acceptAll, handleEach } from "../net/accept.ts";
 import { dialOr } from "../net/ext_orport.ts";
@@ -14,7 +13,7 @@ import { relay } from "../net/relay.ts";
 import { shutdownSignal } from "../net/shutdown.ts";
 import * as server from "../server.ts";
 import { common, launchAll, reason, say, TRANSPORT_TIMEOUT, untilDone } from "./process.ts";
-import type { PublishContext, ServerContext, Transports } from "./transport.ts";
+import type { PublishContext, RunOptions, ServerContext, Transports } from "./transport.ts";
 
 /** Arguments of any kind as the multimap in which they are handed on. */
 function pairs(args: Iterable<readonly [string, string]>): URLSearchParams {
@@ -22,7 +21,10 @@ function pairs(args: Iterable<readonly [string, string]>): URLSearchParams {
 }
 
 /** Runs the server halves of transports until the process has to end. */
-export async function runServer(transports: Transports, program: Program | null): Promise<void> {
+export async function runServer(
+  transports: Transports,
+  options: Readonly<RunOptions>,
+): Promise<void> {
   const supported = Object.keys(transports).filter((name) => transports[name]?.server);
   const info = server.init(supported);
   const stop = shutdownSignal();
@@ -76,6 +78,6 @@ export async function runServer(transports: Transports, program: Program | null)
         const clientAddress: Address = [conn.remoteAddr.hostname, conn.remoteAddr.port];
         return carry(name, { ...context, args, clientAddress }, conn);
       });
-  }, program);
+  }, options);
   await untilDone(serving, stop);
 }

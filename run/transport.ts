@@ -1,5 +1,5 @@
 /**
- * What a transport is, to `run()`.
+ * What a transport and its program are, to `run()`.
  *
  * @module
  */
@@ -133,3 +133,27 @@ export interface Transport {
 
 /** Transports by their names. */
 export type Transports = Readonly<Record<string, Transport>>;
+
+/**
+ * What a program says of itself.
+ *
+ * @example
+ * ```ts
+ * import type { RunOptions } from "@ptlib/ptlib/run";
+ *
+ * const options: RunOptions = { name: "rot13", version: "1.0.0" };
+ * ```
+ */
+export interface RunOptions {
+  /** The program's name. Default: the name of its file. */
+  name?: string;
+  /** The program's version. Default: none. */
+  version?: string;
+  /**
+   * Whether the parent is told name and version, which a new tor publishes for a bridge. An older
+   * tor warns about it and an older Arti fails. Default: `false`.
+   */
+  reportVersion?: boolean;
+  /** Permission flags that each half needs beyond those of `run()`, for `--capabilities`. */
+  permissions?: { client?: readonly string[]; server?: readonly string[] };
+}

@@ -4,8 +4,11 @@
  * @module
  */
 
+import { programName } from "./process.ts";
+import type { RunOptions, Transports } from "./transport.ts";
+
 /** What is said of a program. */
-export interface Program {
+interface Program {
   /** Its name. */
   name: string;
   /** Its version, where it has one. */
@@ -106,23 +109,45 @@ Options:
   --version       the version of this program`;
 }
 
-/**
- * Answers the arguments of a program, which a managed proxy has none of.
- *
- * @returns What goes to stdout, or an error for stderr.
- */
-export function answerArguments(
-  args: readonly string[],
-  program: Program,
-): { text: string; error: boolean } {
-  const [first] = args;
-  if (args.length === 1) {
-    if (first === "--capabilities") return { text: describe(program), error: false };
-    if (first === "--help" || first === "-h") return { text: help(program), error: false };
-    if (first === "--version") {
-      return { text: `${program.name} ${program.version ?? "(no version)"}`, error: false };
-    }
+function programOf(transports: Transports, options: Readonly<RunOptions>): Program {
+  const halves = Object.entries(transports).map(([name, { client, server }]) => [
+    name,
+    { client: client !== undefined, server: server !== undefined },
+  ]);
+  return {
+    name: programName(options),
+    version: options.version ?? null,
+    transports: Object.fromEntries(halves),
+    permissions: options.permissions ?? {},
+  };
+}
+
+/** The answer to the arguments of a program; null for those that it does not know. */
+function answerTo(args: readonly string[], program: Program): string | null {
+  if (args.length !== 1) return null;
+  switch (args[0]) {
+    case "--capabilities":
+      return describe(program);
+    case "--help":
+    case "-h":
+      return help(program);
+    case "--version":
+      return `${program.name} ${program.version ?? "(no version)"}`;
+    default:
+      return null;
   }
-  const text = `${program.name}: unknown arguments: ${args.join(" ")} (try --help)`;
-  return { text, error: true };
+}
+
+/** Answers the arguments of a program, which a managed proxy has none of, and ends the process. */
+export async function answerArguments(
+  args: readonly string[],
+  transports: Transports,
+  options: Readonly<RunOptions>,
+): Promise<never> {
+  const program = programOf(transports, options);
+  const answer = answerTo(args, program);
+  const text = answer ?? `${program.name}: unknown arguments: ${args.join(" ")} (try --help)`;
+  const stream = answer === null ? Deno.stderr : Deno.stdout;
+  await new Blob([text, "\n"]).stream().pipeTo(stream.writable);
+  Deno.exit(answer === null ? 2 : 0);
 }

@@ -233,6 +233,19 @@ launching(
 );
 
 launching(
+  "run() does not wait at the end for a user whom it has rejected",
+  async (stateDirectory) => {
+    const client = await launchFaultyClient(stateDirectory);
+    await using _ended = client;
+    using user = await connect(client.methods["throws"]);
+    await assertRejects(() => connectSocks5(user, ["192.0.2.7", 443]), SocksReplyError);
+    // Whoever takes too long is killed.
+    const { code, signal } = await client.close();
+    assertEquals({ code, signal }, { code: 0, signal: null });
+  },
+);
+
+launching(
   "run() ends only the connection at which a server's transport fails",
   async (stateDirectory) => {
     using echo = new EchoServer();

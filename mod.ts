@@ -1,10 +1,12 @@
 /**
- * Pluggable transports for Deno: what a transport says to its parent, as pyptlib names it, and
- * the functions that carry its traffic.
+ * Pluggable transports for Deno: what a transport says to its parent, as pyptlib names it.
  *
- * @example
+ * The functions that carry its traffic are in `@ptlib/ptlib/net`, and `@ptlib/ptlib/run` does
+ * everything in one call:
+ *
  * ```ts
- * import { mapBytes, run, type StreamConn } from "@ptlib/ptlib";
+ * import { mapBytes, type StreamConn } from "@ptlib/ptlib/net";
+ * import { run } from "@ptlib/ptlib/run";
  *
  * const invert = (bytes: Uint8Array) => bytes.forEach((byte, i) => bytes[i] = ~byte);
  * const wrap = (conn: StreamConn) => mapBytes(conn, { read: invert, write: invert });
@@ -28,5 +30,3 @@ export * as config from "./config.ts";
 export * as server from "./server.ts";
 export * as util from "./util.ts";
 export { log, reportVersion, type Severity, status } from "./messages.ts";
-export * from "./net/mod.ts";
-export * from "./run.ts";

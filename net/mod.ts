@@ -18,5 +18,10 @@ export {
   type SocksRequest,
 } from "./socks.ts";
 export { dialOr, type DialOrOptions, ExtOrPortError } from "./ext_orport.ts";
-export { type ByteMaps, mapBytes } from "./wrap.ts";
-export { type ByteTransform, type ByteTransforms, pipeThrough } from "./pipe_through.ts";
+export {
+  type ByteMaps,
+  type ByteTransform,
+  type ByteTransforms,
+  mapBytes,
+  pipeThrough,
+} from "./wrap.ts";

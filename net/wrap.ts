@@ -5,7 +5,7 @@
  */
 
 import { type StreamConn, writeAll } from "./conn.ts";
-import { closeQuietly } from "./deadline.ts";
+import { closeQuietly, unlessAborted } from "./deadline.ts";
 
 /**
  * What becomes of the bytes of a connection, each in place.
@@ -60,4 +60,153 @@ export function mapBytes(conn: StreamConn, maps: ByteMaps): StreamConn {
     closeWrite: () => conn.closeWrite(),
     close: () => closeQuietly(conn),
   };
+}
+
+const CHUNK = 16 * 1024;
+
+/**
+ * Bytes in at one end, other bytes out at the other: a `TransformStream`, or a platform's own,
+ * such as `CompressionStream`.
+ *
+ * @example
+ * ```ts
+ * import type { ByteTransform } from "@ptlib/ptlib/net";
+ *
+ * const unchanged: ByteTransform = new TransformStream<Uint8Array, Uint8Array>();
+ * const compressed: ByteTransform = new CompressionStream("deflate-raw");
+ * ```
+ */
+export interface ByteTransform {
+  /** What comes out. */
+  readonly readable: ReadableStream<Uint8Array>;
+  /** What goes in. */
+  readonly writable: WritableStream<Uint8Array<ArrayBuffer>>;
+}
+
+/**
+ * What the bytes of a connection pass through, one transform for each direction.
+ *
+ * @example
+ * ```ts
+ * import type { ByteTransforms } from "@ptlib/ptlib/net";
+ *
+ * const deflated = (): ByteTransforms => ({
+ *   read: new DecompressionStream("deflate-raw"),
+ *   write: new CompressionStream("deflate-raw"),
+ * });
+ * ```
+ */
+export interface ByteTransforms {
+  /** Takes what has come in. Its `flush` runs at the end of the stream. */
+  readonly read: ByteTransform;
+  /** Gives what goes out. Its `flush` runs before the connection is half-closed. */
+  readonly write: ByteTransform;
+}
+
+function checkBytes(chunk: unknown): asserts chunk is Uint8Array {
+  if (!(chunk instanceof Uint8Array)) throw new TypeError("A transform gave what is no Uint8Array");
+}
+
+/** The bytes of a connection; nothing is read before somebody wants it. */
+function incoming(conn: StreamConn): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({
+    async pull(controller) {
+      const chunk = new Uint8Array(CHUNK);
+      const count = await conn.read(chunk);
+      if (count === null) controller.close();
+      else controller.enqueue(chunk.subarray(0, count));
+    },
+  }, { highWaterMark: 0 });
+}
+
+/** A sink whose end half-closes the connection. */
+function outgoing(conn: StreamConn): WritableStream<Uint8Array> {
+  return new WritableStream({
+    async write(chunk: unknown) {
+      checkBytes(chunk);
+      await writeAll(conn, chunk);
+    },
+    close: () => conn.closeWrite(),
+  });
+}
+
+class PipedConn implements StreamConn {
+  readonly #conn: StreamConn;
+  readonly #ended = new AbortController();
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #sent: Promise<void>;
+  #rest: Uint8Array = new Uint8Array(0);
+
+  constructor(conn: StreamConn, { read, write }: ByteTransforms) {
+    const { signal } = this.#ended;
+    this.#conn = conn;
+    this.#reader = read.readable.getReader();
+    this.#writer = write.writable.getWriter();
+    this.#sent = write.readable.pipeTo(outgoing(conn), { signal });
+    // Errors travel through the transforms to who reads and writes at their other ends.
+    this.#sent.catch(() => {});
+    incoming(conn).pipeTo(read.writable, { signal }).catch(() => {});
+  }
+
+  async read(p: Uint8Array): Promise<number | null> {
+    while (this.#rest.length === 0) {
+      const { done, value } = await unlessAborted(this.#reader.read(), this.#ended.signal);
+      if (done) return null;
+      checkBytes(value);
+      this.#rest = value;
+    }
+    const count = Math.min(p.length, this.#rest.length);
+    p.set(this.#rest.subarray(0, count));
+    this.#rest = this.#rest.subarray(count);
+    return count;
+  }
+
+  async write(p: Uint8Array): Promise<number> {
+    // A copy, because a transform may keep it longer than the caller leaves it alone.
+    await unlessAborted(this.#writer.write(Uint8Array.from(p)), this.#ended.signal);
+    return p.length;
+  }
+
+  async closeWrite(): Promise<void> {
+    // What goes wrong here ends the pipe, too, and that tells the cause.
+    this.#writer.close().catch(() => {});
+    await unlessAborted(this.#sent, this.#ended.signal);
+  }
+
+  close(): void {
+    this.#ended.abort(new Deno.errors.Interrupted("The connection was closed"));
+    closeQuietly(this.#conn);
+  }
+}
+
+/**
+ * Wraps a connection so that its bytes pass through two streams, as `ReadableStream.pipeThrough`
+ * does for one.
+ *
+ * No more is read than is wanted, and `write` waits until the transform has taken the bytes. The
+ * end of one direction flushes its transform and leaves the other direction open. An error of a
+ * transform is thrown by `read` or `write`; the connection then waits to be closed.
+ *
+ * For bytes that stay in number, {@linkcode mapBytes} is simpler and several times faster.
+ *
+ * @param conn The connection to wrap.
+ * @param transforms What its bytes pass through; used for this connection only.
+ * @returns The wrapped connection.
+ *
+ * @example
+ * ```ts
+ * import { pipeThrough, type StreamConn } from "@ptlib/ptlib/net";
+ *
+ * function rotated(conn: StreamConn, places: number): StreamConn {
+ *   const rotate = (by: number) =>
+ *     new TransformStream<Uint8Array, Uint8Array>({
+ *       transform: (bytes, out) => out.enqueue(bytes.map((byte) => byte + by)),
+ *     });
+ *   return pipeThrough(conn, { read: rotate(-places), write: rotate(places) });
+ * }
+ * ```
+ */
+export function pipeThrough(conn: StreamConn, transforms: ByteTransforms): StreamConn {
+  return new PipedConn(conn, transforms);
 }

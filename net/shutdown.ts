@@ -92,7 +92,7 @@ export function shutdownSignal(): ShutdownSignal {
   // waiting for anything has said DONE first.
   queueMicrotask(() => {
     if (exitOnStdinClose) whenStdinCloses(endNow);
-    whenParentDies(endNow, parent);
+    whenParentDies(parent, endNow);
   });
   return Object.assign(stop.signal, { end: end.signal });
 }

@@ -1,6 +1,6 @@
 /** rot13 as tor runs it: processes with just the permissions of their head comment. */
 
-import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { type Address, formatAddress } from "../address.ts";
 import { closeQuietly, mapBytes, type StreamConn, writeAll } from "../net/mod.ts";
 import { serverEnvironment } from "../parent/environment.ts";
@@ -72,6 +72,8 @@ interface Running {
   /** Where it takes connections. */
   address: Address;
   pid: number;
+  /** The next message of its log. */
+  logged(): Promise<string>;
   /** Closes its stdin. */
   close(): Promise<unknown>;
   /** Resolves to how it has ended. */
@@ -95,9 +97,14 @@ class Processes implements AsyncDisposable {
 
   #use(launched: Awaited<ReturnType<typeof launchClient | typeof launchServer>>): Running {
     this.#launched.use(launched);
+    const messages = launched.messages.values();
     return {
       address: launched.methods["rot13"]!.address,
       pid: launched.pid,
+      async logged() {
+        const { value } = await messages.next();
+        return value?.kind === "log" ? value.message : "";
+      },
       close: () => launched.close(),
       ended: launched.exited.then(({ code, signal }) => ({ code, signal })),
     };
@@ -377,15 +384,19 @@ rot13("rotates what is between client and server, and only letters", async (proc
   assertEquals(await takeText(user, 21), "Hello, World! 13 [`{@");
 });
 
-rot13("tells a user that the bridge is dead, whatever came with the request", async (processes) => {
-  const bridge = closedAddress();
-  const client = await processes.client(bridge);
-  for (const early of [[], new Uint8Array(60_000)]) {
-    using user = await connect(client);
-    await writeAll(user, Uint8Array.of(...NO_AUTH, ...connectRequest(bridge), ...early));
-    assertEquals([...await takeAll(user)], [5, 0, ...reply(5)]);
-  }
-});
+rot13(
+  "tells a user that the bridge is dead, whatever came with the request, and logs no address",
+  async (processes) => {
+    const bridge = closedAddress();
+    const client = await processes.client(bridge);
+    for (const early of [[], new Uint8Array(60_000)]) {
+      using user = await connect(client);
+      await writeAll(user, Uint8Array.of(...NO_AUTH, ...connectRequest(bridge), ...early));
+      assertEquals([...await takeAll(user)], [5, 0, ...reply(5)]);
+      assertMatch(await client.logged(), /^rot13: no connection [^0-9]*refused \(os error \d+\)$/);
+    }
+  },
+);
 
 rot13("tells a user that it has no permission for a bridge", async (processes) => {
   const client = await processes.client(closedAddress());
@@ -394,12 +405,13 @@ rot13("tells a user that it has no permission for a bridge", async (processes) =
   assertEquals([...await takeAll(user)], [5, 0, ...reply(2)]);
 });
 
-rot13("ends a connection whose ORPort is dead, and takes the next one", async (processes) => {
+rot13("ends a connection whose ORPort is dead, and logs no address", async (processes) => {
   const server = await processes.plainServer(closedAddress());
   for (let i = 0; i < 2; i++) {
     using client = await connect(server);
     await client.write(bytes("Uryyb"));
     await end(client);
+    assertMatch(await server.logged(), /^rot13: no connection [^0-9]*refused \(os error \d+\)$/);
   }
 });
 

@@ -20,15 +20,25 @@
  */
 export type Address = [host: string, port: number];
 
-const PORT = /^(?:0|[1-9][0-9]{0,4})$/;
-const IPV4_OCTET = /^(?:0|[1-9][0-9]{0,2})$/;
 const IPV6_GROUP = /^[0-9a-fA-F]{1,4}$/;
+
+/** A decimal number as it is written, without sign or leading zeros; null for anything else. */
+function decimal(text: string, most: number): number | null {
+  const value = Number(text);
+  const whole = Number.isInteger(value) && value >= 0 && value <= most;
+  return whole && String(value) === text ? value : null;
+}
 
 function ipv4Bytes(host: string): Uint8Array<ArrayBuffer> | null {
   const octets = host.split(".");
   if (octets.length !== 4) return null;
-  if (!octets.every((octet) => IPV4_OCTET.test(octet) && Number(octet) <= 255)) return null;
-  return Uint8Array.from(octets, Number);
+  const bytes = new Uint8Array(4);
+  for (const [index, octet] of octets.entries()) {
+    const byte = decimal(octet, 255);
+    if (byte === null) return null;
+    bytes[index] = byte;
+  }
+  return bytes;
 }
 
 /** The 16-bit groups of one side of `::`, or null when one is not a group. */
@@ -148,17 +158,15 @@ export function parseAddress(text: string): Address {
   const colon = text.lastIndexOf(":");
   if (colon === -1) throw new SyntaxError("there is no port");
   const outer = text.slice(0, colon);
-  const port = text.slice(colon + 1);
+  const port = decimal(text.slice(colon + 1), 65535);
   const bracketed = outer.startsWith("[") && outer.endsWith("]");
   const host = bracketed ? outer.slice(1, -1) : outer;
   const length = ipToBytes(host)?.length;
   if (length !== (bracketed ? 16 : 4)) {
     throw new SyntaxError("the host is not a numeric IP address (IPv6 goes in brackets)");
   }
-  if (!PORT.test(port) || Number(port) > 65535) {
-    throw new SyntaxError("the port is not a number from 0 to 65535");
-  }
-  return [host, Number(port)];
+  if (port === null) throw new SyntaxError("the port is not a number from 0 to 65535");
+  return [host, port];
 }
 
 /**

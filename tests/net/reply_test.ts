@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { HttpConnectError } from "../../net/http_connect.ts";
+import { HttpConnectError } from "../../net/proxy.ts";
 import { replyFor } from "../../net/mod.ts";
 import { SocksReplyError } from "../../net/socks_client.ts";
 

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import type { Address } from "../../address.ts";
-import { connectHttp, HttpConnectError, type HttpCredentials } from "../../net/http_connect.ts";
+import { connectHttp, HttpConnectError, type HttpCredentials } from "../../net/proxy.ts";
 import { permitted } from "../permitted.ts";
 import { bytes, dribble, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
 

@@ -4,6 +4,7 @@ import type { Address } from "../../address.ts";
 import { writeAll } from "../../net/mod.ts";
 import { dial } from "../../parent/mod.ts";
 import type { Variables } from "../environment.ts";
+import { RawChild } from "../raw_child.ts";
 
 /** What either half may do here. */
 const FLAGS = ["--no-prompt", "--allow-env=TOR_PT_*", "--allow-net=127.0.0.1,[::1]"];
@@ -57,5 +58,34 @@ export async function ended(conn: Deno.Conn): Promise<void> {
     while (await conn.read(new Uint8Array(65536)) !== null);
   } catch (error) {
     if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+  }
+}
+
+/** Both halves, one behind the other, in front of an address. */
+export class Chain implements AsyncDisposable {
+  readonly client = new RawChild(dummy("client"), CLIENT);
+  readonly server: RawChild;
+
+  constructor([host, port]: Address) {
+    this.server = new RawChild(dummy("server"), { ...SERVER, ORPORT: `${host}:${port}` });
+  }
+
+  async start(): Promise<void> {
+    await Promise.all([this.client.until("CMETHODS DONE"), this.server.until("SMETHODS DONE")]);
+  }
+
+  /** Where the server listens for its client. */
+  get bridge(): Address {
+    return ["127.0.0.1", this.server.port("dummy")];
+  }
+
+  /** A connection through both. */
+  async connect(): Promise<Deno.TcpConn> {
+    return await dialThrough(this.client.port("dummy"), this.bridge);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.client[Symbol.asyncDispose]();
+    await this.server[Symbol.asyncDispose]();
   }
 }

@@ -1,35 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
-import type { Address } from "../../address.ts";
 import { readFull, writeAll } from "../../net/mod.ts";
 import { EchoServer } from "../echo.ts";
 import { permitted } from "../permitted.ts";
-import { RawChild } from "../raw_child.ts";
-import { CLIENT, dialThrough, dummy, randomBytes, sendAll, SERVER } from "./dummies.ts";
+import type { RawChild } from "../raw_child.ts";
+import { Chain, randomBytes, sendAll } from "./dummies.ts";
 
 const MIB = 1024 * 1024;
-
-/** Both halves, one behind the other, in front of an address. */
-class Chain implements AsyncDisposable {
-  readonly client = new RawChild(dummy("client"), CLIENT);
-  readonly server: RawChild;
-
-  constructor([host, port]: Address) {
-    this.server = new RawChild(dummy("server"), { ...SERVER, ORPORT: `${host}:${port}` });
-  }
-
-  async start(): Promise<void> {
-    await Promise.all([this.client.until("CMETHODS DONE"), this.server.until("SMETHODS DONE")]);
-  }
-
-  async connect(): Promise<Deno.TcpConn> {
-    return await dialThrough(this.client.port("dummy"), ["127.0.0.1", this.server.port("dummy")]);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.client[Symbol.asyncDispose]();
-    await this.server[Symbol.asyncDispose]();
-  }
-}
 
 permitted(
   ["net", "read", "run"],

@@ -146,6 +146,13 @@ permitted(["run"], "shutdownSignal() ends at once when the parent is gone", asyn
   assertEquals(await process.says(), "gone");
 });
 
+permitted(["run"], "shutdownSignal() goes on looking for a parent that is there", async () => {
+  await using process = await watched(["--hurry-parent-checks", "--endless-grace"]);
+  assertEquals(await process.says(), "third check");
+  process.signal("SIGTERM");
+  assertEquals(await process.says(), "stop");
+});
+
 Deno.test({
   name: "shutdownSignal() says which permission it takes",
   permissions: { env: false },
@@ -178,8 +185,7 @@ permitted(["run"], "untilAborted() keeps the process alive", async () => {
        const stop = new AbortController();
        // It does not keep the process alive itself.
        Deno.unrefTimer(setTimeout(() => stop.abort(), 100));
-       await untilAborted(stop.signal);
-       console.log("waited");`,
+       untilAborted(stop.signal).then(() => console.log("waited"));`,
     ],
   }).output();
   assert(code === 0);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeQuietly, Deadline } from "./deadline.ts";
+import { closeQuietly, Deadline } from "./conn.ts";
 
 const FIRST_PAUSE = 5;
 const LONGEST_PAUSE = 1_000;

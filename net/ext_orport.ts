@@ -7,8 +7,7 @@
 
 import { type Address, bytesToIp, formatAddress, ipToBytes } from "../address.ts";
 import type { BindAddresses, OrPorts } from "../config.ts";
-import { readFull, type StreamConn, writeAll } from "./conn.ts";
-import { Deadline, handshake } from "./deadline.ts";
+import { Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
 import { dial } from "./dial.ts";
 
 const SAFE_COOKIE = 1;

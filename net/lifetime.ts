@@ -4,8 +4,7 @@
  * @module
  */
 
-import type { StreamConn } from "./conn.ts";
-import { closeQuietly, Deadline, unlessAborted } from "./deadline.ts";
+import { closeQuietly, Deadline, type StreamConn, unlessAborted } from "./conn.ts";
 
 /**
  * Lets a transport do something for a time.

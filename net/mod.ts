@@ -5,10 +5,8 @@
  */
 
 export { acceptAll, acceptHandshakes, type Greeting, handleEach } from "./accept.ts";
-export { readFull, type StreamConn, writeAll } from "./conn.ts";
-export { closeQuietly, Deadline, handshake } from "./deadline.ts";
-export { dial, DialError, type DialOptions } from "./dial.ts";
-export { replyFor } from "./reply.ts";
+export { closeQuietly, Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
+export { dial, DialError, type DialOptions, replyFor } from "./dial.ts";
 export { relay, type Relayed } from "./relay.ts";
 export { type ShutdownSignal, shutdownSignal, untilAborted } from "./shutdown.ts";
 export {

@@ -1,6 +1,9 @@
 /**
- * The upstream proxy of `TOR_PT_PROXY`, asked in its own protocol: SOCKS, or HTTP CONNECT (RFC 9110
- * section 9.3.6).
+ * The client's part of SOCKS5 (RFC 1928, RFC 1929), SOCKS4 and HTTP CONNECT (RFC 9110 section
+ * 9.3.6), on a connection that is already open, and how `TOR_PT_PROXY` is asked by them.
+ *
+ * Each message is read exactly, and not a byte further. Deadlines are the caller's, by
+ * {@linkcode Deadline}.
  *
  * @module
  */
@@ -8,7 +11,218 @@
 import { type Address, ipToBytes, scrubAddresses } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
 import { readFull, type StreamConn, writeAll } from "./conn.ts";
-import { connectSocks4, connectSocks5 } from "./socks_client.ts";
+
+const utf8 = new TextEncoder();
+
+const GRANTED = { 4: 90, 5: 0 } as const;
+
+const MEANINGS: Readonly<Record<number, string>> = {
+  1: "general failure",
+  2: "not allowed by its rules",
+  3: "network unreachable",
+  4: "host unreachable",
+  5: "connection refused",
+  6: "TTL expired",
+  7: "command not supported",
+  8: "address type not supported",
+  91: "request rejected or failed",
+  92: "it cannot reach an identd at this host",
+  93: "the identd at this host says another user id",
+};
+
+/**
+ * The proxy answered that it did not connect (RFC 1928 section 6, and SOCKS4).
+ *
+ * @example
+ * ```ts
+ * import { SocksReplyError } from "@ptlib/ptlib/parent";
+ *
+ * const error = new SocksReplyError(5);
+ * if (error.message !== "The SOCKS proxy replied: connection refused (5)") throw error;
+ * ```
+ */
+export class SocksReplyError extends Error {
+  /** The name of the class. */
+  override readonly name: string = "SocksReplyError";
+  /** The reply as it came: 1 to 8 from SOCKS5, 91 to 93 from SOCKS4. */
+  readonly code: number;
+  /** The SOCKS5 reply that says the same, from 1 to 8. */
+  readonly reply: number;
+
+  /**
+   * Words the reply.
+   *
+   * @param code The reply's number.
+   */
+  constructor(code: number) {
+    super(`The SOCKS proxy replied: ${MEANINGS[code] ?? "an unknown failure"} (${code})`);
+    this.code = code;
+    // SOCKS4 has only "no" and "not you".
+    this.reply = code === 92 || code === 93 ? 2 : code >= 1 && code <= 8 ? code : 1;
+  }
+}
+
+/**
+ * The two fields with which a client authenticates (RFC 1929), and in which the arguments of a
+ * transport travel.
+ */
+export interface SocksCredentials {
+  /** The user name, 1 to 255 bytes. */
+  user: Uint8Array;
+  /** The password, 1 to 255 bytes. */
+  password: Uint8Array;
+}
+
+/** The bytes of a field whose length is one byte. */
+function field(bytes: Uint8Array, what: string): Uint8Array {
+  if (bytes.length < 1 || bytes.length > 255) {
+    throw new TypeError(`${what} has ${bytes.length} bytes; SOCKS takes 1 to 255`);
+  }
+  return bytes;
+}
+
+function portBytes(port: number): [number, number] {
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new TypeError("The port must be a whole number from 0 to 65535");
+  }
+  return [port >> 8, port & 0xff];
+}
+
+/** The address of a request: IPv4 and IPv6 as such, all else as a name for the proxy to resolve. */
+function socks5Address(host: string): Uint8Array {
+  const ip = ipToBytes(host);
+  if (ip !== null) return Uint8Array.of(ip.length === 4 ? 1 : 4, ...ip);
+  const name = field(utf8.encode(host), "The target's name");
+  return Uint8Array.of(3, name.length, ...name);
+}
+
+/** The proxy broke the protocol, so nothing it said can be trusted. */
+function violation(what: string): Error {
+  return new Deno.errors.InvalidData(`The SOCKS proxy ${what}`);
+}
+
+async function negotiateMethod(conn: StreamConn, method: number): Promise<void> {
+  await writeAll(conn, Uint8Array.of(5, 1, method));
+  const [version, chosen] = await readFull(conn, new Uint8Array(2));
+  if (version !== 5) throw violation("does not speak SOCKS5");
+  if (chosen === method) return;
+  if (chosen !== 0xff) throw violation("chose an authentication that was not offered");
+  throw new Deno.errors.PermissionDenied(
+    method === 2
+      ? "The SOCKS proxy does not take a user and password"
+      : "The SOCKS proxy wants authentication, and there are no user and password for it",
+  );
+}
+
+async function authenticate(
+  conn: StreamConn,
+  user: Uint8Array,
+  password: Uint8Array,
+): Promise<void> {
+  await writeAll(conn, Uint8Array.of(1, user.length, ...user, password.length, ...password));
+  const [version, status] = await readFull(conn, new Uint8Array(2));
+  if (version !== 1) throw violation("answers the authentication in another version");
+  if (status === 0) return;
+  throw new Deno.errors.PermissionDenied("The SOCKS proxy refused the user and password");
+}
+
+/** How many bytes of BND.ADDR and BND.PORT follow the first five bytes of a reply. */
+function rest(addressType: number | undefined, first: number | undefined): number {
+  switch (addressType) {
+    case 1:
+      return 3 + 2;
+    case 4:
+      return 15 + 2;
+    case 3:
+      return (first ?? 0) + 2;
+    default:
+      throw violation("replied with an unknown address type");
+  }
+}
+
+async function readSocks5Reply(conn: StreamConn): Promise<void> {
+  // A refusal may be cut short behind its code, so the code is looked at first.
+  const [version, code = 1] = await readFull(conn, new Uint8Array(2));
+  if (version !== 5) throw violation("does not speak SOCKS5");
+  if (code !== GRANTED[5]) throw new SocksReplyError(code);
+  const [, addressType, first] = await readFull(conn, new Uint8Array(3));
+  await readFull(conn, new Uint8Array(rest(addressType, first)));
+}
+
+/**
+ * Asks a SOCKS5 proxy to connect (RFC 1928, RFC 1929).
+ *
+ * With credentials, nothing but user and password is offered, and without them nothing but no
+ * authentication: a proxy can never be used in another way than was meant.
+ *
+ * @param conn A connection to the proxy. After an error it is of no more use; the caller closes it.
+ * @param target Where to connect. A host that is not a numeric address is sent as a name.
+ * @param credentials User and password, in which a transport's arguments travel too.
+ * @returns A promise that resolves when the connection is the target's.
+ * @throws {SocksReplyError} When the proxy could not connect or does not want to.
+ * @throws {Deno.errors.PermissionDenied} When it does not take the authentication.
+ * @throws {Deno.errors.InvalidData} When it does not speak SOCKS5.
+ * @throws {Deno.errors.UnexpectedEof} When it closed the connection instead.
+ * @throws {TypeError} When the target or the credentials do not fit into a request.
+ */
+export async function connectSocks5(
+  conn: StreamConn,
+  target: Readonly<Address>,
+  credentials?: Readonly<SocksCredentials> | undefined,
+): Promise<void> {
+  const request = Uint8Array.of(5, 1, 0, ...socks5Address(target[0]), ...portBytes(target[1]));
+  if (credentials === undefined) {
+    await negotiateMethod(conn, 0);
+  } else {
+    const user = field(credentials.user, "The user name");
+    const password = field(credentials.password, "The password");
+    await negotiateMethod(conn, 2);
+    await authenticate(conn, user, password);
+  }
+  await writeAll(conn, request);
+  await readSocks5Reply(conn);
+}
+
+function terminated(bytes: Uint8Array, what: string): Uint8Array {
+  if (bytes.includes(0)) throw new TypeError(`${what} has a NUL byte, which ends it in SOCKS4`);
+  return Uint8Array.of(...bytes, 0);
+}
+
+/** The IPv4 address of a SOCKS4 request, and what follows the user id. */
+function socks4Address(host: string): [ip: Uint8Array, name: Uint8Array] {
+  const ip = ipToBytes(host);
+  // In SOCKS4a 0.0.0.x means that a name follows, so such an address goes as text too.
+  const asAddress = ip?.length === 4 && ip.subarray(0, 3).some((octet) => octet !== 0);
+  if (asAddress) return [ip, new Uint8Array(0)];
+  const name = field(utf8.encode(host), "The target's name");
+  return [Uint8Array.of(0, 0, 0, 1), terminated(name, "The target's name")];
+}
+
+/**
+ * Asks a SOCKS4 proxy to connect. A name, and also an IPv6 address, is sent the way of SOCKS4a,
+ * behind the address 0.0.0.1.
+ *
+ * @param conn A connection to the proxy. After an error it is of no more use; the caller closes it.
+ * @param target Where to connect.
+ * @param userId The user id; empty where there is none. No NUL bytes.
+ * @returns A promise that resolves when the connection is the target's.
+ * @throws {SocksReplyError} When the proxy could not connect or does not want to.
+ * @throws {Deno.errors.InvalidData} When it does not speak SOCKS4.
+ * @throws {Deno.errors.UnexpectedEof} When it closed the connection instead.
+ * @throws {TypeError} When the target or the user id does not fit into a request.
+ */
+export async function connectSocks4(
+  conn: StreamConn,
+  target: Readonly<Address>,
+  userId: Uint8Array,
+): Promise<void> {
+  const [ip, name] = socks4Address(target[0]);
+  const user = terminated(userId, "The user id");
+  await writeAll(conn, Uint8Array.of(4, 1, ...portBytes(target[1]), ...ip, ...user, ...name));
+  const [version, code = 91] = await readFull(conn, new Uint8Array(8));
+  if (version !== 0) throw violation("does not speak SOCKS4");
+  if (code !== GRANTED[4]) throw new SocksReplyError(code);
+}
 
 /** A proxy's whole reply head, which a page of cookies may precede, is no longer than this. */
 const LONGEST_HEAD = 16 * 1024;
@@ -16,7 +230,6 @@ const LONGEST_HEAD = 16 * 1024;
 const LF = 10;
 const CR = 13;
 
-const utf8 = new TextEncoder();
 const latin1 = new TextDecoder("latin1");
 
 /** The SOCKS5 replies for statuses; general failure for the others. */

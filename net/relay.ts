@@ -4,8 +4,7 @@
  * @module
  */
 
-import { type StreamConn, writeAll } from "./conn.ts";
-import { closeQuietly } from "./deadline.ts";
+import { closeQuietly, type StreamConn, writeAll } from "./conn.ts";
 
 /**
  * What a relay has moved.

@@ -7,9 +7,8 @@
 import { type Address, bytesToIp } from "../address.ts";
 import { parseSocksArgs } from "../args.ts";
 import { acceptHandshakes } from "./accept.ts";
-import { readFull, type StreamConn, writeAll } from "./conn.ts";
-import { closeQuietly, Deadline, handshake } from "./deadline.ts";
-import { replyFor } from "./reply.ts";
+import { closeQuietly, Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
+import { replyFor } from "./dial.ts";
 
 const VERSION = 5;
 const AUTH_VERSION = 1;

@@ -6,9 +6,8 @@
 
 import type { TLSSocket } from "node:tls";
 import { ipToBytes, scrubAddresses } from "../address.ts";
-import type { StreamConn } from "./conn.ts";
-import { Deadline, handshake } from "./deadline.ts";
-import { denoError, fromDuplex, toDuplex } from "./duplex.ts";
+import { Deadline, handshake, type StreamConn } from "./conn.ts";
+import { denoError, fromDuplex, toDuplex } from "./node.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
 

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { type StreamConn, writeAll } from "./conn.ts";
-import { closeQuietly, unlessAborted } from "./deadline.ts";
+import { closeQuietly, type StreamConn, unlessAborted, writeAll } from "./conn.ts";
 
 /**
  * What becomes of the bytes of a connection, each in place.

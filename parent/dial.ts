@@ -6,9 +6,9 @@
 
 import type { Address } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
-import { Deadline, handshake } from "../net/deadline.ts";
+import { Deadline, handshake } from "../net/conn.ts";
 import { DialError } from "../net/dial.ts";
-import { connectSocks4, connectSocks5, type SocksCredentials } from "../net/socks_client.ts";
+import { connectSocks4, connectSocks5, type SocksCredentials } from "../net/proxy.ts";
 import type { ClientMethod } from "./line.ts";
 
 /** As long as tor waits for a SOCKS proxy, in milliseconds: a transport may search for a way. */

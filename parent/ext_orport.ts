@@ -7,8 +7,7 @@
 
 import { type Address, parseAddress } from "../address.ts";
 import { acceptHandshakes } from "../net/accept.ts";
-import { readFull, type StreamConn, writeAll } from "../net/conn.ts";
-import { closeQuietly, handshake } from "../net/deadline.ts";
+import { closeQuietly, handshake, readFull, type StreamConn, writeAll } from "../net/conn.ts";
 
 const SAFE_COOKIE = 1;
 const COOKIE_HEADER = "! Extended ORPort Auth Cookie !\n";

@@ -7,7 +7,7 @@
 import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
 import { checkTransportName, printable } from "../lines.ts";
-import { Deadline } from "../net/deadline.ts";
+import { Deadline } from "../net/conn.ts";
 import { Child } from "./child.ts";
 import {
   clientEnvironment,

@@ -55,4 +55,4 @@ export {
   tunnelServer,
   type TunnelServerOptions,
 } from "./tunnel.ts";
-export { SocksReplyError } from "../net/socks_client.ts";
+export { SocksReplyError } from "../net/proxy.ts";

@@ -8,7 +8,7 @@
 import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
 import { acceptAll } from "../net/accept.ts";
-import { closeQuietly } from "../net/deadline.ts";
+import { closeQuietly } from "../net/conn.ts";
 import { relay } from "../net/relay.ts";
 import { dial } from "./dial.ts";
 import {

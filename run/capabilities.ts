@@ -4,7 +4,6 @@
  * @module
  */
 
-import { programName } from "./process.ts";
 import type { RunOptions, Transports } from "./transport.ts";
 
 /** What is said of a program. */
@@ -109,13 +108,16 @@ Options:
   --version       the version of this program`;
 }
 
-function programOf(transports: Transports, options: Readonly<RunOptions>): Program {
+function programOf(
+  transports: Transports,
+  options: Readonly<RunOptions & { name: string }>,
+): Program {
   const halves = Object.entries(transports).map(([name, { client, server }]) => [
     name,
     { client: client !== undefined, server: server !== undefined },
   ]);
   return {
-    name: programName(options),
+    name: options.name,
     version: options.version ?? null,
     transports: Object.fromEntries(halves),
     permissions: options.permissions ?? {},
@@ -142,7 +144,7 @@ function answerTo(args: readonly string[], program: Program): string | null {
 export async function answerArguments(
   args: readonly string[],
   transports: Transports,
-  options: Readonly<RunOptions>,
+  options: Readonly<RunOptions & { name: string }>,
 ): Promise<never> {
   const program = programOf(transports, options);
   const answer = answerTo(args, program);

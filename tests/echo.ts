@@ -1,8 +1,7 @@
 /** A service on loopback that sends back what it gets. */
 
 import type { Address } from "../address.ts";
-import { writeAll } from "../net/conn.ts";
-import { closeQuietly } from "../net/deadline.ts";
+import { closeQuietly, writeAll } from "../net/conn.ts";
 
 /** Echoes every connection, and its end. Disposing of it closes all it has. */
 export class EchoServer implements Disposable {

@@ -1,11 +1,19 @@
 /** A program with an open stdin and a stdout that is read line by line: as a parent sees it. */
 
 import { assert } from "@std/assert";
-import { Deadline } from "../net/deadline.ts";
+import { Deadline } from "../net/conn.ts";
 import { fullNames, type Variables } from "./environment.ts";
 
-/** How long a program may take to end when it has to. It fails a test, and measures nothing. */
+/** How long a program may take for anything. It fails a test, and measures nothing. */
 const PATIENCE = 30_000;
+
+/** Waits for something, and fails when it takes too long. */
+async function patiently<T>(promise: Promise<T>, what: string): Promise<T> {
+  using deadline = new Deadline(PATIENCE, what);
+  const late = Promise.withResolvers<never>();
+  deadline.signal.addEventListener("abort", () => late.reject(deadline.signal.reason));
+  return await Promise.race([promise, late.promise]);
+}
 
 /** How a program ended, and what it said. */
 export interface Outcome {
@@ -52,7 +60,7 @@ export class RawChild implements AsyncDisposable {
   /** Everything it has said up to a line. */
   async until(line: string): Promise<string> {
     while (!this.#said.endsWith(`${line}\n`)) {
-      const { value, done } = await this.#stdout.read();
+      const { value, done } = await patiently(this.#stdout.read(), "The next line");
       if (done) throw new Error(`it ended with ${JSON.stringify(this.#said)}`);
       this.#said += value;
     }
@@ -82,10 +90,7 @@ export class RawChild implements AsyncDisposable {
 
   /** How it ends by itself. */
   async status(): Promise<{ code: number; signal: Deno.Signal | null }> {
-    using deadline = new Deadline(PATIENCE, "The end of the program");
-    const late = Promise.withResolvers<never>();
-    deadline.signal.addEventListener("abort", () => late.reject(deadline.signal.reason));
-    const { code, signal } = await Promise.race([this.#process.status, late.promise]);
+    const { code, signal } = await patiently(this.#process.status, "The end of the program");
     return { code, signal };
   }
 

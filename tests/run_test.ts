@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import type { Address } from "../address.ts";
-import { connectSocks5, SocksReplyError } from "../net/socks_client.ts";
+import { connectSocks5, SocksReplyError } from "../net/proxy.ts";
 import { Deadline, DialError, handshake, readFull, writeAll } from "../net/mod.ts";
 import {
   type Announcement,

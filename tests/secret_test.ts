@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } from "@std/assert";
 import type { Address } from "../address.ts";
 import { closeQuietly, DialError, readFull, writeAll } from "../net/mod.ts";
-import { SocksReplyError } from "../net/socks_client.ts";
+import { SocksReplyError } from "../net/proxy.ts";
 import { dial } from "../parent/mod.ts";
 import { launchPair, type Pair, withDirectory } from "./example_pair.ts";
 import { permitted } from "./permitted.ts";

@@ -4,8 +4,7 @@
  * @module
  */
 
-import { formatAddress } from "../../address.ts";
-import type { Address } from "../../address.ts";
+import { type Address, formatAddress } from "../../address.ts";
 import { passedThrough } from "../environment.ts";
 import type { Role } from "./verdict.ts";
 

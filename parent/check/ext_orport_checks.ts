@@ -5,8 +5,7 @@
  */
 
 import { formatAddress } from "../../address.ts";
-import { endWords } from "./bench.ts";
-import type { Bench } from "./bench.ts";
+import { type Bench, endWords } from "./bench.ts";
 import type { Check } from "./check.ts";
 import {
   authenticate,

@@ -5,7 +5,7 @@
  */
 
 import type { Address } from "../../address.ts";
-import { closeQuietly } from "../../net/deadline.ts";
+import { closeQuietly } from "../../net/conn.ts";
 import { settled } from "./patience.ts";
 import { Wire } from "./wire.ts";
 

@@ -10,8 +10,15 @@ import type { Check } from "./check.ts";
 import { type Far, refuses, refusingAddress } from "./far.ts";
 import { clientTarget } from "./route.ts";
 import { socksConnect } from "./socks_connect.ts";
-import { argumentFields, credentials, greeting, join, request } from "./socks_message.ts";
-import { NO_AUTH, PASSWORD } from "./socks_message.ts";
+import {
+  argumentFields,
+  credentials,
+  greeting,
+  join,
+  NO_AUTH,
+  PASSWORD,
+  request,
+} from "./socks_message.ts";
 import { transparency } from "./transparent.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";

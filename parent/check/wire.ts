@@ -4,9 +4,7 @@
  * @module
  */
 
-import { closeQuietly } from "../../net/deadline.ts";
-import type { StreamConn } from "../../net/conn.ts";
-import { writeAll } from "../../net/conn.ts";
+import { closeQuietly, type StreamConn, writeAll } from "../../net/conn.ts";
 import { Failed } from "./verdict.ts";
 import { settled } from "./patience.ts";
 

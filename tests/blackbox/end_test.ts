@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { readFull, writeAll } from "../../net/mod.ts";
-import { connectSocks5 } from "../../net/socks_client.ts";
+import { connectSocks5 } from "../../net/proxy.ts";
 import { connectResettable, ResettableListener } from "../net/resettable_conn.ts";
 import { permitted } from "../permitted.ts";
 import { Chain, ended } from "./dummies.ts";

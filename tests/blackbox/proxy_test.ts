@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } fro
 import { createHash } from "node:crypto";
 import type { Address } from "../../address.ts";
 import { DialError, writeAll } from "../../net/mod.ts";
-import { SocksReplyError } from "../../net/socks_client.ts";
+import { SocksReplyError } from "../../net/proxy.ts";
 import { EchoServer } from "../echo.ts";
 import { UpstreamProxy } from "../net/upstream_proxy.ts";
 import { permitted } from "../permitted.ts";

@@ -104,15 +104,6 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
   });
 }
 
-eachHalf("ends its connections on the second SIGINT", async (running) => {
-  const conn = await running.connect();
-  running.child.kill("SIGINT");
-  await untilRefused(running.child.port("dummy"));
-  running.child.kill("SIGINT");
-  await ended(conn);
-  assertEquals(await running.child.status(), GOOD_END);
-});
-
 eachHalf("takes a closed stdin for nothing when it was not told otherwise", async (running) => {
   await running.child.closeStdin();
   for (let i = 0; i < 3; i++) await running.connect();

@@ -5,7 +5,7 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
-import { connectFrom, sourceAddress } from "../../net/bind.ts";
+import { connectFrom, sourceAddress } from "../../net/node.ts";
 import type { StreamConn } from "../../net/conn.ts";
 import { dial, DialError, replyFor, writeAll } from "../../net/mod.ts";
 import { granted, permitted } from "../permitted.ts";

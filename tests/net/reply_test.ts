@@ -1,7 +1,6 @@
 import { assertEquals } from "@std/assert";
-import { HttpConnectError } from "../../net/proxy.ts";
+import { HttpConnectError, SocksReplyError } from "../../net/proxy.ts";
 import { replyFor } from "../../net/mod.ts";
-import { SocksReplyError } from "../../net/socks_client.ts";
 
 function coded(code: string): Error {
   return Object.assign(new Error("from the system"), { code });

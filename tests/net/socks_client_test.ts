@@ -1,5 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
-import { connectSocks4, connectSocks5, SocksReplyError } from "../../net/socks_client.ts";
+import { connectSocks4, connectSocks5, SocksReplyError } from "../../net/proxy.ts";
 import type { StreamConn } from "../../net/conn.ts";
 
 const utf8 = new TextEncoder();

@@ -8,8 +8,7 @@
 import { type Address, bytesToIp, formatAddress, parseAddress } from "../../address.ts";
 import { parseServerOptions, parseSocksArgs } from "../../args.ts";
 import { type ProxyInfo, readProxy } from "../../config.ts";
-import { readFull, type StreamConn, writeAll } from "../../net/conn.ts";
-import { closeQuietly } from "../../net/deadline.ts";
+import { closeQuietly, readFull, type StreamConn, writeAll } from "../../net/conn.ts";
 import { dial } from "../../net/dial.ts";
 
 const fault = Deno.args[0] === "--fault" ? Deno.args[1] : undefined;

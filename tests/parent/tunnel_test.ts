@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { readFull } from "../../net/mod.ts";
-import type { SocksReplyError } from "../../net/socks_client.ts";
+import type { SocksReplyError } from "../../net/proxy.ts";
 import {
   dial,
   launchClient,

@@ -164,8 +164,10 @@ function readDestination(name: string, read: ReadVariable): Address | null {
 
 /** The path of a variable, which must be absolute: the PT's working directory is anybody's guess. */
 function parsePath(path: string): string {
-  const absolute = Deno.build.os === "windows" ? /^(?:[a-zA-Z]:[\\/]|\\\\)/ : /^\//;
-  if (!absolute.test(path)) throw new SyntaxError("it is not an absolute path");
+  const absolute = Deno.build.os === "windows"
+    ? /^(?:[a-zA-Z]:[\\/]|\\\\)/.test(path)
+    : path.startsWith("/");
+  if (!absolute) throw new SyntaxError("it is not an absolute path");
   return path;
 }
 

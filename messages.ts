@@ -98,7 +98,6 @@ export function reportVersion(implementation: string, version: string): void {
 }
 
 const utf8 = new TextEncoder();
-const latin1 = new TextDecoder("latin1");
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '"': '\\"',
@@ -128,7 +127,7 @@ const UNESCAPED: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" 
  */
 export function quoteCString(text: string): string {
   // Byte by byte, as the grammar has it: latin1 gives each byte a character of its own.
-  const bytes = latin1.decode(utf8.encode(text));
+  const bytes = new TextDecoder("latin1").decode(utf8.encode(text));
   return `"${bytes.replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, (byte) => ESCAPES[byte] ?? "?")}"`;
 }
 

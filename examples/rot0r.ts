@@ -24,7 +24,20 @@
  */
 
 import { type Address, client, config, log, server, util } from "@ptlib/ptlib";
-import { acceptAll, closeQuietly, dial, dialOr, handleEach, listenSocks, mapBytes, relay, shutdownSignal, type SocksListener, type StreamConn, untilAborted } from "@ptlib/ptlib/net";
+import {
+  acceptAll,
+  closeQuietly,
+  dial,
+  dialOr,
+  handleEach,
+  listenSocks,
+  mapBytes,
+  relay,
+  shutdownSignal,
+  type SocksListener,
+  type StreamConn,
+  untilAborted,
+} from "@ptlib/ptlib/net";
 
 // The transports themselves: how far the letters of each rotate.
 const ROTATIONS: Readonly<Record<string, number>> = { rot13: 13, rot26: 26 };

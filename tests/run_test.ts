@@ -169,9 +169,14 @@ launching(
     const address: Address = ["127.0.0.1", target.addr.port];
     await using client = await launchFaultyClient(stateDirectory);
     for (const name of ["hangs_behind_open", "returns_late", "returns_half"]) {
-      const dialled = dial(client.methods[name]!, address);
+      const rejected = assertRejects(
+        () => dial(client.methods[name]!, address),
+        DialError,
+        undefined,
+        name,
+      );
       using bridge = await target.accept();
-      await assertRejects(() => dialled, DialError, undefined, name);
+      await rejected;
       await ended(bridge);
     }
     for (const name of BREAKING) {
@@ -182,9 +187,9 @@ launching(
     }
     {
       using user = await connect(client.methods["hangs_behind_open"]);
-      const dialled = connectSocks5(user, address);
+      const rejected = assertRejects(() => connectSocks5(user, address), SocksReplyError);
       using bridge = await target.accept();
-      await assertRejects(() => dialled, SocksReplyError);
+      await rejected;
       // The user does not go, and could keep it open for 10 s.
       using deadline = new Deadline(5_000, "The end of what was dialled");
       await handshake(bridge, deadline.signal, () => ended(bridge));

@@ -9,6 +9,7 @@ import { type Address, formatAddress } from "../../address.ts";
 import { type Bench, endWords, isDone, methodOf, type Running, said } from "./bench.ts";
 import type { Check } from "./check.ts";
 import type { Child } from "./child.ts";
+import { needsDestination } from "./destination.ts";
 import { type Far, refusingAddress } from "./far.ts";
 import { clientTarget } from "./route.ts";
 import { socksConnect, type Target } from "./socks_connect.ts";
@@ -67,6 +68,7 @@ interface Meeting {
 
 /** Asks a client for a connection and meets it at its proxy. */
 async function meet(bench: Bench, scheme: string, userInfo = ""): Promise<Meeting> {
+  await needsDestination(bench.subject);
   const proxies = bench.listen();
   const target = await clientTarget(bench, bench.far);
   const client = await accepting(

@@ -7,6 +7,7 @@
 import type { Address } from "../../address.ts";
 import { type Bench, endWords, type Running } from "./bench.ts";
 import type { Check } from "./check.ts";
+import { needsDestination } from "./destination.ts";
 import { type Far, refuses, refusingAddress } from "./far.ts";
 import { clientTarget } from "./route.ts";
 import { socksConnect } from "./socks_connect.ts";
@@ -125,6 +126,7 @@ async function deadAddress(): Promise<Address> {
 
 /** The reply to a request for a target that refuses. */
 async function replyForDead(bench: Bench): Promise<number | null> {
+  await needsDestination(bench.subject);
   const { args } = await clientTarget(bench, bench.far);
   const address = await deadAddress();
   const reply = await socksConnect(await dial(bench), { address, args }).catch((error) => {

@@ -124,6 +124,26 @@ permitted(NEEDS, "check() needs the other half of a transport that changes the b
   assertEquals(together.map(({ outcome }) => outcome), ["ok", "ok", "ok", "ok"]);
 });
 
+permitted(NEEDS, "check() does not blame a client that its arguments send elsewhere", async () => {
+  const path = new URL("./detour_transport.ts", import.meta.url).pathname;
+  const all = await results([Deno.execPath(), "run", "-A", "--no-check", path], {
+    transport: "detour",
+    only: /client\/(?:proxy|socks|relay-bytes)/,
+  });
+  assertEquals(all.filter(({ outcome }) => outcome === "failed"), []);
+  const skipped = all.flatMap((result) => {
+    return result.outcome === "skipped" && /where it is asked/.test(result.reason) ? result.id : [];
+  });
+  assertEquals(skipped, [
+    "proxy-socks5",
+    "proxy-socks4a",
+    "proxy-http",
+    "proxy-credentials",
+    "socks-refused",
+    "socks-refused-code",
+  ]);
+});
+
 permitted(NEEDS, "check() fails when there is no such program", async () => {
   await assertRejects(() => results(["no-such-program-anywhere"]), Deno.errors.NotFound);
 });

@@ -3,6 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { granted } from "../permitted.ts";
 import { type Carried, type Carrier, carry } from "./cli_tunnel.ts";
+import { namespaced, namespaceMissing, PUBLIC } from "./namespace.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
 
 /** A transport and the programs of its halves. */
@@ -33,35 +34,6 @@ const pairings: readonly Pairing[] = [
   },
 ];
 
-/** An address for documentation, which is nobody's. */
-const PUBLIC = "203.0.113.5";
-
-const SETUP = `
-  set -e
-  ip link set lo up
-  ip address add ${PUBLIC}/32 dev lo
-  exec "$@"
-`;
-
-/** Runs a command in a network namespace of its own, with no way out. */
-function namespaced(command: readonly string[]): Deno.Command {
-  return new Deno.Command("unshare", {
-    args: ["--map-root-user", "--net", "sh", "-c", SETUP, "sh", ...command],
-    stdout: "piped",
-    stderr: "piped",
-  });
-}
-
-function namespaceMissing(): string | null {
-  if (Deno.build.os !== "linux") return "needs Linux";
-  try {
-    const { success } = namespaced(["true"]).outputSync();
-    return success ? null : "needs the right to make a network namespace, and ip of iproute2";
-  } catch {
-    return "needs unshare of util-linux";
-  }
-}
-
 async function carryInNamespace(carrier: Carrier): Promise<Carried> {
   const program = new URL("./cli_tunnel.ts", import.meta.url).pathname;
   const { success, stdout, stderr } = await namespaced([
@@ -71,7 +43,7 @@ async function carryInNamespace(carrier: Carrier): Promise<Carried> {
     "--allow-all",
     program,
     JSON.stringify(carrier),
-  ]).output();
+  ], { stdout: "piped", stderr: "piped" }).output();
   const text = new TextDecoder();
   if (!success) throw new Error(text.decode(stderr));
   return JSON.parse(text.decode(stdout));

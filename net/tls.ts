@@ -119,6 +119,8 @@ export async function startTls(
       socket: await toDuplex(conn),
       // SNI holds no IP address (RFC 6066 section 3); the certificate is checked for either.
       ...(ipToBytes(hostname) === null ? { servername: hostname } : { host: hostname }),
+      // Said, because NODE_TLS_REJECT_UNAUTHORIZED=0 would change the default.
+      rejectUnauthorized: true,
       // node takes these in place of the default ones.
       ...(caCerts.length > 0 && { ca: [...rootCertificates, ...caCerts] }),
       ALPNProtocols: [...alpnProtocols],

@@ -169,6 +169,22 @@ for (const [what, options, message] of REJECTED) {
   });
 }
 
+permitted(["net"], "startTls() checks the certificate whatever the environment says", async () => {
+  const name = "NODE_TLS_REJECT_UNAUTHORIZED";
+  Deno.env.set(name, "0");
+  try {
+    await using peer = new TlsPeer(failingHandshake);
+    const conn = await wrapped(peer);
+    await assertRejects(
+      () => startTls(conn, { hostname: "pt.example" }),
+      Deno.errors.InvalidData,
+      "unable to verify",
+    );
+  } finally {
+    Deno.env.delete(name);
+  }
+});
+
 const untilClosed: Script = async (conn) => {
   while (await conn.read(new Uint8Array(1024)).catch(() => null) !== null);
 };

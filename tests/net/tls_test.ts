@@ -176,7 +176,7 @@ permitted(["net"], "startTls() checks the certificate whatever the environment s
     await using peer = new TlsPeer(failingHandshake);
     const conn = await wrapped(peer);
     await assertRejects(
-      () => startTls(conn, { hostname: "pt.example" }),
+      async () => (await startTls(conn, { hostname: "pt.example" })).close(),
       Deno.errors.InvalidData,
       "unable to verify",
     );

@@ -120,6 +120,7 @@ async function plan(
   command: readonly string[],
   options: CheckOptions,
   directory: string,
+  signal: AbortSignal,
 ): Promise<Plan> {
   const { transport, role, peer, patience = PATIENCE } = options;
   const alone: Subject = {
@@ -127,6 +128,7 @@ async function plan(
     commands: { client: command, server: command },
     directory,
     patience,
+    signal,
   };
   const found = {
     client: await findHalf(alone, "client"),
@@ -159,10 +161,10 @@ async function plan(
 async function* runAll(
   subject: Subject,
   tasks: readonly Task[],
-  signal: AbortSignal | undefined,
+  stop: AbortController,
 ): AsyncGenerator<CheckResult> {
+  stop.signal.throwIfAborted();
   await using shared = new SharedPrograms();
-  const stop = new AbortController();
   const results = tasks.map(() => Promise.withResolvers<CheckResult>());
   let next = 0;
   const work = async () => {
@@ -170,20 +172,17 @@ async function* runAll(
       const [task, result] = [tasks[next], results[next]];
       next++;
       if (task === undefined || result === undefined) return;
-      const verdict = await runCheck(subject, shared, task, stop.signal);
+      const verdict = await runCheck(subject, shared, task);
       result.resolve({ ...infoOf(task), ...verdict });
     }
   };
   const aborted = Promise.withResolvers<never>();
   aborted.promise.catch(() => {}); // Nobody may be waiting.
-  const abort = () => aborted.reject(signal?.reason);
-  signal?.addEventListener("abort", abort);
-  if (signal?.aborted) abort();
+  stop.signal.addEventListener("abort", () => aborted.reject(stop.signal.reason));
   const workers = Array.from({ length: SIDE_BY_SIDE }, work);
   try {
     for (const { promise } of results) yield await Promise.race([promise, aborted.promise]);
   } finally {
-    signal?.removeEventListener("abort", abort);
     stop.abort();
     await Promise.all(workers);
   }
@@ -221,14 +220,22 @@ export async function* check(
   const { only, signal } = options;
   signal?.throwIfAborted();
   const directory = await Deno.makeTempDir({ prefix: "check-" });
+  const stop = new AbortController();
+  const abort = () => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
   try {
-    const { subject, roles, skipped } = await plan(command, options, directory);
+    const { subject, roles, skipped } = await plan(command, options, directory, stop.signal)
+      .finally(() => signal?.throwIfAborted());
     yield* skipped;
+    // Unlike `test()`, `search()` does not go on where it last was, whatever the flags.
     const tasks = catalogue.filter(({ check, role }) =>
-      roles.includes(role) && (only === undefined || only.test(`${role}/${check.id}`))
+      roles.includes(role) && (only === undefined || `${role}/${check.id}`.search(only) !== -1)
     );
-    yield* runAll(subject, tasks, signal);
+    yield* runAll(subject, tasks, stop);
   } finally {
+    signal?.removeEventListener("abort", abort);
+    stop.abort();
     await Deno.remove(directory, { recursive: true });
   }
 }

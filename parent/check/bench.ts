@@ -23,6 +23,8 @@ export interface Subject {
   readonly directory: string;
   /** How long a wait may take, in milliseconds. */
   readonly patience: number;
+  /** Ends all checks at once. */
+  readonly signal: AbortSignal;
 }
 
 /** A program that has said where its transport listens. */
@@ -65,9 +67,13 @@ export class Bench implements AsyncDisposable {
   readonly subject: Subject;
   /** How the checked half was started last. */
   lastStart: Start | null = null;
+  /** Whether the check used a program that other checks use too. */
+  usedShared = false;
   readonly #shared: SharedPrograms;
   readonly #fresh: boolean;
   readonly #stack = new AsyncDisposableStack();
+  // What a check waits for ends with its programs and connections.
+  readonly #clear = () => void this[Symbol.asyncDispose]();
   #far: Far | null = null;
 
   constructor(subject: Subject, role: Role, shared: SharedPrograms, fresh: boolean) {
@@ -75,10 +81,9 @@ export class Bench implements AsyncDisposable {
     this.role = role;
     this.#shared = shared;
     this.#fresh = fresh;
+    subject.signal.addEventListener("abort", this.#clear);
+    if (subject.signal.aborted) this.#clear();
   }
-
-  /** Whether the check used a program that other checks use too. */
-  usedShared = false;
 
   /** Has something cleared away behind the check. */
   own<T extends Disposable | AsyncDisposable>(resource: T): T {
@@ -167,6 +172,7 @@ export class Bench implements AsyncDisposable {
 
   /** Ends every program and connection of the check. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.subject.signal.removeEventListener("abort", this.#clear);
     await this.#stack.disposeAsync();
   }
 }

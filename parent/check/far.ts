@@ -24,6 +24,7 @@ export class Far implements Arrivals, Disposable {
   readonly #wires: Wire[] = [];
   readonly #all: Wire[] = [];
   #wake = Promise.withResolvers<void>();
+  #closed = false;
 
   constructor(patience: number, hostname = "127.0.0.1", port = 0) {
     this.#listener = Deno.listen({ hostname, port });
@@ -51,6 +52,7 @@ export class Far implements Arrivals, Disposable {
     for (;;) {
       const wire = this.#wires.shift();
       if (wire !== undefined) return wire;
+      if (this.#closed) return null;
       this.#wake = Promise.withResolvers();
       const left = deadline - Date.now();
       if (left <= 0 || await settled(this.#wake.promise.then(() => true), left) === null) {
@@ -75,6 +77,8 @@ export class Far implements Arrivals, Disposable {
   }
 
   [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#wake.resolve();
     closeQuietly(this.#listener);
     for (const wire of this.#all) wire[Symbol.dispose]();
   }

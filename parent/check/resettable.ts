@@ -84,7 +84,7 @@ export async function connectResettable(
 export async function listenResettable(patience: number): Promise<Arrivals & Disposable> {
   const { createServer } = await import("node:net");
   const wires: Wire[] = [];
-  const first = Promise.withResolvers<Wire>();
+  const first = Promise.withResolvers<Wire | null>();
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     const wire = new Wire(new Resettable(socket), patience);
     wires.push(wire);
@@ -97,6 +97,7 @@ export async function listenResettable(patience: number): Promise<Arrivals & Dis
     address: [address.address, address.port],
     accept: () => settled(first.promise, patience),
     [Symbol.dispose]() {
+      first.resolve(null);
       server.close();
       for (const wire of wires) wire[Symbol.dispose]();
     },

@@ -64,22 +64,16 @@ async function attempt(
   subject: Subject,
   shared: SharedPrograms,
   task: Task,
-  stop: AbortSignal,
   fresh: boolean,
 ): Promise<{ verdict: Verdict; usedShared: boolean }> {
   await using bench = new Bench(subject, task.role, shared, fresh);
   const limit = WAITS * subject.patience;
   let verdict: Verdict = { outcome: "ok" };
-  // What the check waits for ends with its bench.
-  const clear = () => void bench[Symbol.asyncDispose]();
-  stop.addEventListener("abort", clear);
   try {
     const done = await settled(task.check.run(bench).then(() => true), limit);
     if (done === null) throw new Failed(`an end within ${limit / 1000} s`, "none");
   } catch (error) {
     verdict = verdictOf(error, bench, task);
-  } finally {
-    stop.removeEventListener("abort", clear);
   }
   return { verdict, usedShared: bench.usedShared };
 }
@@ -92,9 +86,8 @@ export async function runCheck(
   subject: Subject,
   shared: SharedPrograms,
   task: Task,
-  stop: AbortSignal,
 ): Promise<Verdict> {
-  const first = await attempt(subject, shared, task, stop, false);
-  const final = first.verdict.outcome === "ok" || !first.usedShared || stop.aborted;
-  return final ? first.verdict : (await attempt(subject, shared, task, stop, true)).verdict;
+  const { verdict, usedShared } = await attempt(subject, shared, task, false);
+  const final = verdict.outcome === "ok" || !usedShared || subject.signal.aborted;
+  return final ? verdict : (await attempt(subject, shared, task, true)).verdict;
 }

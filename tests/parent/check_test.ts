@@ -158,6 +158,30 @@ permitted(NEEDS, "check() leaves no process behind, whatever the program ignores
   }
 });
 
+permitted(
+  NEEDS,
+  "check() ends at once when its signal aborts before the first result",
+  async () => {
+    const mute = [Deno.execPath(), "eval", "console.error('up'); setInterval(() => {}, 1000)"];
+    const controller = new AbortController();
+    // Without an end at once this would take half an hour.
+    const running = check(mute, {
+      transport: "dummy",
+      patience: 600_000,
+      signal: controller.signal,
+    });
+    const first = running.next();
+    controller.abort(new Error("enough"));
+    await assertRejects(() => first, Error, "enough");
+  },
+);
+
+permitted(NEEDS, "check() takes a pattern with any flags", async () => {
+  const only = /client\/version-(?:list|offered)/g;
+  const all = await results(program(), { only, role: "client" });
+  assertEquals(all.map(({ id }) => id), ["version-offered", "version-list"]);
+});
+
 permitted(NEEDS, "check() ends every process when its signal aborts", async () => {
   const mark = crypto.randomUUID();
   const controller = new AbortController();

@@ -162,15 +162,18 @@ permitted(
   NEEDS,
   "check() ends at once when its signal aborts before the first result",
   async () => {
-    const mute = [Deno.execPath(), "eval", "console.error('up'); setInterval(() => {}, 1000)"];
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    const mute = `await Deno.connect({ port: ${port} }); setInterval(() => {}, 1000);`;
     const controller = new AbortController();
     // Without an end at once this would take half an hour.
-    const running = check(mute, {
+    const running = check([Deno.execPath(), "eval", "--no-config", mute], {
       transport: "dummy",
       patience: 600_000,
       signal: controller.signal,
     });
     const first = running.next();
+    using _started = await listener.accept();
     controller.abort(new Error("enough"));
     await assertRejects(() => first, Error, "enough");
   },

@@ -216,27 +216,38 @@ export function isLoopback(host: string): boolean {
   return ipv4.length === 4 ? ipv4[0] === 127 : bytesToIp(bytes) === "::1";
 }
 
+/** Takes the IP addresses, and the ports behind them, out of a text. */
+function scrubIps(text: string): string {
+  // A colon in front, as in "peer:2001:db8::1", is not the address's own.
+  const ipv6 =
+    /(:(?=[0-9a-f]))?\[?([0-9a-f]*:[0-9a-f]*:(?:[0-9a-f:.]*[0-9a-f:])?)(?:%\w+)?(?:\]:[0-9]+|\])?/gi;
+  const ipv4 = /(?<![0-9])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])(?::[0-9]+)?/g;
+  return text.replace(ipv6, (word, before: string = "", ip: string) => {
+    if (ipToBytes(ip) !== null) return `${before}[scrubbed]`;
+    // node:net puts the port behind a mere colon, a sentence may have a colon of its own.
+    if (ipToBytes(ip.replace(/:[0-9]*$/, "")) === null) return word;
+    return `${before}[scrubbed]${ip.endsWith(":") ? ":" : ""}`;
+  }).replace(ipv4, "[scrubbed]");
+}
+
 /**
- * Takes the IP addresses out of a text, so that it can be logged.
+ * Takes the addresses out of a text, so that it can be logged: every IP address, and a host name
+ * that is known.
  *
  * @param text Any text, such as an error's message.
+ * @param host The host that must not be seen, in upper or lower case.
  * @returns The text with each address, and the port behind it, replaced by `[scrubbed]`.
  *
  * @example
  * ```ts
  * import { scrubAddresses } from "@ptlib/ptlib/address";
  *
- * const text = scrubAddresses("cannot reach [2001:db8::1]:443 or 192.0.2.1:80");
- * if (text !== "cannot reach [scrubbed] or [scrubbed]") throw new Error();
+ * const text = scrubAddresses("neither [2001:db8::1]:443 nor bridge.example", "bridge.example");
+ * if (text !== "neither [scrubbed] nor [scrubbed]") throw new Error();
  * ```
  */
-export function scrubAddresses(text: string): string {
-  const ipv6 = /\[?([0-9a-f]*:[0-9a-f]*:(?:[0-9a-f:.]*[0-9a-f:])?)(?:%\w+)?(?:\]:[0-9]+|\])?/gi;
-  const ipv4 = /\b[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?::[0-9]+)?\b/g;
-  return text.replace(ipv6, (word, host: string) => {
-    if (ipToBytes(host) !== null) return "[scrubbed]";
-    // node:net puts the port behind a mere colon, a sentence may have a colon of its own.
-    if (ipToBytes(host.replace(/:[0-9]*$/, "")) === null) return word;
-    return host.endsWith(":") ? "[scrubbed]:" : "[scrubbed]";
-  }).replace(ipv4, "[scrubbed]");
+export function scrubAddresses(text: string, host?: string): string {
+  if (!host || ipToBytes(host) !== null) return scrubIps(text);
+  const name = new RegExp(`${RegExp.escape(host)}(?::[0-9]+)?`, "gi");
+  return scrubIps(text.replace(name, "[scrubbed]"));
 }

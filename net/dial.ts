@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Address, ipToBytes } from "../address.ts";
+import { type Address, ipToBytes, scrubAddresses } from "../address.ts";
 import type { BindAddresses, ProxyInfo } from "../config.ts";
 import { connectTcp, Deadline, handshake, type StreamConn } from "./conn.ts";
 
@@ -65,12 +65,12 @@ type Connect<C extends StreamConn> = (
   signal: AbortSignal,
 ) => Promise<C>;
 
-/** Why a connection attempt failed, without the address that Deno's own message holds. */
-function reason(error: unknown): string {
+/** Why a connection attempt failed, without the address or name that Deno's own message holds. */
+function reason(error: unknown, host: string): string {
   if (error instanceof Deno.errors.NotCapable && error.message.startsWith("Requires net access")) {
     return "Deno was not granted it; add its address to --allow-net";
   }
-  return error instanceof Error ? error.message : String(error);
+  return scrubAddresses(error instanceof Error ? error.message : String(error), host);
 }
 
 async function connectTo<C extends StreamConn>(
@@ -83,7 +83,8 @@ async function connectTo<C extends StreamConn>(
     return await connect(address, signal);
   } catch (cause) {
     signal.throwIfAborted();
-    throw new DialError(`The connection to the ${peer} failed: ${reason(cause)}`, { cause });
+    const why = reason(cause, address[0]);
+    throw new DialError(`The connection to the ${peer} failed: ${why}`, { cause });
   }
 }
 
@@ -104,7 +105,8 @@ async function dialThrough<C extends StreamConn>(
     return conn;
   } catch (cause) {
     signal.throwIfAborted();
-    throw new DialError(`The upstream proxy did not connect: ${reason(cause)}`, { cause });
+    const why = reason(cause, target[0]);
+    throw new DialError(`The upstream proxy did not connect: ${why}`, { cause });
   }
 }
 

@@ -322,8 +322,7 @@ function parseStatus(head: string): [status: number, reason: string] {
 
 /** A reason phrase fit for a log: printable, short, and without the address that was asked for. */
 function presentable(reason: string, host: string): string {
-  const scrubbed = scrubAddresses(reason).replaceAll(host, "[scrubbed]");
-  return scrubbed.replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
+  return scrubAddresses(reason, host).replace(/[^\x20-\x7e]/g, "?").slice(0, 200);
 }
 
 /**

@@ -230,8 +230,26 @@ Deno.test("scrubAddresses() takes out every address with its port, and leaves th
     ["from ::1, to 2001:DB8::A.", "from [scrubbed], to [scrubbed]."],
     ["fe80::1%eth0 and ::ffff:192.0.2.1", "[scrubbed] and [scrubbed]"],
     ["192.0.2.1,192.0.2.2", "[scrubbed],[scrubbed]"],
+    ["peer:2001:db8::1 and peer:192.0.2.1:80", "peer:[scrubbed] and peer:[scrubbed]"],
+    ["v192.0.2.1 host_192.0.2.2x", "v[scrubbed] host_[scrubbed]x"],
     ["at 12:30:45 rot13: 3 of 4 failed", "at 12:30:45 rot13: 3 of 4 failed"],
     ["ptlib 0.1.0 reads a:b", "ptlib 0.1.0 reads a:b"],
   ];
   for (const [text, scrubbed] of rows) assertEquals(scrubAddresses(text), scrubbed);
+});
+
+Deno.test("scrubAddresses() takes out a host name, too, wherever it stands", () => {
+  const rows: [text: string, host: string, scrubbed: string][] = [
+    ["no bridge.example", "bridge.example", "no [scrubbed]"],
+    [
+      "'Bridge.Example:443' is not bridgeXexample",
+      "bridge.example",
+      "'[scrubbed]' is not bridgeXexample",
+    ],
+    ["via www.bridge.example", "bridge.example", "via www.[scrubbed]"],
+    ["1.2.3.4.bridge.example and 1.2.3.4", "1.2.3.4.bridge.example", "[scrubbed] and [scrubbed]"],
+    ["[2001:db8::7]:443 or 192.0.2.7", "2001:db8::7", "[scrubbed] or [scrubbed]"],
+    ["nothing", "", "nothing"],
+  ];
+  for (const [text, host, scrubbed] of rows) assertEquals(scrubAddresses(text, host), scrubbed);
 });

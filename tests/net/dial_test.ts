@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
+import { stub } from "@std/testing/mock";
 import type { Address } from "../../address.ts";
 import type { ProxyInfo } from "../../config.ts";
 import { dial, DialError, replyFor } from "../../net/mod.ts";
@@ -51,6 +52,18 @@ Deno.test({
     );
     assertEquals(replyFor(error), 2);
   },
+});
+
+Deno.test("dial() repeats no name and no address that Deno does", async () => {
+  // As Deno says it of such a name where only some hosts are granted.
+  const words = "invalid host 'bridge!.example': invalid char found in FQDN, not 192.0.2.7:443";
+  using _ = stub(Deno, "connect", () => Promise.reject(new Error(words)));
+  const error = await assertRejects(() => dial(["bridge!.example", 443]), DialError);
+  assertEquals(
+    error.message,
+    "The connection to the target failed: " +
+      "invalid host '[scrubbed]': invalid char found in FQDN, not [scrubbed]",
+  );
 });
 
 Deno.test({

@@ -68,10 +68,15 @@ function say(severity: Severity, text: string): void {
   }
 }
 
-/** Why something failed, without any address. */
+/** Why something failed, without any address. A transport can throw anything. */
 function reason(error: unknown, host?: string): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return scrubAddresses(host ? message.replaceAll(host, "[scrubbed]") : message);
+  let message: string;
+  try {
+    message = String(error instanceof Error ? error.message : error);
+  } catch {
+    message = "what was thrown cannot be put into words";
+  }
+  return scrubAddresses(message, host);
 }
 
 /** What every function of a transport is told. */

@@ -101,6 +101,7 @@ async function connect(method: { address: Readonly<Address> } | undefined): Prom
 
 const FAILING: readonly [name: string, reply: number][] = [
   ["throws", 1],
+  ["throws_the_unspeakable", 1],
   ["refuses", 5],
   ["hangs", 6],
   ["hangs_behind_open", 6],
@@ -155,6 +156,8 @@ launching(
       const text = `throws: no connection: no way to ${shown} port 443, nor to [scrubbed]`;
       assertEquals(message, text);
     }
+    await assertRejects(() => dial(client.methods["throws_the_unspeakable"]!, ["127.0.0.1", 1]));
+    await logged(client, "throws_the_unspeakable: no connection");
     await assertRejects(() => dial(client.methods["sound"]!, ["127.0.0.1", 1]), DialError);
     const { message } = await logged(client, "sound: ");
     assert(!message.includes("127.0.0.1"), message);

@@ -40,6 +40,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   throws: (_open, [host, port]) => {
     throw new Error(`no way to ${host} port ${port}, nor to 192.0.2.99:80`);
   },
+  throws_the_unspeakable: () => {
+    throw Object.create(null);
+  },
   refuses: () => Promise.reject(new Deno.errors.ConnectionRefused("no")),
   hangs: () => new Promise(() => {}),
   hangs_behind_open: async (open) => {

@@ -1,6 +1,6 @@
 /**
- * The connection everything in `net/` is made of: how its bytes are read and written whole, and
- * how every wait on it ends.
+ * The connection everything in `net/` is made of: how its bytes are read and written whole, how
+ * it is closed, how every wait on it ends, and how it is opened.
  *
  * @module
  */
@@ -105,28 +105,68 @@ export async function writeAll(
   }
 }
 
-/**
- * Opens a TCP connection from a source address of the system's choice.
- *
- * @param target An IP address without brackets or a name, whose addresses are raced (RFC 8305),
- * and a port.
- * @param signal Ends the attempt.
- * @returns The connection, with `TCP_NODELAY` set.
- * @throws {Error} What `Deno.connect` throws.
- */
-export async function connectTcp(
-  [hostname, port]: Readonly<Address>,
-  signal: AbortSignal,
-): Promise<Deno.TcpConn> {
-  const conn = await Deno.connect({ hostname, port, signal });
-  try {
-    conn.setNoDelay();
-  } catch (error) {
-    conn.close(); // The peer has reset it already.
-    throw error;
+/** Hands out the chunks of a stream in the pieces that a reader of {@linkcode StreamConn} wants. */
+export class ChunkReader {
+  readonly #next: () => Promise<Uint8Array | null>;
+  #rest: Uint8Array = new Uint8Array(0);
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param next Reads a chunk; `null` at the end of the stream.
+   */
+  constructor(next: () => Promise<Uint8Array | null>) {
+    this.#next = next;
   }
-  return conn;
+
+  /**
+   * Reads as `StreamConn.read` does.
+   *
+   * @param p What to read into.
+   * @returns How many bytes were read; `null` at the end of the stream.
+   */
+  async read(p: Uint8Array): Promise<number | null> {
+    while (this.#rest.length === 0) {
+      const chunk = await this.#next();
+      if (chunk === null) return null;
+      this.#rest = chunk;
+    }
+    const count = Math.min(p.length, this.#rest.length);
+    p.set(this.#rest.subarray(0, count));
+    this.#rest = this.#rest.subarray(count);
+    return count;
+  }
 }
+
+/**
+ * Closes a connection that may have been closed before: a second `close()` of Deno's throws. It
+ * never throws, so that whatever else is to be closed gets its turn. What is `Disposable` is
+ * disposed of instead.
+ *
+ * @param conn The connection.
+ *
+ * @example
+ * ```ts
+ * import { closeQuietly } from "@ptlib/ptlib/net";
+ *
+ * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * closeQuietly(listener);
+ * closeQuietly(listener);
+ * ```
+ */
+export function closeQuietly(conn: Pick<StreamConn, "close"> & Partial<Disposable>): void {
+  try {
+    // Deno's own are disposed of without an error where they are closed; to catch it takes 30 µs.
+    const { [Symbol.dispose]: dispose } = conn;
+    if (dispose === undefined) conn.close();
+    else dispose.call(conn);
+  } catch {
+    // There is nothing left to be done for it.
+  }
+}
+
+/** `setTimeout` takes anything longer for 1 ms. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 
 /**
  * A signal that aborts after a time, or as soon as another one does. Disposing of it ends its
@@ -154,7 +194,7 @@ export class Deadline implements Disposable {
   /**
    * Starts the clock.
    *
-   * @param milliseconds How long it may take.
+   * @param milliseconds How long it may take; `Infinity` for as long as a timer runs, 24 days.
    * @param what What takes the time, for the error's message.
    * @param outer A signal that ends it earlier.
    */
@@ -165,7 +205,7 @@ export class Deadline implements Disposable {
     this.#timer = setTimeout(() => {
       const seconds = milliseconds / 1000;
       controller.abort(new DOMException(`${what} took longer than ${seconds} s`, "TimeoutError"));
-    }, milliseconds);
+    }, Math.min(milliseconds, LONGEST_TIMER));
     this.#release = () => outer?.removeEventListener("abort", follow);
     if (outer?.aborted) follow();
     else outer?.addEventListener("abort", follow, { once: true });
@@ -175,6 +215,27 @@ export class Deadline implements Disposable {
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
     this.#release();
+  }
+}
+
+/**
+ * Waits for a promise or for a signal, whichever comes first. The promise goes on for itself.
+ *
+ * @param promise What is waited for.
+ * @param signal Ends the wait.
+ * @returns What the promise resolves to.
+ * @throws {unknown} The signal's reason when it aborts first, otherwise what the promise rejects
+ * with.
+ */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  if (signal.aborted) abort();
+  try {
+    return await Promise.race([aborted, promise]);
+  } finally {
+    signal.removeEventListener("abort", abort);
   }
 }
 
@@ -225,49 +286,24 @@ export async function handshake<T>(
 }
 
 /**
- * Closes a connection that may have been closed before: a second `close()` of Deno's throws. It
- * never throws, so that whatever else is to be closed gets its turn. What is `Disposable` is
- * disposed of instead.
+ * Opens a TCP connection from a source address of the system's choice.
  *
- * @param conn The connection.
- *
- * @example
- * ```ts
- * import { closeQuietly } from "@ptlib/ptlib/net";
- *
- * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * closeQuietly(listener);
- * closeQuietly(listener);
- * ```
+ * @param target An IP address without brackets or a name, whose addresses are raced (RFC 8305),
+ * and a port.
+ * @param signal Ends the attempt.
+ * @returns The connection, with `TCP_NODELAY` set.
+ * @throws {Error} What `Deno.connect` throws.
  */
-export function closeQuietly(conn: Pick<StreamConn, "close"> & Partial<Disposable>): void {
+export async function connectTcp(
+  [hostname, port]: Readonly<Address>,
+  signal: AbortSignal,
+): Promise<Deno.TcpConn> {
+  const conn = await Deno.connect({ hostname, port, signal });
   try {
-    // Deno's own are disposed of without an error where they are closed; to catch it takes 30 µs.
-    const { [Symbol.dispose]: dispose } = conn;
-    if (dispose === undefined) conn.close();
-    else dispose.call(conn);
-  } catch {
-    // There is nothing left to be done for it.
+    conn.setNoDelay();
+  } catch (error) {
+    conn.close(); // The peer has reset it already.
+    throw error;
   }
-}
-
-/**
- * Waits for a promise or for a signal, whichever comes first. The promise goes on for itself.
- *
- * @param promise What is waited for.
- * @param signal Ends the wait.
- * @returns What the promise resolves to.
- * @throws {unknown} The signal's reason when it aborts first, otherwise what the promise rejects
- * with.
- */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([aborted, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
+  return conn;
 }

@@ -53,7 +53,10 @@ export interface DialOptions {
    * Deno must be granted it with port 0, as in `--allow-net=203.0.113.7:0,[2001:db8::7]:0`.
    */
   bindAddress?: Readonly<BindAddresses> | null | undefined;
-  /** How long it may take in milliseconds, the proxy's handshake included. Default: 60,000. */
+  /**
+   * How long it may take in milliseconds, the proxy's handshake included. Default: 60,000;
+   * `Infinity` leaves it to the signal.
+   */
   timeout?: number | undefined;
   /** Ends the attempt. */
   signal?: AbortSignal | undefined;

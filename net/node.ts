@@ -10,6 +10,7 @@ import type { Duplex } from "node:stream";
 import { type Address, bytesToIp, ipToBytes, isLoopback } from "../address.ts";
 import type { BindAddresses } from "../config.ts";
 import {
+  ChunkReader,
   closeQuietly,
   connectTcp,
   Deadline,
@@ -68,28 +69,25 @@ export function denoError(cause: unknown): unknown {
 /** A stream of node's as a connection. */
 class DuplexConn implements StreamConn {
   readonly #duplex: Duplex;
-  readonly #chunks: AsyncIterator<Uint8Array>;
-  #rest: Uint8Array = new Uint8Array(0);
+  readonly #reader: ChunkReader;
 
   constructor(duplex: Duplex) {
     this.#duplex = duplex;
-    this.#chunks = duplex.iterator({ destroyOnReturn: false });
+    const chunks = duplex.iterator({ destroyOnReturn: false });
+    this.#reader = new ChunkReader(async () => {
+      try {
+        const { done, value } = await chunks.next();
+        return done ? null : value;
+      } catch (error) {
+        throw denoError(error);
+      }
+    });
     // Each error reaches who waits in read or write; as an event nobody hears it would be fatal.
     duplex.on("error", () => {});
   }
 
-  async read(p: Uint8Array): Promise<number | null> {
-    while (this.#rest.length === 0) {
-      const { done, value } = await this.#chunks.next().catch((error) => {
-        throw denoError(error);
-      });
-      if (done) return null;
-      this.#rest = value;
-    }
-    const count = Math.min(p.length, this.#rest.length);
-    p.set(this.#rest.subarray(0, count));
-    this.#rest = this.#rest.subarray(count);
-    return count;
+  read(p: Uint8Array): Promise<number | null> {
+    return this.#reader.read(p);
   }
 
   async write(p: Uint8Array): Promise<number> {

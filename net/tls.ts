@@ -28,7 +28,10 @@ export interface StartTlsOptions {
   caCerts?: readonly string[] | undefined;
   /** The protocols to offer (RFC 7301), the preferred one first. */
   alpnProtocols?: readonly string[] | undefined;
-  /** How long the handshake may take in milliseconds. Default: 60,000. */
+  /**
+   * How long the handshake may take in milliseconds. Default: 60,000; `Infinity` leaves it to the
+   * signal.
+   */
   timeout?: number | undefined;
   /** Ends the handshake. */
   signal?: AbortSignal | undefined;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeQuietly, type StreamConn, unlessAborted, writeAll } from "./conn.ts";
+import { ChunkReader, closeQuietly, type StreamConn, unlessAborted, writeAll } from "./conn.ts";
 
 /**
  * What becomes of the bytes of a connection, each in place.
@@ -132,15 +132,20 @@ function outgoing(conn: StreamConn): WritableStream<Uint8Array> {
 class PipedConn implements StreamConn {
   readonly #conn: StreamConn;
   readonly #ended = new AbortController();
-  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #incoming: ChunkReader;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #sent: Promise<void>;
-  #rest: Uint8Array = new Uint8Array(0);
 
   constructor(conn: StreamConn, { read, write }: ByteTransforms) {
     const { signal } = this.#ended;
     this.#conn = conn;
-    this.#reader = read.readable.getReader();
+    const reader = read.readable.getReader();
+    this.#incoming = new ChunkReader(async () => {
+      const { done, value } = await unlessAborted(reader.read(), signal);
+      if (done) return null;
+      checkBytes(value);
+      return value;
+    });
     this.#writer = write.writable.getWriter();
     this.#sent = write.readable.pipeTo(outgoing(conn), { signal });
     // Errors travel through the transforms to who reads and writes at their other ends.
@@ -148,17 +153,8 @@ class PipedConn implements StreamConn {
     incoming(conn).pipeTo(read.writable, { signal }).catch(() => {});
   }
 
-  async read(p: Uint8Array): Promise<number | null> {
-    while (this.#rest.length === 0) {
-      const { done, value } = await unlessAborted(this.#reader.read(), this.#ended.signal);
-      if (done) return null;
-      checkBytes(value);
-      this.#rest = value;
-    }
-    const count = Math.min(p.length, this.#rest.length);
-    p.set(this.#rest.subarray(0, count));
-    this.#rest = this.#rest.subarray(count);
-    return count;
+  read(p: Uint8Array): Promise<number | null> {
+    return this.#incoming.read(p);
   }
 
   async write(p: Uint8Array): Promise<number> {

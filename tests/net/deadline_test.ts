@@ -12,6 +12,15 @@ Deno.test("Deadline aborts with a TimeoutError that says what took how long", as
   assertEquals(deadline.signal.reason.message, "The greeting took longer than 1.5 s");
 });
 
+Deno.test("Deadline waits for as long as a timer can where it is longer", () => {
+  // A timer takes these for 1 ms.
+  for (const milliseconds of [2 ** 31, Infinity]) {
+    using timers = new FakeTimers();
+    using _ = new Deadline(milliseconds, "The greeting");
+    assertEquals(timers.pending, [2 ** 31 - 1]);
+  }
+});
+
 Deno.test("Deadline aborts with the reason of the outer signal", () => {
   const outer = new AbortController();
   const reason = new Error("shutdown");

@@ -7,7 +7,7 @@
 
 import { type Address, formatAddress } from "../../address.ts";
 import type { ClientMethod, Message, ServerMethod } from "../line.ts";
-import { Child, type Start } from "./child.ts";
+import { Child, type Line, type Start } from "./child.ts";
 import { type Role, Skipped } from "./verdict.ts";
 import { environment, type Variables } from "./environment.ts";
 import { Far } from "./far.ts";
@@ -38,10 +38,21 @@ export function isDone(role: Role, message: Message | null): boolean {
   return message?.kind === (role === "client" ? "cmethods-done" : "smethods-done");
 }
 
+const MOST_QUOTED = 12;
+const LONGEST_QUOTE = 200;
+
+/** Some lines, short enough for a sentence. */
+export function quoted(lines: readonly Line[]): string {
+  const shown = lines.slice(0, MOST_QUOTED).map(({ text }) =>
+    JSON.stringify(text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}...` : text)
+  );
+  const left = lines.length - shown.length;
+  return [...shown, ...left > 0 ? [`and ${left} more`] : []].join(", ");
+}
+
 /** A program's first words, or its complaint, for a sentence. */
 export function said(child: Child): string {
-  const lines = child.lines.filter(({ message }) => message?.kind !== "log");
-  const words = lines.map(({ text }) => JSON.stringify(text)).join(", ") || "nothing";
+  const words = quoted(child.lines.filter(({ message }) => message?.kind !== "log")) || "nothing";
   const complaint = child.complaint === "" ? "" : `; on stderr: ${child.complaint}`;
   return `it said ${words}${complaint}`;
 }

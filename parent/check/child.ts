@@ -20,8 +20,8 @@ const latin1 = new TextDecoder("latin1");
 const MOST_STDERR = 2_000;
 /** How many times as long as anything else a start may take. */
 const START = 3;
-/** More than this without a line end is no line. */
-const LONGEST_LINE = 1 << 20;
+/** What comes on stdout behind so many bytes is read and forgotten. */
+const MOST_STDOUT = 1 << 20;
 
 function read(text: string): Line {
   try {
@@ -52,6 +52,7 @@ export class Child implements AsyncDisposable {
   readonly #stdout: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #stderr: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
   readonly #listeners = new Set<() => void>();
+  #stdoutLength = 0;
   #stderrText = "";
   #status: Deno.CommandStatus | null = null;
 
@@ -80,15 +81,21 @@ export class Child implements AsyncDisposable {
       for (;;) {
         const { value, done } = await this.#stdout.read();
         if (done) break;
-        const pieces = (this.rest + latin1.decode(value)).split("\n");
-        this.rest = (pieces.pop() ?? "").slice(0, LONGEST_LINE);
-        this.lines.push(...pieces.map(read));
-        this.#listeners.forEach((listener) => listener());
+        this.#stdoutLength += value.length;
+        if (this.#stdoutLength <= MOST_STDOUT) this.#take(latin1.decode(value));
+        else this.rest = "";
       }
     } catch {
       // A stdout that cannot be read is as silent as one that has ended.
     }
     return true;
+  }
+
+  #take(text: string): void {
+    const pieces = (this.rest + text).split("\n");
+    this.rest = pieces.pop() ?? "";
+    for (const piece of pieces) this.lines.push(read(piece));
+    this.#listeners.forEach((listener) => listener());
   }
 
   async #readStderr(): Promise<void> {

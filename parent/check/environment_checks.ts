@@ -104,7 +104,7 @@ const commonChecks: readonly Check[] = [
     roles: BOTH,
     title: "starts when the state directory does not exist yet",
     section: "pt-spec 3.2.1",
-    grade: "MUST",
+    grade: "SHOULD",
     async run(bench) {
       const path = `${freshPath(bench.subject, "absent")}/deep/state`;
       await started(bench, "the state directory does not exist yet", { [STATE]: path });

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../../address.ts";
+import { type Address, formatAddress, ipToBytes } from "../../address.ts";
 import { type Bench, endWords, isDone, methodOf, type Running, said } from "./bench.ts";
 import type { Check } from "./check.ts";
 import type { Child } from "./child.ts";
@@ -230,8 +230,9 @@ export const proxyChecks: readonly Check[] = [
     async run(bench) {
       const meeting = await meet(bench, "socks4a");
       const [host, port] = meeting.target.address;
-      const ip = host.split(".").map(Number);
-      const wanted = join(Uint8Array.of(4, 1, port >> 8, port & 0xff), Uint8Array.from(ip));
+      const ip = ipToBytes(host);
+      if (ip?.length !== 4) throw new Skipped("needs a server that listens at an IPv4 address");
+      const wanted = join(Uint8Array.of(4, 1, port >> 8, port & 0xff), ip);
       const got = await meeting.proxy.receive(8, `the SOCKS4 request ${hex(wanted)}`);
       expect(hex(got) === hex(wanted), `the SOCKS4 request ${hex(wanted)}`, hex(got));
       await meeting.proxy.receive(1, "a user id that ends");

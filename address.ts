@@ -196,6 +196,30 @@ export function formatAddress(address: Readonly<Address>): string {
 }
 
 /**
+ * Writes the IP address that is meant: canonically, and one of `::ffff:0:0/96`, under which
+ * listeners for both families see IPv4 peers, as the IPv4 address.
+ *
+ * @param host An IP address without brackets, or a host name.
+ * @returns The address; `null` for a host name.
+ *
+ * @example
+ * ```ts
+ * import { unmappedIp } from "@ptlib/ptlib/address";
+ *
+ * if (unmappedIp("::ffff:192.0.2.1") !== "192.0.2.1") throw new Error();
+ * if (unmappedIp("2001:DB8::0:1") !== "2001:db8::1") throw new Error();
+ * if (unmappedIp("example.com") !== null) throw new Error();
+ * ```
+ */
+export function unmappedIp(host: string): string | null {
+  const bytes = ipToBytes(host);
+  if (bytes === null) return null;
+  const ip = bytesToIp(bytes);
+  const mapped = /^::ffff:[^:]+:[^:]+$/.test(ip);
+  return mapped ? bytesToIp(bytes.subarray(12)) : ip;
+}
+
+/**
  * Tells whether an address never leaves this machine.
  *
  * @param host An IP address without brackets, or a host name.
@@ -209,11 +233,8 @@ export function formatAddress(address: Readonly<Address>): string {
  * ```
  */
 export function isLoopback(host: string): boolean {
-  const bytes = ipToBytes(host);
-  if (bytes === null) return false;
-  const mapped = /^::ffff:[^:]+:[^:]+$/.test(bytesToIp(bytes));
-  const ipv4 = mapped ? bytes.subarray(12) : bytes;
-  return ipv4.length === 4 ? ipv4[0] === 127 : bytesToIp(bytes) === "::1";
+  const ip = unmappedIp(host);
+  return ip !== null && (ip === "::1" || ip.startsWith("127."));
 }
 
 /** Takes the IP addresses, and the ports behind them, out of a text. */

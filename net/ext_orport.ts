@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Address, bytesToIp, formatAddress, ipToBytes } from "../address.ts";
+import { type Address, formatAddress, unmappedIp } from "../address.ts";
 import type { BindAddresses, OrPorts } from "../config.ts";
 import { Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
 import { dial } from "./dial.ts";
@@ -147,11 +147,9 @@ function command(code: number, body = new Uint8Array()): Uint8Array<ArrayBuffer>
 
 /** The body of USERADDR, in the only form that tor parses: no zone, no IPv4 mapped into IPv6. */
 function userAddress([host, port]: Readonly<Address>): Uint8Array<ArrayBuffer> {
-  const bytes = ipToBytes(host.replace(/%.*$/s, ""));
-  if (bytes === null) throw new TypeError("The host of clientAddress must be a numeric IP address");
-  const ip = bytesToIp(bytes);
-  const mapped = /^::ffff:([0-9a-f]+):([0-9a-f]+)$/.test(ip);
-  return utf8.encode(formatAddress([mapped ? bytesToIp(bytes.subarray(12)) : ip, port]));
+  const ip = unmappedIp(host.replace(/%.*$/s, ""));
+  if (ip === null) throw new TypeError("The host of clientAddress must be a numeric IP address");
+  return utf8.encode(formatAddress([ip, port]));
 }
 
 /** Reads replies until tor says OKAY or DENY; others are skipped (ext-orport-spec section 3). */

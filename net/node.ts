@@ -1,13 +1,13 @@
 /**
- * What only `node:` can do: TCP connections from a source address
- * (`TOR_PT_OUTBOUND_BIND_ADDRESS_V4` and `_V6`, pt-spec section 3.2.1), and connections that are
- * streams of node's. Each of its modules is loaded when it is used.
+ * What only `node:` can do: connections that are streams of node's, and TCP connections from a
+ * source address (`TOR_PT_OUTBOUND_BIND_ADDRESS_V4` and `_V6`, pt-spec section 3.2.1). Each of its
+ * modules is loaded when it is used.
  *
  * @module
  */
 
 import type { Duplex } from "node:stream";
-import { type Address, bytesToIp, ipToBytes, isLoopback } from "../address.ts";
+import { type Address, ipToBytes, isLoopback, unmappedIp } from "../address.ts";
 import type { BindAddresses } from "../config.ts";
 import {
   ChunkReader,
@@ -20,38 +20,25 @@ import {
   writeAll,
 } from "./conn.ts";
 
-const CHUNK = 16 * 1024;
-
-/** What Deno's own connections throw where node's have these codes. */
-const CLASSES: Readonly<Record<string, new (message: string, options?: ErrorOptions) => Error>> = {
-  EADDRNOTAVAIL: Deno.errors.AddrNotAvailable,
-  ECANCELED: Deno.errors.Interrupted,
-  ECONNABORTED: Deno.errors.ConnectionAborted,
-  ECONNREFUSED: Deno.errors.ConnectionRefused,
-  ECONNRESET: Deno.errors.ConnectionReset,
-  ENETUNREACH: Deno.errors.NetworkUnreachable,
-  EPIPE: Deno.errors.BrokenPipe,
-  ERR_STREAM_DESTROYED: Deno.errors.Interrupted,
-  ERR_STREAM_PREMATURE_CLOSE: Deno.errors.Interrupted,
-  ETIMEDOUT: Deno.errors.TimedOut,
-};
-
 const CLOSED = "The connection was closed";
 
-const MEANINGS: Readonly<Record<string, string>> = {
-  EADDRNOTAVAIL: "Address not available",
-  ECANCELED: CLOSED,
-  EAI_AGAIN: "The name was not found for now",
-  ECONNABORTED: "Connection aborted",
-  ECONNREFUSED: "Connection refused",
-  ECONNRESET: "Connection reset by peer",
-  EHOSTUNREACH: "No route to host",
-  ENETUNREACH: "Network is unreachable",
-  ENOTFOUND: "The name was not found",
-  EPIPE: "Broken pipe",
-  ERR_STREAM_DESTROYED: CLOSED,
-  ERR_STREAM_PREMATURE_CLOSE: CLOSED,
-  ETIMEDOUT: "Connection timed out",
+/** What Deno's own connections throw where node's have these codes: the words and the class. */
+const MEANINGS: Readonly<
+  Record<string, [words: string, Class?: new (words: string, options: ErrorOptions) => Error]>
+> = {
+  EADDRNOTAVAIL: ["Address not available", Deno.errors.AddrNotAvailable],
+  EAI_AGAIN: ["The name was not found for now"],
+  ECANCELED: [CLOSED, Deno.errors.Interrupted],
+  ECONNABORTED: ["Connection aborted", Deno.errors.ConnectionAborted],
+  ECONNREFUSED: ["Connection refused", Deno.errors.ConnectionRefused],
+  ECONNRESET: ["Connection reset by peer", Deno.errors.ConnectionReset],
+  EHOSTUNREACH: ["No route to host"],
+  ENETUNREACH: ["Network is unreachable", Deno.errors.NetworkUnreachable],
+  ENOTFOUND: ["The name was not found"],
+  EPIPE: ["Broken pipe", Deno.errors.BrokenPipe],
+  ERR_STREAM_DESTROYED: [CLOSED, Deno.errors.Interrupted],
+  ERR_STREAM_PREMATURE_CLOSE: [CLOSED, Deno.errors.Interrupted],
+  ETIMEDOUT: ["Connection timed out", Deno.errors.TimedOut],
 };
 
 /**
@@ -62,8 +49,8 @@ export function denoError(cause: unknown): unknown {
   if (!(cause instanceof Error) || !("code" in cause)) return cause;
   const { code } = cause;
   if (typeof code !== "string" || !/^E[A-Z_]+$/.test(code)) return cause;
-  const Class = CLASSES[code] ?? Error;
-  return Object.assign(new Class(MEANINGS[code] ?? code, { cause }), { code });
+  const [words, Class = Error] = MEANINGS[code] ?? [code];
+  return Object.assign(new Class(words, { cause }), { code });
 }
 
 /** A stream of node's as a connection. */
@@ -130,6 +117,8 @@ export function fromDuplex(duplex: Duplex): StreamConn {
   return new DuplexConn(duplex);
 }
 
+const CHUNK = 16 * 1024;
+
 /**
  * Makes a stream of node's from a connection, for what takes only those, such as `node:tls`.
  *
@@ -160,19 +149,6 @@ export async function toDuplex(conn: StreamConn): Promise<Duplex> {
   });
 }
 
-/** How long one address of a name may keep the next one waiting, in milliseconds. */
-const LONGEST_ATTEMPT = 10_000;
-
-const MAPPED = "0,0,0,0,0,0,0,0,0,0,255,255";
-
-/** An IP address, and where it is one of `::ffff:0:0/96` the IPv4 address that is meant. */
-function unmapped(host: string): string {
-  const bytes = ipToBytes(host);
-  if (bytes === null) throw new TypeError("A source address goes with an IP address, not a name");
-  const mapped = bytes.length === 16 && bytes.subarray(0, 12).join() === MAPPED;
-  return bytesToIp(mapped ? bytes.subarray(12) : bytes);
-}
-
 /**
  * Chooses the source address for a destination: the one of its family, none for loopback.
  *
@@ -185,7 +161,8 @@ export function sourceAddress(
   host: string,
   bindAddress: Readonly<BindAddresses>,
 ): string | null {
-  const ip = unmapped(host);
+  const ip = unmappedIp(host);
+  if (ip === null) throw new TypeError("A source address goes with an IP address, not a name");
   if (isLoopback(ip)) return null;
   return ip.includes(":") ? bindAddress.v6 : bindAddress.v4;
 }
@@ -243,7 +220,7 @@ export async function connectFrom(
     new Promise<void>((resolve, reject) => {
       socket.once("connect", resolve);
       socket.once("error", (error) => reject(sourceError(error)));
-      socket.once("close", () => reject(new Deno.errors.Interrupted("The connection was closed")));
+      socket.once("close", () => reject(new Deno.errors.Interrupted(CLOSED)));
     }));
   return conn;
 }
@@ -274,8 +251,11 @@ async function connectIp(
 ): Promise<StreamConn> {
   const source = sourceAddress(host, bindAddress);
   if (source === null) return await connectTcp([host, port], signal);
-  return await connectFrom(source, [unmapped(host), port], signal);
+  return await connectFrom(source, [unmappedIp(host) ?? host, port], signal);
 }
+
+/** How long one address of a name may keep the next one waiting, in milliseconds. */
+const LONGEST_ATTEMPT = 10_000;
 
 /**
  * Opens a TCP connection from the source address of the target's family; of the system's choice

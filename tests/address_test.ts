@@ -7,6 +7,7 @@ import {
   isLoopback,
   parseAddress,
   scrubAddresses,
+  unmappedIp,
 } from "../address.ts";
 
 const ADDRESSES: [text: string, address: Address][] = [
@@ -252,4 +253,19 @@ Deno.test("scrubAddresses() takes out a host name, too, wherever it stands", () 
     ["nothing", "", "nothing"],
   ];
   for (const [text, host, scrubbed] of rows) assertEquals(scrubAddresses(text, host), scrubbed);
+});
+
+Deno.test("unmappedIp() writes the address that is meant, in one way", () => {
+  const rows: [host: string, ip: string | null][] = [
+    ["::ffff:192.0.2.1", "192.0.2.1"],
+    ["::FFFF:0:0", "0.0.0.0"],
+    ["0:0:0:0:0:ffff:c000:201", "192.0.2.1"],
+    ["::fffe:192.0.2.1", "::fffe:c000:201"],
+    ["::192.0.2.1", "::c000:201"],
+    ["2001:DB8:0:0::1", "2001:db8::1"],
+    ["192.0.2.1", "192.0.2.1"],
+    ["bridge.example", null],
+    ["[::1]", null],
+  ];
+  for (const [host, ip] of rows) assertEquals(unmappedIp(host), ip);
 });

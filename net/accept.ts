@@ -171,7 +171,7 @@ export async function* acceptHandshakes<T>(
   accept();
   try {
     for (;;) {
-      for (let next = ready.shift(); next !== undefined; next = ready.shift()) yield next;
+      while (ready.length > 0) yield ready.shift() as T;
       if (end.signal.aborted) return;
       await wake.promise;
       wake = Promise.withResolvers();

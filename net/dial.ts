@@ -243,11 +243,14 @@ const BY_NAME: Readonly<Record<string, number>> = {
   TimeoutError: 6,
 };
 
+/** Whether it is a reply of RFC 1928 that grants nothing. */
+function isRefusal(reply: unknown): reply is number {
+  return typeof reply === "number" && Number.isInteger(reply) && reply >= 1 && reply <= 8;
+}
+
 /** The reply that an error itself or its kind stands for. */
 function ownReply(error: Error & { code?: unknown; reply?: unknown }): number | undefined {
-  if (Number.isInteger(error.reply) && Number(error.reply) >= 1 && Number(error.reply) <= 8) {
-    return Number(error.reply);
-  }
+  if (isRefusal(error.reply)) return error.reply;
   // Deno gives a failed look-up neither a class nor a code.
   if (/^failed to lookup address information/.test(error.message)) return 4;
   if (typeof error.code === "string" && Object.hasOwn(BY_CODE, error.code)) {
@@ -263,7 +266,7 @@ function ownReply(error: Error & { code?: unknown; reply?: unknown }): number | 
  * missing permission 2. An error that has a number from 1 to 8 as its `reply` chooses for itself:
  * so an upstream proxy's reply is passed on. An error that says nothing is judged by its `cause`.
  *
- * @param error What was thrown on the way to the target.
+ * @param error What was thrown on the way to the target, or the reply itself.
  * @returns A reply from 1 to 8; 1, general failure, for everything else.
  *
  * @example
@@ -279,6 +282,7 @@ function ownReply(error: Error & { code?: unknown; reply?: unknown }): number | 
  * ```
  */
 export function replyFor(error: unknown): number {
+  if (isRefusal(error)) return error;
   const seen = new Set<unknown>();
   for (let link = error; link instanceof Error && !seen.has(link); link = link.cause) {
     const reply = ownReply(link);

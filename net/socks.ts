@@ -203,10 +203,10 @@ class Request implements SocksRequest {
   async reject(reason: unknown): Promise<void> {
     if (this.#answered) return;
     this.#answered = true;
-    const code = typeof reason === "number" ? reason : replyFor(reason);
     using deadline = new Deadline(REJECTION_TIMEOUT, "The end of a rejected request");
-    await handshake(this.conn, deadline.signal, () => sayAndLinger(this.conn, replyBytes(code)))
-      .catch(() => {}); // It ends either way, and so does the connection.
+    const say = () => sayAndLinger(this.conn, replyBytes(replyFor(reason)));
+    // It ends either way, and so does the connection.
+    await handshake(this.conn, deadline.signal, say).catch(() => {});
     closeQuietly(this.conn);
   }
 }

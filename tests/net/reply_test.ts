@@ -36,6 +36,9 @@ const REPLIES: readonly [what: string, error: unknown, reply: number][] = [
   ["an abort", new DOMException("gone", "AbortError"), 1],
   ["an error that says nothing", new Error("no"), 1],
   ["an error named like a property of every object", coded("toString"), 1],
+  ["the reply itself", 7, 7],
+  ["the reply that grants", 0, 1],
+  ["a number that is no reply", 256 + 5, 1],
   ["what is no error", { code: "ECONNREFUSED" }, 1],
   ["nothing", undefined, 1],
 ];

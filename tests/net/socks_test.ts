@@ -268,6 +268,7 @@ permitted(
 
 const REJECTIONS: readonly [what: string, reason: unknown, code: number][] = [
   ["a code", 4, 4],
+  ["the code that would grant", 0, 1],
   ["a refused connection", new DialError("no", { cause: new Deno.errors.ConnectionRefused() }), 5],
   ["a time-out", new DOMException("late", "TimeoutError"), 6],
   ["an error of the transport", new Error("no secret"), 1],

@@ -202,16 +202,19 @@ async function runServer(
     using life = new Lifetime(stop.end);
     const { signal } = life;
     life.own(conn);
+    // Anybody can connect and fail, and so fill tor's log with what it shows.
+    let severity: Severity = "info";
     try {
       const carrier = await life.carry(
         TRANSPORT_TIMEOUT,
         () => transports[name]!.server!(conn, { ...context, signal }),
       );
+      severity = "warning"; // From here on it is tor's own port that fails.
       const { clientAddress } = context;
       const tor = await dialOr(info, { transport: name, clientAddress, bindAddress, signal });
       await relay(carrier, life.own(tor), { signal: stop.end });
     } catch (error) {
-      say("notice", `${name}: no connection: ${reason(error, context.clientAddress[0])}`);
+      say(severity, `${name}: no connection: ${reason(error, context.clientAddress[0])}`);
     }
   };
   const serving = launchAll(server, names, (name) => {

@@ -21,6 +21,7 @@ import {
 } from "../parent/mod.ts";
 import { EchoServer } from "./echo.ts";
 import { connectResettable } from "./net/resettable_conn.ts";
+import { CookieFile } from "./net/scripted_ext_orport.ts";
 import { permitted } from "./permitted.ts";
 import { RawChild, runToEnd } from "./raw_child.ts";
 
@@ -282,11 +283,59 @@ launching(
     const said: LogMessage[] = [];
     await logged(server, "not caught", said);
     const throws = said.find(({ message }) => message.startsWith("throws:"));
+    assertEquals(throws?.severity, "info");
     assertMatch(
       throws?.message ?? "",
       /^throws: no connection: no way to \[scrubbed\] port \d+, nor to \[scrubbed\]$/,
     );
     for (const { message } of said) assert(!message.includes("127.0.0.1"), message);
+  },
+);
+
+launching(
+  "run() warns when tor's port is dead, because that is no client's fault",
+  async (stateDirectory) => {
+    const dead = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    dead.close();
+    await using server = await launchServer(program("faulty"), {
+      transports: onLoopback({ sound: [] }),
+      orport: ["127.0.0.1", dead.addr.port],
+      stateDirectory,
+    });
+    using conn = await connect(server.methods["sound"]);
+    await ended(conn);
+    const { severity, message } = await logged(server, "sound: no connection");
+    assertEquals(severity, "warning");
+    assertMatch(message, /refused/i);
+  },
+);
+
+permitted(
+  ["net", "read", "write", "run"],
+  "run() gives up at its end what still waits for tor's Extended ORPort",
+  async () => {
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    await using cookie = await CookieFile.create();
+    const command = program(
+      "patient",
+      "--allow-env=TOR_PT_*",
+      "--allow-net=127.0.0.1",
+      `--allow-read=${cookie.path}`,
+    );
+    await using child = new RawChild(command, {
+      MANAGED_TRANSPORT_VER: "1",
+      STATE_LOCATION: "/nowhere",
+      EXIT_ON_STDIN_CLOSE: "1",
+      SERVER_TRANSPORTS: "plain",
+      SERVER_BINDADDR: "plain-127.0.0.1:0",
+      EXTENDED_SERVER_PORT: `127.0.0.1:${silent.addr.port}`,
+      AUTH_COOKIE_FILE: cookie.path,
+    });
+    await child.until("SMETHODS DONE");
+    using _client = await Deno.connect({ hostname: "127.0.0.1", port: child.port("plain") });
+    using _orport = await silent.accept();
+    await child.closeStdin();
+    assertEquals((await child.status()).code, 0);
   },
 );
 

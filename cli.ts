@@ -60,6 +60,8 @@ async function run(name: string, command: Command, args: readonly string[]): Pro
       return 2;
     }
     if (!isExpected(error)) throw error;
+    // Whoever read our stdout has gone, as 'head' does.
+    if (error instanceof Deno.errors.BrokenPipe) return 1;
     complain(`ptlib ${name}: ${explain(error)}`);
     return 1;
   }

@@ -4,8 +4,15 @@
  * @module
  */
 
-import { check, type CheckOptions, type CheckResult } from "../parent/check.ts";
-import { type Command, type OptionValues, splitArguments, UsageError } from "./command.ts";
+import { check, type CheckOptions, type CheckResult, checks } from "../parent/check.ts";
+import {
+  type Command,
+  type OptionValues,
+  parseTransportName,
+  splitArguments,
+  UsageError,
+} from "./command.ts";
+import { transportsOf } from "./own_transport.ts";
 import { Interrupt } from "./supervise.ts";
 import { harmless, note, painter, print } from "./terminal.ts";
 
@@ -18,13 +25,15 @@ const OPTIONS = {
   json: { type: "boolean" },
 } as const;
 
-const HELP = `Usage: ptlib check [--client | --server] --transport NAME -- PROGRAM...
+const HELP = `Usage: ptlib check [OPTION]... -- PROGRAM...
 
 Starts a program the way tor does, again and again, and tells which rules of the
 specifications it keeps, one line each. It asks the program for connections to
 loopback only; a transport that connects elsewhere on its own is not held back.
 
-  --transport NAME  the transport, such as obfs4
+  --transport NAME  the transport, such as obfs4; without it, the program is
+                    asked by its option --capabilities, which every program
+                    built on ptlib's run() has
   --client          check it as a client only
   --server          check it as a server only; without either, it is checked as
                     both, as far as it is both
@@ -66,20 +75,45 @@ function text(values: OptionValues, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-function readOptions(values: OptionValues, program: readonly string[]): CheckOptions {
-  const transport = text(values, "transport");
-  if (program.length === 0) throw new UsageError("there is no program behind --");
-  if (transport === undefined || !/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(transport)) {
-    throw new UsageError("--transport NAME is missing: the transport to check, such as obfs4");
+/** The transport to check: the one that is named, or the only one that the program has. */
+async function readTransport(name: string | undefined, program: readonly string[]) {
+  if (name === undefined) {
+    const [only, ...more] = await transportsOf(program);
+    if (only !== undefined && more.length === 0) return only;
+    const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
+    throw new UsageError(`--transport NAME is missing: the transport to check, ${choice}`);
   }
+  try {
+    return parseTransportName(name);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new UsageError(`--transport is malformed: ${cause.message}`, { cause });
+  }
+}
+
+async function readOptions(
+  values: OptionValues,
+  program: readonly string[],
+): Promise<CheckOptions> {
+  if (program.length === 0) throw new UsageError("there is no program behind --");
   if (values["client"] === true && values["server"] === true) {
     throw new UsageError("--client and --server exclude each other; without either, both count");
   }
+  const role = values["client"] === true
+    ? "client"
+    : values["server"] === true
+    ? "server"
+    : undefined;
+  const only = readPattern(text(values, "only"));
+  const matches = checks.some((check) =>
+    (role ?? check.role) === check.role && only?.test(`${check.role}/${check.id}`) !== false
+  );
+  if (!matches) throw new UsageError("no check matches --only");
   return {
-    transport,
-    role: values["client"] === true ? "client" : values["server"] === true ? "server" : undefined,
+    transport: await readTransport(text(values, "transport"), program),
+    role,
     peer: text(values, "peer")?.split(" ").filter((word) => word !== ""),
-    only: readPattern(text(values, "only")),
+    only,
   };
 }
 
@@ -111,11 +145,6 @@ function countOf(results: readonly CheckResult[]): Count {
   return { passed: number("ok"), failed: number("failed"), skipped: number("skipped") };
 }
 
-function summary({ passed, failed, skipped }: Count): string {
-  const rest = skipped === 0 ? "" : `, ${skipped} skipped`;
-  return `${passed} passed, ${failed} failed${rest}`;
-}
-
 /** Makes the checks and tells of each as it comes. */
 async function makeChecks(
   program: readonly string[],
@@ -132,7 +161,7 @@ async function makeChecks(
 
 async function run(args: readonly string[]): Promise<number> {
   const { values, program } = splitArguments(args, OPTIONS);
-  const options = readOptions(values, program);
+  const options = await readOptions(values, program);
   const json = values["json"] === true;
   const paint = painter(Deno.stdout);
   const [started, { transport }] = [Date.now(), options];
@@ -149,11 +178,13 @@ async function run(args: readonly string[]): Promise<number> {
     if (!interrupt.signal.aborted) throw error;
     return 1;
   }
-  if (results.length === 0) throw new UsageError("no check matches --only");
   const count = countOf(results);
-  note(`that took ${((Date.now() - started) / 1000).toFixed(1)} s`);
+  const seconds = ((Date.now() - started) / 1000).toFixed(1);
+  note(`that took ${seconds} s; ${count.skipped} skipped`);
   const document = { command: program, transport, ...count, checks: results };
-  print(json ? JSON.stringify(document, null, 2) : summary(count));
+  print(
+    json ? JSON.stringify(document, null, 2) : `${count.passed} passed, ${count.failed} failed`,
+  );
   return results.some(({ outcome, grade }) => outcome === "failed" && grade === "MUST") ? 1 : 0;
 }
 

@@ -130,7 +130,16 @@ export class Bench implements AsyncDisposable {
       patience: this.subject.patience,
     };
     if (role === this.role) this.lastStart = start;
-    return this.own(new Child(start));
+    return this.own(this.#spawn(start, role));
+  }
+
+  #spawn(start: Start, role: Role): Child {
+    try {
+      return new Child(start);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) || role === this.role) throw error;
+      throw new Skipped(`needs the ${role} half. ${error.message}`);
+    }
   }
 
   /** Starts a half and waits until its transport listens; without that the check is skipped. */

@@ -38,6 +38,25 @@ export interface Start {
   readonly patience: number;
 }
 
+function spawn({ command, environment }: Start): Deno.ChildProcess {
+  const [program = "", ...args] = command;
+  try {
+    return new Deno.Command(program, {
+      args,
+      env: { ...environment },
+      clearEnv: true,
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.NotFound)) throw cause;
+    const name = JSON.stringify(program);
+    const sentence = `There is no program ${name}: install it, or give its path`;
+    throw new Deno.errors.NotFound(sentence, { cause });
+  }
+}
+
 /** A running program. */
 export class Child implements AsyncDisposable {
   /** The lines it has said. */
@@ -58,15 +77,7 @@ export class Child implements AsyncDisposable {
 
   constructor(start: Start) {
     this.start = start;
-    const [program = "", ...args] = start.command;
-    this.#process = new Deno.Command(program, {
-      args,
-      env: { ...start.environment },
-      clearEnv: true,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-    }).spawn();
+    this.#process = spawn(start);
     this.#stdin = this.#process.stdin.getWriter();
     this.#stdin.closed.catch(() => {}); // The program may be gone before we close it.
     this.#stdout = this.#process.stdout.getReader();

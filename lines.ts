@@ -53,9 +53,14 @@ export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/gu, "?");
 }
 
+/** Whether a name is one for a transport (pt-spec section 3.1). */
+export function isTransportName(name: string): boolean {
+  return /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name);
+}
+
 /** Throws a `TypeError` for a name that would break the grammar (pt-spec section 3.1). */
 export function checkTransportName(name: string): void {
-  if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) {
+  if (!isTransportName(name)) {
     throw new TypeError(
       `${JSON.stringify(name)} is no transport name: only letters, digits and _, no digit first`,
     );

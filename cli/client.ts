@@ -5,13 +5,16 @@
  */
 
 import { formatAddress } from "../address.ts";
-import { parseSocksArgs } from "../args.ts";
+import { formatSocksArgs, parseSocksArgs } from "../args.ts";
 import { type ProxyInfo, readProxy } from "../config.ts";
 import { tunnelClient, type TunnelledConnection } from "../parent/mod.ts";
 import type { Command } from "./command.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";
 import { complain, formatBytes, note, quote } from "./terminal.ts";
 import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
+
+/** What fits into the user name and the password of SOCKS5, in bytes. */
+const MOST_ARGUMENTS = 510;
 
 const OPTIONS = {
   transport: { type: "string" },
@@ -48,6 +51,16 @@ SIGTERM (status 0) or until the program dies (status 1).
 
 Example: ptlib client --transport obfs4 --listen 127.0.0.1:1234 \\
            --bridge 192.0.2.7:5678 --args 'cert=...;iat-mode=0' -- obfs4proxy`;
+
+/** Reads `--args`, which every connection has to carry. */
+function parseArguments(text: string): URLSearchParams {
+  const args = parseSocksArgs(text);
+  const { length } = new TextEncoder().encode(formatSocksArgs(args));
+  if (length > MOST_ARGUMENTS) {
+    throw new SyntaxError(`it has ${length} bytes, and SOCKS5 carries up to ${MOST_ARGUMENTS}`);
+  }
+  return args;
+}
 
 /** Reads `--proxy` as the transport would read `TOR_PT_PROXY`. */
 function parseProxy(uri: string): ProxyInfo {
@@ -97,8 +110,8 @@ async function openTunnel(
   cleanUp: AsyncDisposableStack,
 ): Promise<OpenTunnel> {
   const [program = ""] = request.program;
-  const transport = request.required("transport");
-  const args = request.parse("args", request.optional("args") ?? "", parseSocksArgs);
+  const transport = request.transport();
+  const args = request.parse("args", request.optional("args") ?? "", parseArguments);
   const proxy = request.optional("proxy");
   const options = {
     transport,

@@ -5,6 +5,7 @@
  */
 
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { isTransportName } from "../lines.ts";
 
 /** One command of `ptlib`. */
 export interface Command {
@@ -52,6 +53,16 @@ export function splitArguments(
     return { values, program: end === -1 ? [] : args.slice(end + 1) };
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
-    throw new UsageError(cause.message, { cause });
+    // What node says of a stray word does not help, and it is nearly always this.
+    const stray = /^Unexpected argument '(.*)'\. /.exec(cause.message)?.[1];
+    const remedy =
+      `nothing is expected at ${stray}: the program goes behind --, as in -- obfs4proxy`;
+    throw new UsageError(stray === undefined ? cause.message : remedy, { cause });
   }
+}
+
+/** Reads the name of a transport. */
+export function parseTransportName(text: string): string {
+  if (isTransportName(text)) return text;
+  throw new SyntaxError("a transport's name has only letters, digits and _, and no digit first");
 }

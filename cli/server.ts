@@ -6,10 +6,11 @@
 
 import { formatAddress } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
+import { quoteForShell } from "../parent/check/environment.ts";
 import { type Tunnel, tunnelServer } from "../parent/mod.ts";
 import type { Command } from "./command.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";
-import { note, print, quote, quoteForShell } from "./terminal.ts";
+import { note, print, quote } from "./terminal.ts";
 import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
 
 const OPTIONS = {
@@ -85,7 +86,7 @@ function clientCommand(transport: string, tunnel: Tunnel, program: readonly stri
 
 async function openTunnel(request: TunnelRequest, signal: AbortSignal): Promise<OpenTunnel> {
   const [program = ""] = request.program;
-  const transport = request.required("transport");
+  const transport = request.transport();
   const forward = request.destination("forward");
   const stateDirectory = request.optional("state") ?? defaultState(request);
   const tunnel = await tunnelServer(request.program, {

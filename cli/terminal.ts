@@ -23,17 +23,12 @@ export function painter(
   return (style, text) => plain ? text : `\x1b[${CODES[style]}m${text}\x1b[0m`;
 }
 
+/** Prints a result to stdout. */
+export { printLine as print } from "../lines.ts";
+
 /** Text from elsewhere with its control characters replaced, so that it cannot steer a terminal. */
 export function harmless(text: string): string {
   return text.replace(/\p{Cc}/gu, "?");
-}
-
-const utf8 = new TextEncoder();
-
-/** Prints a line of a result to stdout. */
-export function print(line: string): void {
-  let rest = utf8.encode(`${line}\n`);
-  while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
 }
 
 const paint = painter(Deno.stderr);
@@ -60,9 +55,4 @@ export function formatBytes(count: number): string {
   let unit = 0;
   for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
   return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
-}
-
-/** A word as a POSIX shell takes it. */
-export function quoteForShell(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

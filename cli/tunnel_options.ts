@@ -6,7 +6,7 @@
 
 import type { ParseArgsOptionsConfig } from "node:util";
 import { type Address, parseAddress } from "../address.ts";
-import { type OptionValues, splitArguments, UsageError } from "./command.ts";
+import { type OptionValues, parseTransportName, splitArguments, UsageError } from "./command.ts";
 
 /** What one tunnel was asked for. */
 export class TunnelRequest {
@@ -55,13 +55,18 @@ export class TunnelRequest {
     return value;
   }
 
+  /** The name of the transport. */
+  transport(): string {
+    return this.parse("transport", this.required("transport"), parseTransportName);
+  }
+
   /** The values of an option that may come several times. */
   all(name: string): string[] {
     const value = this.#values[name];
     return Array.isArray(value) ? value.filter((item) => typeof item === "string") : [];
   }
 
-  /** Reads the value of an option that must be there. */
+  /** Reads the value of an option. */
   parse<T>(name: string, text: string, parse: (text: string) => T): T {
     try {
       return parse(text);
@@ -122,7 +127,10 @@ async function readConfig(
   try {
     config = JSON.parse(await Deno.readTextFile(path));
   } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
+    if (!(cause instanceof Error)) throw cause;
+    if (!(cause instanceof SyntaxError)) {
+      throw new UsageError(`--config cannot be read: ${cause.message}`, { cause });
+    }
     throw new UsageError(`${path} is no JSON: ${cause.message}`, { cause });
   }
   const tunnels = isRecord(config) ? config["tunnels"] : undefined;

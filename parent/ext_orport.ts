@@ -6,6 +6,7 @@
  */
 
 import { type Address, parseAddress } from "../address.ts";
+import { isTransportName } from "../lines.ts";
 import { acceptHandshakes } from "../net/accept.ts";
 import { closeQuietly, handshake, readFull, type StreamConn, writeAll } from "../net/conn.ts";
 
@@ -131,7 +132,7 @@ async function authenticate(conn: StreamConn, key: CryptoKey): Promise<void> {
 
 function decodeName(body: Uint8Array): string {
   const name = new TextDecoder().decode(body);
-  if (!/^[a-zA-Z_][a-zA-Z0-9_]*$/.test(name)) throw new Violation("TRANSPORT holds no name");
+  if (!isTransportName(name)) throw new Violation("TRANSPORT holds no name");
   return name;
 }
 

@@ -10,6 +10,7 @@
 
 import { type Address, parseAddress } from "../address.ts";
 import { parseSmethodArgs } from "../args.ts";
+import { isTransportName } from "../lines.ts";
 import { type Severity, unquoteCString } from "../messages.ts";
 
 /**
@@ -213,7 +214,7 @@ function words(text: string): string[] {
 }
 
 function transportName(word: string | undefined): string {
-  if (word !== undefined && /^[a-zA-Z_][a-zA-Z0-9_]*$/.test(word)) return word;
+  if (word !== undefined && isTransportName(word)) return word;
   throw new SyntaxError("there is no valid transport name");
 }
 

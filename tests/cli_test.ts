@@ -146,6 +146,7 @@ command(
   "ptlib names what is wrong with its command line, and ends with status 2",
   async (directory) => {
     const good = ["--transport", "a", "--listen", "127.0.0.1:0"];
+    const long = `cert=${"a".repeat(510)}`;
     const config = `${directory}/config.json`;
     await Deno.writeTextFile(
       config,
@@ -172,7 +173,10 @@ command(
         "--proxy is malformed: the scheme",
       ],
       [["client", "--forward", "x"], "--forward"],
-      [["client", "word"], "word"],
+      [["client", "word"], "nothing is expected at word: the program goes behind --"],
+      [["client", ...good, "--transport", "a-b", "--", "x"], "--transport is malformed"],
+      [["client", ...good, "--bridge", "127.0.0.1:1", "--args", long, "--", "x"], "up to 510"],
+      [["client", "--config", `${directory}/none`], "--config cannot be read: No such file"],
       [["client", "--config", config, "--listen", "127.0.0.1:1"], "--config stands alone"],
       [["client", "--config", config], "Tunnel 1 of " + config + ": bridge is no string"],
       [["server", "--config", config], "Tunnel 1 of " + config + ": bridge is no option"],

@@ -35,7 +35,8 @@ export function environment(
   );
 }
 
-function quote(word: string): string {
+/** A word as a POSIX shell takes it. */
+export function quoteForShell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
@@ -47,7 +48,7 @@ export function commandLine(
   const inherited = passedThrough();
   const settings = Object.entries(variables)
     .filter(([name, value]) => inherited[name] !== value)
-    .map(([name, value]) => `${name}=${quote(value)}`);
-  const words = command.map(quote);
+    .map(([name, value]) => `${name}=${quoteForShell(value)}`);
+  const words = command.map(quoteForShell);
   return ["env", "-i", 'PATH="$PATH"', 'HOME="$HOME"', ...settings, ...words].join(" ");
 }

@@ -2,7 +2,7 @@
  * Every fault against every check: each broken transport has to be reported by the check of its
  * name alone. It takes half an hour on two cores:
  *
- *     deno run --allow-all tests/parent/check_matrix.ts [PATTERN]
+ *     deno task check:matrix [PATTERN]
  *
  * The last line is `N faults, N reported by another check too`; the status is 0 when none is.
  */

@@ -233,4 +233,3 @@ try {
   console.error(red(`Failed: ${error instanceof Error ? error.message : String(error)}`));
   Deno.exit(1);
 }
-Deno.exit(0); // The signal listeners would keep it alive.

@@ -195,7 +195,8 @@ export async function* acceptHandshakes<T>(
  * import { acceptAll, handleEach, relay } from "@ptlib/ptlib/net";
  *
  * async function forward(listener: Deno.TcpListener, port: number): Promise<void> {
- *   await handleEach(acceptAll(listener), async (conn) => {
+ *   await handleEach(acceptAll(listener), async (accepted) => {
+ *     using conn = accepted; // Closed also when there is nobody to connect to.
  *     await relay(conn, await Deno.connect({ hostname: "127.0.0.1", port }));
  *   });
  * }

@@ -28,7 +28,7 @@ function checkConn(conn: StreamConn): StreamConn {
   throw new TypeError("The transport did not return a connection with read, write and close");
 }
 
-/** One for all: to take down where it arose costs more than anything else in a life. */
+/** One for all lives: the stack that each would take down costs more than all else in a life. */
 let ended: DOMException | undefined;
 
 /** The connections and the signal of one carried connection; disposing of it ends them all. */

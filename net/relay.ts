@@ -63,12 +63,12 @@ async function pump(from: StreamConn, to: StreamConn, count: (bytes: number) => 
  *
  * @example
  * ```ts
- * import { acceptAll, relay } from "@ptlib/ptlib/net";
+ * import { relay } from "@ptlib/ptlib/net";
  *
- * async function forward(listener: Deno.TcpListener, port: number): Promise<void> {
- *   for await (const conn of acceptAll(listener)) {
- *     relay(conn, await Deno.connect({ hostname: "127.0.0.1", port }));
- *   }
+ * async function forward(accepted: Deno.TcpConn, port: number): Promise<void> {
+ *   using conn = accepted; // Closed also when there is nobody to connect to.
+ *   const { sent, error } = await relay(conn, await Deno.connect({ hostname: "127.0.0.1", port }));
+ *   if (error !== null) console.error(`It broke after ${sent} bytes`);
  * }
  * ```
  */

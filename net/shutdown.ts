@@ -40,7 +40,8 @@ async function whenStdinCloses(callback: () => void): Promise<void> {
 
 /** Calls back when the parent process is gone: another one has adopted us. */
 function whenParentDies(parent: number, callback: () => void): void {
-  // A timer of this kind does not keep the process alive, and costs no start-up time.
+  // This timer, unlike setTimeout, costs no start-up time. It keeps the process alive, so that a
+  // program ends with Deno.exit().
   AbortSignal.timeout(PARENT_CHECK).onabort = () => {
     if (Deno.ppid === parent) whenParentDies(parent, callback);
     else callback();
@@ -98,8 +99,8 @@ export function shutdownSignal(): ShutdownSignal {
 }
 
 /**
- * Waits for a signal, and keeps the process alive meanwhile: tor starts a transport again that
- * ends on its own, so one that has nothing to do stays.
+ * Waits for a signal, and keeps the process alive meanwhile, whatever the signal is: tor starts a
+ * transport again that ends on its own, so one that has nothing to do stays.
  *
  * @param signal What to wait for.
  * @returns A promise that resolves when the signal aborts.

@@ -51,7 +51,7 @@ export class Tap implements Disposable {
 
   /** Forwards one connection to the server until it has ended. */
   async forward(server: Address, signal: AbortSignal): Promise<void> {
-    const client = await this.#listener.accept();
+    using client = await this.#listener.accept();
     client.setNoDelay();
     const seen = mapBytes(client, {
       read: (bytes) => this.toServer.see(bytes),

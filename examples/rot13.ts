@@ -15,7 +15,7 @@ import { run } from "@ptlib/ptlib/run";
 
 function rotate(bytes: Uint8Array): void {
   for (const [index, byte] of bytes.entries()) {
-    const letter = byte & 0x5f; // The upper case of a letter.
+    const letter = byte & 0xdf; // The upper case of a letter.
     if (letter >= 0x41 && letter <= 0x5a) bytes[index] = byte + (letter < 0x4e ? 13 : -13);
   }
 }

@@ -42,6 +42,9 @@ const PAIRS = [
   ["dummy", "dummy_client.ts", "dummy_server.ts"],
   ["rot13", "rot13.ts", "rot13.ts"],
   ["rot13", "rot0r.ts", "rot0r.ts"],
+  // Both rotate the same bytes.
+  ["rot13", "rot13.ts", "rot0r.ts"],
+  ["rot13", "rot0r.ts", "rot13.ts"],
   ["rot26", "rot0r.ts", "rot0r.ts"],
   ["secret", "secret.ts", "secret.ts"],
 ] as const;

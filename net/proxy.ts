@@ -224,7 +224,7 @@ export async function connectSocks4(
   if (code !== GRANTED[4]) throw new SocksReplyError(code);
 }
 
-/** A proxy's whole reply head, which a page of cookies may precede, is no longer than this. */
+/** A proxy's whole reply head, cookies and all, is no longer than this. */
 const LONGEST_HEAD = 16 * 1024;
 
 const LF = 10;
@@ -358,35 +358,6 @@ export async function connectHttp(
   }
 }
 
-function socks5Through(
-  conn: StreamConn,
-  { user, password }: Readonly<ProxyInfo>,
-  target: Readonly<Address>,
-): Promise<void> {
-  if (user === undefined) return connectSocks5(conn, target);
-  return connectSocks5(conn, target, {
-    user: utf8.encode(user),
-    password: utf8.encode(password ?? ""),
-  });
-}
-
-function socks4Through(
-  conn: StreamConn,
-  { user = "", password }: Readonly<ProxyInfo>,
-  target: Readonly<Address>,
-): Promise<void> {
-  if (password !== undefined) throw new TypeError("socks4a knows no password");
-  return connectSocks4(conn, target, utf8.encode(user));
-}
-
-function httpThrough(
-  conn: StreamConn,
-  { user, password = "" }: Readonly<ProxyInfo>,
-  target: Readonly<Address>,
-): Promise<void> {
-  return connectHttp(conn, target, user === undefined ? undefined : { user, password });
-}
-
 /**
  * Asks an upstream proxy to connect to the target (pt-spec section 3.2.2), in the protocol of its
  * scheme. The target's name is sent as it is: nothing is resolved here.
@@ -409,13 +380,20 @@ export async function connectThrough(
   proxy: Readonly<ProxyInfo>,
   target: Readonly<Address>,
 ): Promise<void> {
-  switch (proxy.scheme) {
+  const { scheme, user, password } = proxy;
+  switch (scheme) {
     case "socks5":
-      return await socks5Through(conn, proxy, target);
+      if (user === undefined) return await connectSocks5(conn, target);
+      return await connectSocks5(conn, target, {
+        user: utf8.encode(user),
+        password: utf8.encode(password),
+      });
     case "socks4a":
-      return await socks4Through(conn, proxy, target);
+      if (password !== undefined) throw new TypeError("socks4a knows no password");
+      return await connectSocks4(conn, target, utf8.encode(user));
     case "http":
-      return await httpThrough(conn, proxy, target);
+      if (user === undefined) return await connectHttp(conn, target);
+      return await connectHttp(conn, target, { user, password: password ?? "" });
     default:
       throw new TypeError("The scheme of an upstream proxy is http, socks4a or socks5");
   }

@@ -7,6 +7,7 @@
 import { formatAddress } from "../address.ts";
 import { formatSocksArgs, parseSocksArgs } from "../args.ts";
 import { type ProxyInfo, readProxy } from "../config.ts";
+import { DialError } from "../net/dial.ts";
 import { tunnelClient, type TunnelledConnection } from "../parent/mod.ts";
 import type { Command } from "./command.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";
@@ -100,7 +101,9 @@ class Statistics {
 }
 
 function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error ? error.message : String(error);
+  const hint = "is the server's end running at --bridge, and are these its --args?";
+  return error instanceof DialError ? `${message}; ${hint}` : message;
 }
 
 async function openTunnel(

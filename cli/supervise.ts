@@ -71,7 +71,7 @@ export interface OpenTunnel {
 }
 
 function obituary(program: string, { code, signal, fault }: TransportExit): string {
-  if (fault !== null) return `${program} broke the protocol: ${fault.message}`;
+  if (fault !== null) return `a program broke the protocol: ${fault.message}`;
   return `${program} ended by itself, with ${signal ?? `status ${code}`}`;
 }
 

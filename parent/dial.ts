@@ -6,7 +6,7 @@
 
 import type { Address } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
-import { Deadline, handshake } from "../net/conn.ts";
+import { connectTcp, Deadline, handshake } from "../net/conn.ts";
 import { DialError } from "../net/dial.ts";
 import { connectSocks4, connectSocks5, type SocksCredentials } from "../net/proxy.ts";
 import type { ClientMethod } from "./line.ts";
@@ -72,10 +72,8 @@ export async function dial(
   const bytes = new TextEncoder().encode(formatSocksArgs(args));
   const fields = method.socksVersion === 5 ? credentials(bytes) : undefined;
   using deadline = new Deadline(TIMEOUT, "The connection through the transport", options.signal);
-  const [hostname, port] = method.address;
   try {
-    const conn = await Deno.connect({ hostname, port, signal: deadline.signal });
-    conn.setNoDelay();
+    const conn = await connectTcp(method.address, deadline.signal);
     await handshake(
       conn,
       deadline.signal,

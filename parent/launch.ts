@@ -59,10 +59,10 @@ export interface LaunchOptions {
   timeout?: number | undefined;
   /**
    * Is called with each line of its stdout, as it came and before it means anything. It may hold
-   * control characters.
+   * control characters. What it throws is reported as uncaught, and ends nothing here.
    */
   onStdout?: ((line: string) => void) | undefined;
-  /** Is called with each line of its stderr, as it came. It may hold control characters. */
+  /** The same for its stderr. */
   onStderr?: ((line: string) => void) | undefined;
   /** Ends the launch, and later the program, as {@linkcode TransportProcess.close} does. */
   signal?: AbortSignal | undefined;
@@ -188,6 +188,15 @@ class LastLines {
   }
 }
 
+/** Calls a listener. What it throws must not stop the reading of a pipe that fills up. */
+function tell(listener: ((line: string) => void) | undefined, line: string): void {
+  try {
+    listener?.(line);
+  } catch (error) {
+    reportError(error);
+  }
+}
+
 class Process<M extends ClientMethod | ServerMethod> implements TransportProcess<M> {
   readonly messages: ReadableStream<Announcement>;
   readonly exited: Promise<TransportExit>;
@@ -197,6 +206,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   readonly #started = Promise.withResolvers<void>();
   readonly #onStdout: ((line: string) => void) | undefined;
   readonly #onStderr: ((line: string) => void) | undefined;
+  readonly #program: string;
   #messages: ReadableStreamDefaultController<Announcement> | undefined;
   #fault: LaunchError | null = null;
 
@@ -206,6 +216,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
     negotiation: Negotiation<M>,
     options: LaunchOptions,
   ) {
+    this.#program = command[0] ?? "";
     this.#negotiation = negotiation;
     this.#onStdout = options.onStdout;
     this.#onStderr = options.onStderr;
@@ -234,7 +245,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   }
 
   #receive(line: string | null): void {
-    this.#onStdout?.(line ?? TOO_LONG);
+    tell(this.#onStdout, line ?? TOO_LONG);
     if (this.#fault !== null) return;
     try {
       const message = this.#negotiation.receive(line);
@@ -257,7 +268,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   #hear(line: string | null): void {
     const text = line ?? TOO_LONG;
     this.#lastLines.push(text);
-    this.#onStderr?.(text);
+    tell(this.#onStderr, text);
   }
 
   async #exit(signal: AbortSignal | undefined): Promise<TransportExit> {
@@ -267,7 +278,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
     signal?.removeEventListener("abort", stop);
     this.#closeMessages();
     const lastLines = this.#lastLines.lines;
-    const fault = this.#fault && withLastLines(this.#fault, lastLines);
+    const fault = this.#fault && this.#named(this.#fault, lastLines);
     return { code, signal: killedBy, fault, lastLines };
   }
 
@@ -290,10 +301,15 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
       await this.#started.promise;
     } catch (error) {
       const { lastLines } = await this.close();
-      throw error instanceof LaunchError ? withLastLines(error, lastLines) : error;
+      throw error instanceof LaunchError ? this.#named(error, lastLines) : error;
     } finally {
       deadline.removeEventListener("abort", late);
     }
+  }
+
+  /** An error that says which program it is about, and what that said last. */
+  #named({ reason, message, cause }: LaunchError, lastLines: readonly string[]): LaunchError {
+    return new LaunchError(reason, `${this.#program}: ${message}`, lastLines, { cause });
   }
 
   async #endBeforeStart(): Promise<void> {
@@ -301,8 +317,8 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
     const ended = await this.#child.endsWithin(LAST_BREATH);
     // Whoever is started does not care for this any more.
     const sentence = ended
-      ? await this.exited.then(({ code, signal }) => `It ended with ${signal ?? `status ${code}`}`)
-      : "It closed its stdout";
+      ? await this.exited.then(({ code, signal }) => `it ended with ${signal ?? `status ${code}`}`)
+      : "it closed its stdout";
     this.#started.reject(
       new LaunchError("exited", `${sentence} before it had reported its methods`),
     );
@@ -316,10 +332,6 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function withLastLines(error: LaunchError, lastLines: readonly string[]): LaunchError {
-  return new LaunchError(error.reason, error.message, lastLines, { cause: error.cause });
 }
 
 /** Creates the state directory; the path it returns is absolute, as pt-spec wants it. */
@@ -370,7 +382,9 @@ async function launch<M extends ClientMethod | ServerMethod>(
   } catch (error) {
     if (error !== deadline.signal.reason || options.signal?.aborted) throw error;
     const { lastLines } = await process.exited;
-    const sentence = `It had not reported its methods after ${milliseconds / 1000} s`;
+    const sentence = `${command[0]}: it had not reported its methods after ${
+      milliseconds / 1000
+    } s`;
     throw new LaunchError("timeout", sentence, lastLines, { cause: error });
   }
 }
@@ -391,7 +405,8 @@ function checkTransports(transports: readonly string[]): void {
  * `failures`.
  * @throws {LaunchError} When the program cannot be started, ends, fails or breaks the protocol.
  * It has been ended.
- * @throws {TypeError} When there is no transport, or one's name is none.
+ * @throws {TypeError} When there is no transport, or one's name is none, or the proxy's host is not
+ * numeric.
  * @throws {unknown} The signal's reason when it aborts.
  *
  * @example

@@ -111,7 +111,7 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
    */
   receive(line: string | null): Announcement | null {
     if (line === null) {
-      return this.#done ? null : fail("line", "It said a line without an end");
+      return this.#done ? null : fail("line", "it said a line without an end");
     }
     const message = parse(line);
     if (message === null) return null;
@@ -125,12 +125,12 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
       case "version":
       case "version-error":
       case "env-error":
-        if (this.#versionAccepted) fail("order", `It said ${keyword(message)} behind VERSION`);
+        if (this.#versionAccepted) fail("order", `it said ${keyword(message)} behind VERSION`);
         this.#beforeVersion(message);
         return null;
       default:
-        if (!this.#versionAccepted) fail("order", `It said ${keyword(message)} before VERSION`);
-        if (this.#done) fail("order", `It said ${keyword(message)} behind the DONE line`);
+        if (!this.#versionAccepted) fail("order", `it said ${keyword(message)} before VERSION`);
+        if (this.#done) fail("order", `it said ${keyword(message)} behind the DONE line`);
         this.#beforeDone(message);
         return null;
     }
@@ -139,11 +139,11 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
   #beforeVersion(message: Message) {
     switch (message.kind) {
       case "version-error":
-        return fail("version", `It does not speak version 1${said(message.message)}`);
+        return fail("version", `it does not speak version 1${said(message.message)}`);
       case "env-error":
-        return fail("environment", `It cannot use its environment${said(message.message)}`);
+        return fail("environment", `it cannot use its environment${said(message.message)}`);
       case "version":
-        if (message.version !== "1") fail("version", "It chose a version that was not offered");
+        if (message.version !== "1") fail("version", "it chose a version that was not offered");
         this.#versionAccepted = true;
     }
   }
@@ -157,9 +157,9 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
     }
     switch (message.kind) {
       case "proxy-error":
-        return fail("proxy", `It cannot use the upstream proxy${said(message.message)}`);
+        return fail("proxy", `it cannot use the upstream proxy${said(message.message)}`);
       case "proxy-done":
-        if (!this.#proxyAnswerDue) fail("order", "It said PROXY DONE without being asked");
+        if (!this.#proxyAnswerDue) fail("order", "it said PROXY DONE without being asked");
         this.#proxyAnswerDue = false;
         return;
       case this.#half.failure:
@@ -169,23 +169,23 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
       case this.#half.done:
         return this.#finish();
       default:
-        fail("order", `It said ${keyword(message)}, which belongs to the other half`);
+        fail("order", `it said ${keyword(message)}, which belongs to the other half`);
     }
   }
 
   /** Checks that an answer about this transport is due. */
   #answer(transport: string): void {
     if (!this.#transports.includes(transport)) {
-      fail("transport", `It reported ${transport}, which was not asked for`);
+      fail("transport", `it reported ${transport}, which was not asked for`);
     }
     if (transport in this.methods || transport in this.failures) {
-      fail("transport", `It reported ${transport} twice`);
+      fail("transport", `it reported ${transport} twice`);
     }
   }
 
   #finish(): void {
     if (this.#proxyAnswerDue) {
-      fail("proxy", "It never said PROXY DONE, so it would connect around the upstream proxy");
+      fail("proxy", "it never said PROXY DONE, so it would connect around the upstream proxy");
     }
     for (const transport of this.#transports) {
       if (transport in this.methods || transport in this.failures) continue;
@@ -193,7 +193,7 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
     }
     if (Object.keys(this.methods).length === 0) {
       const reasons = Object.entries(this.failures).map((failure) => failure.join(": "));
-      fail("no-method", `It started no transport: ${reasons.join("; ")}`);
+      fail("no-method", `it started no transport: ${reasons.join("; ")}`);
     }
     this.#done = true;
   }

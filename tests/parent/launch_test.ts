@@ -172,8 +172,8 @@ launching(
 
 const GOOD = `"CMETHOD a socks5 127.0.0.1:1"`;
 const failing: [string, string, LaunchFailure, string][] = [
-  ["dies without a word", `Deno.exit(3)`, "exited", "It ended with status 3 before"],
-  ["dies after a method", `say("VERSION 1", ${GOOD})`, "exited", "It ended with status 0 before"],
+  ["dies without a word", `Deno.exit(3)`, "exited", "it ended with status 3 before"],
+  ["dies after a method", `say("VERSION 1", ${GOOD})`, "exited", "it ended with status 0 before"],
   ["dies by a signal", `Deno.kill(Deno.pid, "SIGKILL"); await stay()`, "exited", "with SIGKILL"],
   [
     "refuses the version",
@@ -344,6 +344,29 @@ launching(
   },
 );
 
+launching("launchClient() reports what a callback throws, and reads on", async (stateDirectory) => {
+  const reported: unknown[] = [];
+  const report = (event: ErrorEvent) => {
+    event.preventDefault();
+    reported.push(event.error);
+  };
+  addEventListener("error", report);
+  try {
+    const error = new Error("mine");
+    await using client = await launchClient(program(READY), {
+      transports: ["a"],
+      stateDirectory,
+      onStdout: () => {
+        throw error;
+      },
+    });
+    assertEquals(client.methods["a"]?.address, ["127.0.0.1", 1]);
+    assertEquals(reported, [error, error, error]);
+  } finally {
+    removeEventListener("error", report);
+  }
+});
+
 launching("launchClient() drains what nobody reads", async (stateDirectory) => {
   const flood = `
     say("VERSION 1", ${GOOD}, "CMETHODS DONE");
@@ -430,7 +453,7 @@ permitted(
       if (Deno.build.os === "windows") return;
       const command = ["sh", "-c", "printf 'no line end' >&2; exec >&-; read -r line; exit 0"];
       const launch = () => launchClient(command, { transports: ["a"], stateDirectory });
-      const error = await assertRejects(launch, LaunchError, "It closed its stdout before");
+      const error = await assertRejects(launch, LaunchError, "sh: it closed its stdout before");
       assertEquals(error.reason, "exited");
       assertEquals(error.lastLines, ["no line end"]);
     }),

@@ -74,6 +74,17 @@ export async function readFull<T extends Uint8Array>(
   return into;
 }
 
+/** Joins bytes. */
+export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
+
 /**
  * Writes all of `bytes`.
  *

@@ -7,26 +7,30 @@
 
 import { type Address, formatAddress, unmappedIp } from "../address.ts";
 import type { BindAddresses, OrPorts } from "../config.ts";
-import { Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
+import { concat, Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
 import { dial } from "./dial.ts";
 
-const SAFE_COOKIE = 1;
+/** The one type of authentication. */
+export const SAFE_COOKIE = 1;
 const MOST_AUTH_TYPES = 256;
-const COOKIE_HEADER = "! Extended ORPort Auth Cookie !\n";
 const NONCE_LENGTH = 32;
 const HASH_LENGTH = 32;
-const SERVER_TO_CLIENT = "ExtORPort authentication server-to-client hash";
-const CLIENT_TO_SERVER = "ExtORPort authentication client-to-server hash";
 const AUTH_SUCCESS = 1;
-const COMMAND_DONE = 0x0000;
-const COMMAND_USERADDR = 0x0001;
-const COMMAND_TRANSPORT = 0x0002;
-const REPLY_OKAY = 0x1000;
-const REPLY_DENY = 0x1001;
+/** What the two sides say to each other behind the authentication (section 3). */
+export const CODES = {
+  DONE: 0x0000,
+  USERADDR: 0x0001,
+  TRANSPORT: 0x0002,
+  OKAY: 0x1000,
+  DENY: 0x1001,
+} as const;
 
 const TIMEOUT = 10_000;
 
 const utf8 = new TextEncoder();
+
+/** The first half of a cookie file. */
+export const COOKIE_HEADER: Uint8Array = utf8.encode("! Extended ORPort Auth Cookie !\n");
 
 /**
  * tor's Extended ORPort did not take a connection: the cookie, the authentication or tor's word
@@ -83,22 +87,44 @@ async function readCookie(path: string, signal: AbortSignal): Promise<Uint8Array
     const remedy = cause instanceof Deno.errors.NotCapable ? ": grant --allow-read for it" : "";
     throw new ExtOrPortError(`TOR_PT_AUTH_COOKIE_FILE cannot be read${remedy}`, { cause });
   }
-  const header = utf8.encode(COOKIE_HEADER);
-  const headed = header.every((byte, index) => file[index] === byte);
-  if (!headed || file.length !== header.length + 32) {
+  const headed = COOKIE_HEADER.every((byte, index) => file[index] === byte);
+  if (!headed || file.length !== COOKIE_HEADER.length + 32) {
     throw new ExtOrPortError("TOR_PT_AUTH_COOKIE_FILE does not hold an Extended ORPort cookie");
   }
-  return file.slice(header.length);
+  return file.slice(COOKIE_HEADER.length);
 }
 
-function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
-  let offset = 0;
-  for (const part of parts) {
-    whole.set(part, offset);
-    offset += part.length;
-  }
-  return whole;
+const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
+
+/** Makes the key of the two hashes from the secret half of a cookie file (section 2.1.3). */
+export async function cookieKey(cookie: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  return await crypto.subtle.importKey("raw", cookie, HMAC, false, ["sign", "verify"]);
+}
+
+/** Who proves that it knows the cookie, and to whom; tor is the server. */
+type Direction = "server-to-client" | "client-to-server";
+
+function proofText(direction: Direction, nonces: Uint8Array): Uint8Array<ArrayBuffer> {
+  return concat(utf8.encode(`ExtORPort authentication ${direction} hash`), nonces);
+}
+
+/** The hash that proves to know the cookie; `nonces` are the client's and then the server's. */
+export async function prove(
+  key: CryptoKey,
+  direction: Direction,
+  nonces: Uint8Array,
+): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.sign(HMAC, key, proofText(direction, nonces)));
+}
+
+/** Whether a hash proves that. It takes the same time for every wrong one. */
+export async function isProof(
+  key: CryptoKey,
+  direction: Direction,
+  nonces: Uint8Array,
+  hash: Uint8Array<ArrayBuffer>,
+): Promise<boolean> {
+  return await crypto.subtle.verify(HMAC, key, hash, proofText(direction, nonces));
 }
 
 /** Agrees on SAFE_COOKIE (ext-orport-spec section 2). */
@@ -117,28 +143,29 @@ async function negotiateAuthentication(conn: StreamConn): Promise<void> {
 
 /** Proves to each other that both know the cookie (ext-orport-spec section 2.1). */
 async function authenticate(conn: StreamConn, cookie: Uint8Array<ArrayBuffer>): Promise<void> {
-  const hmac = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", cookie, hmac, false, ["sign", "verify"]);
+  const key = await cookieKey(cookie);
   const clientNonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
   await writeAll(conn, clientNonce);
 
   const serverHash = await readFull(conn, new Uint8Array(HASH_LENGTH));
   const serverNonce = await readFull(conn, new Uint8Array(NONCE_LENGTH));
-  const said = concat(utf8.encode(SERVER_TO_CLIENT), clientNonce, serverNonce);
-  // `verify` compares in constant time.
-  if (!await crypto.subtle.verify(hmac, key, serverHash, said)) {
+  const nonces = concat(clientNonce, serverNonce);
+  if (!await isProof(key, "server-to-client", nonces, serverHash)) {
     throw new ExtOrPortError("The Extended ORPort does not know the cookie: it may not be tor");
   }
 
-  const answer = concat(utf8.encode(CLIENT_TO_SERVER), clientNonce, serverNonce);
-  await writeAll(conn, new Uint8Array(await crypto.subtle.sign(hmac, key, answer)));
+  await writeAll(conn, await prove(key, "client-to-server", nonces));
   const [status] = await readFull(conn, new Uint8Array(1));
   if (status !== AUTH_SUCCESS) {
     throw new ExtOrPortError("The Extended ORPort does not accept our knowledge of the cookie");
   }
 }
 
-function command(code: number, body = new Uint8Array()): Uint8Array<ArrayBuffer> {
+/** A command or a reply (section 3). */
+export function formatMessage(
+  code: number,
+  body: Uint8Array = new Uint8Array(),
+): Uint8Array<ArrayBuffer> {
   const header = new DataView(new ArrayBuffer(4));
   header.setUint16(0, code);
   header.setUint16(2, body.length);
@@ -152,14 +179,21 @@ function userAddress([host, port]: Readonly<Address>): Uint8Array<ArrayBuffer> {
   return utf8.encode(formatAddress([ip, port]));
 }
 
+/** Reads a command or a reply, whatever it is. */
+export async function readMessage(
+  conn: StreamConn,
+): Promise<[code: number, body: Uint8Array<ArrayBuffer>]> {
+  const header = new DataView((await readFull(conn, new Uint8Array(4))).buffer);
+  const body = await readFull(conn, new Uint8Array(header.getUint16(2)));
+  return [header.getUint16(0), body];
+}
+
 /** Reads replies until tor says OKAY or DENY; others are skipped (ext-orport-spec section 3). */
 async function readDecision(conn: StreamConn): Promise<void> {
   for (;;) {
-    const header = new DataView((await readFull(conn, new Uint8Array(4))).buffer);
-    await readFull(conn, new Uint8Array(header.getUint16(2)));
-    const code = header.getUint16(0);
-    if (code === REPLY_OKAY) return;
-    if (code === REPLY_DENY) throw new ExtOrPortError("The Extended ORPort denied the connection");
+    const [code] = await readMessage(conn);
+    if (code === CODES.OKAY) return;
+    if (code === CODES.DENY) throw new ExtOrPortError("The Extended ORPort denied the connection");
   }
 }
 
@@ -224,9 +258,9 @@ export async function dialOr(
   const commands = concat(
     clientAddress === undefined
       ? new Uint8Array()
-      : command(COMMAND_USERADDR, userAddress(clientAddress)),
-    command(COMMAND_TRANSPORT, utf8.encode(transport)),
-    command(COMMAND_DONE),
+      : formatMessage(CODES.USERADDR, userAddress(clientAddress)),
+    formatMessage(CODES.TRANSPORT, utf8.encode(transport)),
+    formatMessage(CODES.DONE),
   );
   const cookie = await readCookie(info.auth_cookie_file, signal);
   const conn = await dial(info.ext_orport, { bindAddress, signal });

@@ -8,24 +8,28 @@
 import { type Address, parseAddress } from "../address.ts";
 import { isTransportName } from "../lines.ts";
 import { acceptHandshakes } from "../net/accept.ts";
-import { closeQuietly, handshake, readFull, type StreamConn, writeAll } from "../net/conn.ts";
+import {
+  closeQuietly,
+  concat,
+  handshake,
+  readFull,
+  type StreamConn,
+  writeAll,
+} from "../net/conn.ts";
+import {
+  CODES,
+  COOKIE_HEADER,
+  cookieKey,
+  formatMessage,
+  isProof,
+  prove,
+  readMessage,
+  SAFE_COOKIE,
+} from "../net/ext_orport.ts";
 
-const SAFE_COOKIE = 1;
-const COOKIE_HEADER = "! Extended ORPort Auth Cookie !\n";
 const COOKIE_LENGTH = 32;
 const NONCE_LENGTH = 32;
 const HASH_LENGTH = 32;
-const SERVER_TO_CLIENT = "ExtORPort authentication server-to-client hash";
-const CLIENT_TO_SERVER = "ExtORPort authentication client-to-server hash";
-const COMMAND_DONE = 0x0000;
-const COMMAND_USERADDR = 0x0001;
-const COMMAND_TRANSPORT = 0x0002;
-const REPLY_OKAY = [0x10, 0x00, 0, 0];
-const REPLY_DENY = [0x10, 0x01, 0, 0];
-
-const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
-
-const utf8 = new TextEncoder();
 
 /**
  * What a transport's server says about one of its clients.
@@ -101,10 +105,6 @@ export interface ExtOrPortListener extends AsyncIterable<TransportConnection>, A
   close(): Promise<void>;
 }
 
-function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
-}
-
 /** The peer does not do what the spec says; the connection ends without a word about it. */
 class Violation extends Error {
   override readonly name = "Violation";
@@ -118,14 +118,11 @@ async function authenticate(conn: StreamConn, key: CryptoKey): Promise<void> {
 
   const clientNonce = await readFull(conn, new Uint8Array(NONCE_LENGTH));
   const serverNonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
-  const said = concat(utf8.encode(SERVER_TO_CLIENT), clientNonce, serverNonce);
-  const serverHash = new Uint8Array(await crypto.subtle.sign(HMAC, key, said));
-  await writeAll(conn, concat(serverHash, serverNonce));
+  const nonces = concat(clientNonce, serverNonce);
+  await writeAll(conn, concat(await prove(key, "server-to-client", nonces), serverNonce));
 
   const clientHash = await readFull(conn, new Uint8Array(HASH_LENGTH));
-  const expected = concat(utf8.encode(CLIENT_TO_SERVER), clientNonce, serverNonce);
-  // `verify` compares in constant time.
-  const known = await crypto.subtle.verify(HMAC, key, clientHash, expected);
+  const known = await isProof(key, "client-to-server", nonces, clientHash);
   await writeAll(conn, Uint8Array.of(known ? 1 : 0));
   if (!known) throw new Violation("The peer does not know the cookie");
 }
@@ -140,15 +137,14 @@ function decodeName(body: Uint8Array): string {
 async function readCommands(conn: StreamConn): Promise<TransportClient> {
   const client: TransportClient = { clientAddress: null, transport: null };
   for (;;) {
-    const header = new DataView((await readFull(conn, new Uint8Array(4))).buffer);
-    const body = await readFull(conn, new Uint8Array(header.getUint16(2)));
-    switch (header.getUint16(0)) {
-      case COMMAND_DONE:
+    const [code, body] = await readMessage(conn);
+    switch (code) {
+      case CODES.DONE:
         return client;
-      case COMMAND_USERADDR:
+      case CODES.USERADDR:
         client.clientAddress = parseAddress(new TextDecoder().decode(body));
         break;
-      case COMMAND_TRANSPORT:
+      case CODES.TRANSPORT:
         client.transport = decodeName(body);
         break;
       default: // Unknown commands are skipped.
@@ -177,11 +173,11 @@ interface Cookie {
 /** Makes a cookie, in a directory that only we can enter. */
 async function createCookie(): Promise<Cookie> {
   const cookie = crypto.getRandomValues(new Uint8Array(COOKIE_LENGTH));
-  const key = await crypto.subtle.importKey("raw", cookie, HMAC, false, ["sign", "verify"]);
+  const key = await cookieKey(cookie);
   const directory = await Deno.makeTempDir({ prefix: "ptlib-" });
   try {
     const file = `${await Deno.realPath(directory)}/extended_orport_auth_cookie`;
-    const content = concat(utf8.encode(COOKIE_HEADER), cookie);
+    const content = concat(COOKIE_HEADER, cookie);
     await Deno.writeFile(file, content, { createNew: true, mode: 0o600 });
     return { key, directory, file };
   } catch (error) {
@@ -220,7 +216,7 @@ class Listener implements ExtOrPortListener {
     await authenticate(conn, this.#key);
     const client = await readCommands(conn);
     const welcome = await decide(client, this.#options.authorize);
-    await writeAll(conn, Uint8Array.from(welcome ? REPLY_OKAY : REPLY_DENY));
+    await writeAll(conn, formatMessage(welcome ? CODES.OKAY : CODES.DENY));
     if (!welcome) throw new Violation("The client was denied");
     return { conn, ...client };
   }
@@ -245,7 +241,12 @@ class Listener implements ExtOrPortListener {
     this.#options.signal?.removeEventListener("abort", this.#close);
     this.#end.abort();
     closeQuietly(this.#listener);
-    await Deno.remove(this.#directory, { recursive: true });
+    try {
+      await Deno.remove(this.#directory, { recursive: true });
+    } catch (error) {
+      // Somebody who clears away temporary files was here before.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

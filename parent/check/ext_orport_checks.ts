@@ -5,28 +5,22 @@
  */
 
 import { formatAddress } from "../../address.ts";
+import { concat } from "../../net/conn.ts";
+import { CODES, COOKIE_HEADER, formatMessage } from "../../net/ext_orport.ts";
 import { type Bench, endWords } from "./bench.ts";
 import type { Check } from "./check.ts";
 import {
   authenticate,
   clientHash,
-  CONTROL,
-  COOKIE_HEADER,
-  DENY,
   exchangeNonces,
   type Extended,
   extended,
   freshCookie,
   introduced,
   offer,
-  OKAY,
   readCommands,
-  reply,
   serverHash,
-  TRANSPORT,
-  USERADDR,
 } from "./ext_orport_peer.ts";
-import { join } from "./socks_message.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";
 
@@ -38,6 +32,8 @@ const BETWEEN_BYTES = 10;
 const PAYLOAD: Uint8Array<ArrayBuffer> = new TextEncoder().encode("payload of the user");
 const ANSWER: Uint8Array<ArrayBuffer> = new TextEncoder().encode("payload of the far end");
 const UNKNOWN_COMMAND = 0x2abc;
+/** A command that the spec names and does not use. */
+const CONTROL = 0x1002;
 const NOT_SAFE_COOKIE = 2;
 
 async function arrives(wire: Wire, bytes: Uint8Array, where: string): Promise<void> {
@@ -56,7 +52,7 @@ async function goesOn(bench: Bench, ...answers: readonly Uint8Array[]): Promise<
 
 /** The same, for an answer that is odd: a plain OKAY has to work first. */
 async function goesOnAlso(bench: Bench, ...answers: readonly Uint8Array[]): Promise<void> {
-  await precondition(goesOn(bench, reply(OKAY)));
+  await precondition(goesOn(bench, formatMessage(CODES.OKAY)));
   await goesOn(bench, ...answers);
 }
 
@@ -179,7 +175,7 @@ const authenticationChecks: readonly Check[] = [
       const { far, cookie } = await connected(bench);
       await agree(far);
       const nonces = await precondition(exchangeNonces(far));
-      await far.send(join(await serverHash(cookie, nonces), nonces.server));
+      await far.send(concat(await serverHash(cookie, nonces), nonces.server));
       const hash = await far.receive(32, "a hash of 32 bytes");
       const right = await clientHash(cookie, nonces);
       expect(hex(hash) === hex(right), `ClientHash ${hex(right)}`, hex(hash));
@@ -195,7 +191,7 @@ const authenticationChecks: readonly Check[] = [
       const { far } = await connected(bench);
       await agree(far);
       const nonces = await precondition(exchangeNonces(far));
-      await far.send(join(await serverHash(freshCookie(), nonces), nonces.server));
+      await far.send(concat(await serverHash(freshCookie(), nonces), nonces.server));
       const got = await far.ended("the end of the connection");
       expect(got.length === 0, "nothing more", hex(got));
     },
@@ -223,7 +219,7 @@ const authenticationChecks: readonly Check[] = [
     run: (bench) =>
       provesNothing(
         bench,
-        join(new TextEncoder().encode("! Something else entirely ! ! !\n"), freshCookie()),
+        concat(new TextEncoder().encode("! Something else entirely ! ! !\n"), freshCookie()),
       ),
   },
   {
@@ -232,7 +228,7 @@ const authenticationChecks: readonly Check[] = [
     title: "does not use a cookie file that is cut off",
     section: "ext-orport-spec 2.1.2",
     grade: "MUST",
-    run: (bench) => provesNothing(bench, join(COOKIE_HEADER, freshCookie().slice(0, 8))),
+    run: (bench) => provesNothing(bench, concat(COOKIE_HEADER, freshCookie().slice(0, 8))),
   },
   {
     id: "ext-cookie-new",
@@ -248,7 +244,7 @@ const authenticationChecks: readonly Check[] = [
         throw new Skipped("needs a server that proves that it knows the first cookie");
       }
       const cookie = freshCookie();
-      await Deno.writeFile(server.path, join(COOKIE_HEADER, cookie));
+      await Deno.writeFile(server.path, concat(COOKIE_HEADER, cookie));
       const { far } = await server.way.open();
       const { nonces, hash } = await authenticate(far, cookie);
       const right = await clientHash(cookie, nonces);
@@ -268,7 +264,7 @@ const commandChecks: readonly Check[] = [
     async run(bench) {
       const server = await extended(bench);
       const { user, commands } = await introduced(server);
-      const bodies = commands.filter(({ code }) => code === USERADDR).map(({ body }) => body);
+      const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
       const texts = bodies.map((body) => new TextDecoder().decode(body));
       if (server.way.target === null) {
         const own = (user.conn as Deno.TcpConn).localAddr;
@@ -291,7 +287,7 @@ const commandChecks: readonly Check[] = [
     grade: "MUST",
     async run(bench) {
       const { commands } = await introduced(await extended(bench));
-      const bodies = commands.filter(({ code }) => code === USERADDR).map(({ body }) => body);
+      const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
       if (bodies.length === 0) throw new Skipped("needs a USERADDR command");
       const texts = bodies.map((body) => new TextDecoder().decode(body));
       const form = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-fA-F:.]+\]):\d{1,5}$/;
@@ -315,7 +311,7 @@ const commandChecks: readonly Check[] = [
         changes: { TOR_PT_SERVER_BINDADDR: `${transport}-[::1]:0` },
       });
       const { commands } = await introduced(server);
-      const bodies = commands.filter(({ code }) => code === USERADDR).map(({ body }) => body);
+      const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
       if (bodies.length === 0) throw new Skipped("needs a USERADDR command");
       const texts = bodies.map((body) => new TextDecoder().decode(body));
       const good = texts.every((text) => /^\[::1\]:\d+/.test(text));
@@ -330,7 +326,7 @@ const commandChecks: readonly Check[] = [
     grade: "SHOULD",
     async run(bench) {
       const { commands } = await introduced(await extended(bench));
-      const names = commands.filter(({ code }) => code === TRANSPORT)
+      const names = commands.filter(({ code }) => code === CODES.TRANSPORT)
         .map(({ body }) => new TextDecoder().decode(body));
       const { transport } = bench.subject;
       const right = names.length === 1 && names[0] === transport;
@@ -368,7 +364,7 @@ const commandChecks: readonly Check[] = [
     title: "carries the payload behind OKAY",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
-    run: (bench) => goesOn(bench, reply(OKAY)),
+    run: (bench) => goesOn(bench, formatMessage(CODES.OKAY)),
   },
   {
     id: "ext-okay-body",
@@ -376,7 +372,8 @@ const commandChecks: readonly Check[] = [
     title: "ignores a body of OKAY",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
-    run: (bench) => goesOnAlso(bench, reply(OKAY, new TextEncoder().encode("welcome"))),
+    run: (bench) =>
+      goesOnAlso(bench, formatMessage(CODES.OKAY, new TextEncoder().encode("welcome"))),
   },
   {
     id: "ext-okay-joined",
@@ -385,9 +382,9 @@ const commandChecks: readonly Check[] = [
     section: "ext-orport-spec 3.1",
     grade: "MUST",
     async run(bench) {
-      await precondition(goesOn(bench, reply(OKAY)));
+      await precondition(goesOn(bench, formatMessage(CODES.OKAY)));
       const { user, far } = await introduced(await extended(bench));
-      await far.send(join(reply(OKAY), ANSWER));
+      await far.send(concat(formatMessage(CODES.OKAY), ANSWER));
       await arrives(user, ANSWER, "the user");
     },
   },
@@ -399,7 +396,7 @@ const commandChecks: readonly Check[] = [
     grade: "MUST",
     async run(bench) {
       const { user, far } = await introduced(await extended(bench));
-      await far.send(reply(DENY));
+      await far.send(formatMessage(CODES.DENY));
       await far.next(WATCH);
       await user.send(PAYLOAD);
       const arrival = await far.peek(WATCH);
@@ -414,7 +411,7 @@ const commandChecks: readonly Check[] = [
     grade: "robustness",
     async run(bench) {
       const { user, far } = await introduced(await extended(bench));
-      await far.send(reply(DENY));
+      await far.send(formatMessage(CODES.DENY));
       await precondition(far.ended("the end of the connection to the Extended ORPort"));
       await user.ended("the end of the user's connection");
     },
@@ -425,7 +422,12 @@ const commandChecks: readonly Check[] = [
     title: "ignores commands it does not know",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
-    run: (bench) => goesOnAlso(bench, reply(UNKNOWN_COMMAND, Uint8Array.of(1, 2, 3)), reply(OKAY)),
+    run: (bench) =>
+      goesOnAlso(
+        bench,
+        formatMessage(UNKNOWN_COMMAND, Uint8Array.of(1, 2, 3)),
+        formatMessage(CODES.OKAY),
+      ),
   },
   {
     id: "ext-control",
@@ -433,7 +435,7 @@ const commandChecks: readonly Check[] = [
     title: "ignores the command CONTROL, which is not used",
     section: "ext-orport-spec 3.1",
     grade: "MUST",
-    run: (bench) => goesOnAlso(bench, reply(CONTROL), reply(OKAY)),
+    run: (bench) => goesOnAlso(bench, formatMessage(CONTROL), formatMessage(CODES.OKAY)),
   },
   {
     id: "ext-chunked",
@@ -442,9 +444,9 @@ const commandChecks: readonly Check[] = [
     section: "ext-orport-spec 3.1",
     grade: "robustness",
     async run(bench) {
-      await precondition(goesOn(bench, reply(OKAY)));
+      await precondition(goesOn(bench, formatMessage(CODES.OKAY)));
       const { user, far } = await introduced(await extended(bench), PAYLOAD);
-      for (const byte of reply(OKAY)) {
+      for (const byte of formatMessage(CODES.OKAY)) {
         await far.send(Uint8Array.of(byte));
         await far.next(BETWEEN_BYTES);
       }
@@ -477,7 +479,7 @@ const commandChecks: readonly Check[] = [
     async run(bench) {
       const server = await extended(bench);
       const { far } = await introduced(server);
-      await far.send(reply(DENY));
+      await far.send(formatMessage(CODES.DENY));
       await precondition(far.ended("the end of the connection"));
       const { child } = server.way.checked;
       expect(child.status === null, "a server that goes on", endWords(child.status));

@@ -6,33 +6,16 @@
  */
 
 import { formatAddress } from "../../address.ts";
+import { concat } from "../../net/conn.ts";
+import { CODES, COOKIE_HEADER, cookieKey, prove, SAFE_COOKIE } from "../../net/ext_orport.ts";
 import { type Bench, freshPath } from "./bench.ts";
 import type { Variables } from "./environment.ts";
 import type { Far } from "./far.ts";
 import { type Route, route } from "./route.ts";
-import { join } from "./socks_message.ts";
 import { Failed, precondition } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";
 
-/** Commands and replies. */
-export const DONE = 0x0000;
-/** The client's address. */
-export const USERADDR = 0x0001;
-/** The transport's name. */
-export const TRANSPORT = 0x0002;
-/** Go on. */
-export const OKAY = 0x1000;
-/** Do not. */
-export const DENY = 0x1001;
-/** Not used. */
-export const CONTROL = 0x1002;
-
-const SAFE_COOKIE = 1;
 const MOST_COMMANDS = 100;
-const utf8 = new TextEncoder();
-
-/** The first half of a cookie file. */
-export const COOKIE_HEADER: Uint8Array = utf8.encode("! Extended ORPort Auth Cookie !\n");
 
 /** A server whose parent has an Extended ORPort. */
 export interface Extended {
@@ -62,7 +45,7 @@ export async function extended(
   options: { file?: Uint8Array<ArrayBuffer>; changes?: Variables } = {},
 ): Promise<Extended> {
   const cookie = freshCookie();
-  const { file = join(COOKIE_HEADER, cookie), changes = {} } = options;
+  const { file = concat(COOKIE_HEADER, cookie), changes = {} } = options;
   const path = freshPath(bench.subject, "cookie");
   await Deno.writeFile(path, file, { mode: 0o600 });
   const port = bench.listen();
@@ -78,12 +61,6 @@ export async function extended(
   return { way, port, cookie, path };
 }
 
-async function hmac(cookie: Uint8Array<ArrayBuffer>, ...parts: readonly Uint8Array[]) {
-  const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", cookie, algorithm, false, ["sign"]);
-  return new Uint8Array(await crypto.subtle.sign("HMAC", key, join(...parts)));
-}
-
 /** The nonces of an authentication. */
 export interface Nonces {
   readonly client: Uint8Array<ArrayBuffer>;
@@ -91,15 +68,13 @@ export interface Nonces {
 }
 
 /** What the parent proves with. */
-export function serverHash(cookie: Uint8Array<ArrayBuffer>, nonces: Nonces) {
-  const text = utf8.encode("ExtORPort authentication server-to-client hash");
-  return hmac(cookie, text, nonces.client, nonces.server);
+export async function serverHash(cookie: Uint8Array<ArrayBuffer>, { client, server }: Nonces) {
+  return await prove(await cookieKey(cookie), "server-to-client", concat(client, server));
 }
 
 /** What the transport proves with. */
-export function clientHash(cookie: Uint8Array<ArrayBuffer>, nonces: Nonces) {
-  const text = utf8.encode("ExtORPort authentication client-to-server hash");
-  return hmac(cookie, text, nonces.client, nonces.server);
+export async function clientHash(cookie: Uint8Array<ArrayBuffer>, { client, server }: Nonces) {
+  return await prove(await cookieKey(cookie), "client-to-server", concat(client, server));
 }
 
 /** Offers types of authentication and takes the choice. */
@@ -122,7 +97,7 @@ export async function authenticate(
   const type = await offer(wire, SAFE_COOKIE);
   if (type !== SAFE_COOKIE) throw new Failed("01, SAFE_COOKIE", hex(Uint8Array.of(type)));
   const nonces = await exchangeNonces(wire);
-  await wire.send(join(await serverHash(cookie, nonces), nonces.server));
+  await wire.send(concat(await serverHash(cookie, nonces), nonces.server));
   const hash = await wire.receive(32, "a hash of 32 bytes");
   return { nonces, hash };
 }
@@ -137,19 +112,11 @@ async function readCommand(wire: Wire): Promise<Command> {
 /** Takes the commands up to DONE. */
 export async function readCommands(wire: Wire): Promise<Command[]> {
   const commands: Command[] = [];
-  while (commands.at(-1)?.code !== DONE) {
+  while (commands.at(-1)?.code !== CODES.DONE) {
     if (commands.length === MOST_COMMANDS) throw new Failed("DONE", `${MOST_COMMANDS} others`);
     commands.push(await readCommand(wire));
   }
   return commands;
-}
-
-/** A reply, with a body or without. */
-export function reply(code: number, body: Uint8Array = new Uint8Array()): Uint8Array<ArrayBuffer> {
-  const header = new DataView(new ArrayBuffer(4));
-  header.setUint16(0, code);
-  header.setUint16(2, body.length);
-  return join(new Uint8Array(header.buffer), body);
 }
 
 /** A connection that has come as far as DONE. */

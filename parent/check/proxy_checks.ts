@@ -6,6 +6,7 @@
  */
 
 import { type Address, formatAddress, ipToBytes } from "../../address.ts";
+import { concat } from "../../net/conn.ts";
 import { type Bench, endWords, isDone, methodOf, type Running, said } from "./bench.ts";
 import type { Check } from "./check.ts";
 import type { Child } from "./child.ts";
@@ -13,7 +14,7 @@ import { needsDestination } from "./destination.ts";
 import { type Far, refusingAddress } from "./far.ts";
 import { clientTarget } from "./route.ts";
 import { socksConnect, type Target } from "./socks_connect.ts";
-import { join, request } from "./socks_message.ts";
+import { request } from "./socks_message.ts";
 import { expect, Failed, type Role, Skipped } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";
 
@@ -232,7 +233,7 @@ export const proxyChecks: readonly Check[] = [
       const [host, port] = meeting.target.address;
       const ip = ipToBytes(host);
       if (ip?.length !== 4) throw new Skipped("needs a server that listens at an IPv4 address");
-      const wanted = join(Uint8Array.of(4, 1, port >> 8, port & 0xff), ip);
+      const wanted = concat(Uint8Array.of(4, 1, port >> 8, port & 0xff), ip);
       const got = await meeting.proxy.receive(8, `the SOCKS4 request ${hex(wanted)}`);
       expect(hex(got) === hex(wanted), `the SOCKS4 request ${hex(wanted)}`, hex(got));
       await meeting.proxy.receive(1, "a user id that ends");
@@ -271,7 +272,7 @@ export const proxyChecks: readonly Check[] = [
       await proxy.send(Uint8Array.of(5, 2));
       const text = new TextEncoder();
       const [user, password] = [text.encode("tor"), text.encode("test1234")];
-      const wanted = join(Uint8Array.of(1, 3), user, Uint8Array.of(8), password);
+      const wanted = concat(Uint8Array.of(1, 3), user, Uint8Array.of(8), password);
       const got = await proxy.receive(wanted.length, hex(wanted));
       expect(hex(got) === hex(wanted), hex(wanted), hex(got));
       await proxy.send(Uint8Array.of(1, 0));

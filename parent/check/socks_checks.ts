@@ -5,6 +5,7 @@
  */
 
 import type { Address } from "../../address.ts";
+import { concat } from "../../net/conn.ts";
 import { type Bench, endWords, type Running } from "./bench.ts";
 import type { Check } from "./check.ts";
 import { needsDestination } from "./destination.ts";
@@ -15,7 +16,6 @@ import {
   argumentFields,
   credentials,
   greeting,
-  join,
   NO_AUTH,
   PASSWORD,
   request,
@@ -502,7 +502,7 @@ const robustnessChecks: readonly Check[] = [
     async run(bench) {
       const wire = await dial(bench);
       const all = [greeting(PASSWORD), argumentFields("key=value"), request(ANYWHERE, BIND)];
-      await wire.send(join(...all));
+      await wire.send(concat(...all));
       const chosen = await wire.receive(2, "a choice of method");
       if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
       await wire.receive(2 + 2, "an answer to the arguments and a reply");
@@ -526,7 +526,7 @@ const robustnessChecks: readonly Check[] = [
         await precondition(wire.receive(2, "an answer to the arguments"));
       }
       const early = utf8.encode("early data");
-      await wire.send(join(request(target.address), early));
+      await wire.send(concat(request(target.address), early));
       const reply = await wire.receive(10, "reply 0");
       if (reply[1] !== 0) throw new Skipped(`needs a granted connection, but got ${hex(reply)}`);
       const far = await bench.far.accept();

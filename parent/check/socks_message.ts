@@ -5,6 +5,7 @@
  */
 
 import { type Address, ipToBytes } from "../../address.ts";
+import { concat } from "../../net/conn.ts";
 
 /** Authentication methods. */
 export const NO_AUTH = 0;
@@ -15,11 +16,6 @@ export const PASSWORD = 2;
 const UNUSED = Uint8Array.of(0);
 const LONGEST_FIELD = 255;
 
-/** Joins bytes. */
-export function join(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(parts.flatMap((part) => [...part]));
-}
-
 /** `VER NMETHODS METHODS`. */
 export function greeting(...methods: readonly number[]): Uint8Array<ArrayBuffer> {
   return Uint8Array.of(5, methods.length, ...methods);
@@ -27,7 +23,7 @@ export function greeting(...methods: readonly number[]): Uint8Array<ArrayBuffer>
 
 /** `VER ULEN UNAME PLEN PASSWD` with any two fields. */
 export function credentials(user: Uint8Array, password: Uint8Array): Uint8Array<ArrayBuffer> {
-  return join(Uint8Array.of(1, user.length), user, Uint8Array.of(password.length), password);
+  return concat(Uint8Array.of(1, user.length), user, Uint8Array.of(password.length), password);
 }
 
 /** The same with arguments in the fields (pt-spec section 3.5). */
@@ -41,12 +37,12 @@ function destination([host, port]: Readonly<Address>): Uint8Array<ArrayBuffer> {
   const ip = ipToBytes(host);
   const name = new TextEncoder().encode(host);
   const address = ip === null
-    ? join(Uint8Array.of(3, name.length), name)
-    : join(Uint8Array.of(ip.length === 4 ? 1 : 4), ip);
-  return join(address, Uint8Array.of(port >> 8, port & 0xff));
+    ? concat(Uint8Array.of(3, name.length), name)
+    : concat(Uint8Array.of(ip.length === 4 ? 1 : 4), ip);
+  return concat(address, Uint8Array.of(port >> 8, port & 0xff));
 }
 
 /** `VER CMD RSV ATYP DST.ADDR DST.PORT`. */
 export function request(target: Readonly<Address>, command = 1): Uint8Array<ArrayBuffer> {
-  return join(Uint8Array.of(5, command, 0), destination(target));
+  return concat(Uint8Array.of(5, command, 0), destination(target));
 }

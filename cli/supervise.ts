@@ -85,11 +85,14 @@ export async function supervise(
   open: (signal: AbortSignal) => AsyncIterable<OpenTunnel>,
 ): Promise<number> {
   using interrupt = new Interrupt();
-  await using tunnels = new AsyncDisposableStack();
+  await using stack = new AsyncDisposableStack();
+  const tunnels: Tunnel[] = [];
+  // Side by side: a program may take some seconds.
+  stack.defer(async () => void await Promise.all(tunnels.map((tunnel) => tunnel.close())));
   const deaths: Promise<string>[] = [];
   try {
     for await (const { tunnel, program } of open(interrupt.signal)) {
-      tunnels.use(tunnel);
+      tunnels.push(tunnel);
       listen(program, tunnel.process.messages);
       deaths.push(tunnel.exited.then((exit) => obituary(program, exit)));
     }

@@ -5,6 +5,7 @@
  */
 
 import { LineReader } from "./line_reader.ts";
+import { settled } from "./patience.ts";
 
 /** How long each step of ending a child may take, in milliseconds. */
 const PATIENCE = 2_000;
@@ -16,17 +17,6 @@ const DRAIN = 1_000;
 export interface Listeners {
   onStdout(line: string | null): void;
   onStderr(line: string | null): void;
-}
-
-/** Tells whether a promise settles within a time in milliseconds. */
-async function settles(promise: Promise<unknown>, milliseconds: number): Promise<boolean> {
-  const late = Promise.withResolvers<boolean>();
-  const timer = setTimeout(late.resolve, milliseconds, false);
-  try {
-    return await Promise.race([promise.then(() => true), late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Reads a pipe until it ends: one that is not read would stop the child. */
@@ -94,7 +84,7 @@ export class Child {
 
   async #end(): Promise<Deno.CommandStatus> {
     const status = await this.#child.status;
-    await settles(Promise.all(this.#drains.map((drain) => drain.ended)), DRAIN);
+    await settled(Promise.all(this.#drains.map((drain) => drain.ended)), DRAIN);
     await Promise.all([...this.#drains.map((drain) => drain.stop()), this.#closeStdin()]);
     return status;
   }
@@ -114,8 +104,8 @@ export class Child {
   }
 
   /** Waits up to a time for its end. */
-  endsWithin(milliseconds: number): Promise<boolean> {
-    return settles(this.#child.status, milliseconds);
+  async endsWithin(milliseconds: number): Promise<boolean> {
+    return await settled(this.#child.status, milliseconds) !== null;
   }
 
   /** Ends it: closes stdin, then SIGTERM, then SIGKILL, 2 s apart. May be called many times. */

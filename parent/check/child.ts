@@ -6,7 +6,7 @@
  */
 
 import { type Message, parseLine } from "../line.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../patience.ts";
 
 /** A line of a program's stdout. */
 export interface Line {

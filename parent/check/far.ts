@@ -6,7 +6,7 @@
 
 import type { Address } from "../../address.ts";
 import { closeQuietly } from "../../net/conn.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../patience.ts";
 import { Wire } from "./wire.ts";
 
 /** Where connections arrive, one by one. */

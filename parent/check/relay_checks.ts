@@ -12,7 +12,7 @@ import type { Check } from "./check.ts";
 import { connectResettable, listenResettable, reset } from "./resettable.ts";
 import { Far, refusingAddress } from "./far.ts";
 import { route, type Tunnel, tunnel } from "./route.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../patience.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Wire } from "./wire.ts";
 

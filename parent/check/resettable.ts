@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import type { Address } from "../../address.ts";
 import type { StreamConn } from "../../net/conn.ts";
 import type { Arrivals } from "./far.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../patience.ts";
 import { Skipped } from "./verdict.ts";
 import { Wire } from "./wire.ts";
 

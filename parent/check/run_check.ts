@@ -7,7 +7,7 @@
 import { Bench, type SharedPrograms, type Subject } from "./bench.ts";
 import type { Task } from "./catalogue.ts";
 import { commandLine } from "./environment.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../patience.ts";
 import { Failed, Skipped } from "./verdict.ts";
 
 /**

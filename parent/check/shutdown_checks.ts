@@ -9,7 +9,7 @@ import type { Check } from "./check.ts";
 import type { Child } from "./child.ts";
 import type { Variables } from "./environment.ts";
 import { refuses } from "./far.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../patience.ts";
 import { route } from "./route.ts";
 import { expect, precondition, type Role, Skipped } from "./verdict.ts";
 

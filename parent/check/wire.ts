@@ -6,7 +6,7 @@
 
 import { closeQuietly, type StreamConn, writeAll } from "../../net/conn.ts";
 import { Failed } from "./verdict.ts";
-import { settled } from "./patience.ts";
+import { settled } from "../patience.ts";
 
 /** What came next on a connection. */
 export type Arrival = "bytes" | "end" | "reset" | "silence";

@@ -181,6 +181,16 @@ permitted(
 
 permitted(
   ["net", "read", "write"],
+  "ExtOrPortListener.close() does not mind that its temporary files are gone",
+  async () => {
+    const listener = await listenExtOrPort();
+    await Deno.remove(listener.cookieFile.replace(/\/[^/]*$/, ""), { recursive: true });
+    await listener.close();
+  },
+);
+
+permitted(
+  ["net", "read", "write"],
   "ExtOrPortListener ends what is half done when its iteration ends",
   async () => {
     await using listener = await listenExtOrPort();

@@ -1,8 +1,8 @@
 /**
- * Waiting with an end.
+ * Waiting for a program with an end.
  *
- * A good program answers at once, so a deadline is only waited out by one that fails the check:
- * generous ones cost nothing and never fail a good program on a slow machine.
+ * A good program answers at once, so a deadline is only waited out by one that is broken: generous
+ * ones cost nothing, and take no good program on a slow machine for a broken one.
  *
  * @module
  */

@@ -229,6 +229,7 @@ async function introduce(
  * @returns The connection; the next byte is the user's, in both directions.
  * @throws {ExtOrPortError} When the cookie, the authentication or tor's decision is against it.
  * @throws {DialError} When there is no connection.
+ * @throws {TypeError} When `info` has neither port, or an extended one without a cookie.
  * @throws {DOMException} A `TimeoutError` when tor does not answer in time.
  * @throws {unknown} The signal's reason when it aborts.
  *
@@ -251,9 +252,12 @@ export async function dialOr(
   const { transport, clientAddress, bindAddress, signal: outer } = options;
   using deadline = new Deadline(TIMEOUT, "The way to tor's ORPort", outer);
   const { signal } = deadline;
-  if (info.ext_orport === null || info.auth_cookie_file === null) {
+  if (info.ext_orport === null) {
     if (info.orport === null) throw new TypeError("There is neither an ORPort nor an extended one");
     return await dial(info.orport, { bindAddress, signal });
+  }
+  if (info.auth_cookie_file === null) {
+    throw new TypeError("There is an Extended ORPort, but no file with its cookie");
   }
   const commands = concat(
     clientAddress === undefined

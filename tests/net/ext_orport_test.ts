@@ -475,3 +475,9 @@ Deno.test("dialOr() says that there is no ORPort at all", async () => {
   const info: OrPorts = { orport: null, ext_orport: null, auth_cookie_file: null };
   await assertRejects(() => dialOr(info, OPTIONS), TypeError, "neither");
 });
+
+Deno.test("dialOr() does not go to the plain ORPort where the extended one lacks its cookie", async () => {
+  const address: Address = ["127.0.0.1", 1];
+  const info: OrPorts = { orport: address, ext_orport: address, auth_cookie_file: null };
+  await assertRejects(() => dialOr(info, OPTIONS), TypeError, "cookie");
+});

@@ -200,17 +200,23 @@ async function runServer(
 
   const carry = async (name: string, context: ServerContext, conn: Deno.TcpConn) => {
     using life = new Lifetime(stop.end);
-    const { signal } = life;
     life.own(conn);
     // Anybody can connect and fail, and so fill tor's log with what it shows.
     let severity: Severity = "info";
     try {
       const carrier = await life.carry(
         TRANSPORT_TIMEOUT,
-        () => transports[name]!.server!(conn, { ...context, signal }),
+        () =>
+          transports[name]!.server!(conn, {
+            ...context,
+            get signal() {
+              return life.signal;
+            },
+          }),
       );
       severity = "warning"; // From here on it is tor's own port that fails.
       const { clientAddress } = context;
+      const signal = stop.end;
       const tor = await dialOr(info, { transport: name, clientAddress, bindAddress, signal });
       await relay(carrier, life.own(tor), { signal: stop.end });
     } catch (error) {

@@ -179,6 +179,11 @@ export function closeQuietly(conn: Pick<StreamConn, "close"> & Partial<Disposabl
 /** `setTimeout` takes anything longer for 1 ms. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+/** What a wait ends with that has taken its whole time. */
+export function timeoutError(what: string, milliseconds: number): DOMException {
+  return new DOMException(`${what} took longer than ${milliseconds / 1000} s`, "TimeoutError");
+}
+
 /**
  * A signal that aborts after a time, or as soon as another one does. Disposing of it ends its
  * timer.
@@ -214,8 +219,7 @@ export class Deadline implements Disposable {
     const follow = () => controller.abort(outer?.reason);
     this.signal = controller.signal;
     this.#timer = setTimeout(() => {
-      const seconds = milliseconds / 1000;
-      controller.abort(new DOMException(`${what} took longer than ${seconds} s`, "TimeoutError"));
+      controller.abort(timeoutError(what, milliseconds));
     }, Math.min(milliseconds, LONGEST_TIMER));
     this.#release = () => outer?.removeEventListener("abort", follow);
     if (outer?.aborted) follow();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeQuietly, Deadline, type StreamConn, unlessAborted } from "./conn.ts";
+import { closeQuietly, Deadline, type StreamConn, timeoutError, unlessAborted } from "./conn.ts";
 
 /**
  * Lets a transport do something for a time.
@@ -33,10 +33,14 @@ let ended: DOMException | undefined;
 
 /** The connections and the signal of one carried connection; disposing of it ends them all. */
 export class Lifetime implements Disposable {
-  readonly #controller = new AbortController();
   readonly #owned = new Set<Pick<StreamConn, "close">>();
   readonly #outer: AbortSignal;
-  readonly #follow = () => this.#controller.abort(this.#outer.reason);
+  readonly #follow = () => this.#end(this.#outer.reason);
+  #over = false;
+  #reason: unknown;
+  /** Made when somebody asks for the signal: most transports do not. */
+  #controller: AbortController | undefined;
+  #interrupt: ((reason: unknown) => void) | undefined;
 
   /** Starts a life that ends with `outer` at the latest. */
   constructor(outer: AbortSignal) {
@@ -45,16 +49,45 @@ export class Lifetime implements Disposable {
     if (outer.aborted) this.#follow();
   }
 
+  #end(reason: unknown): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+    this.#interrupt?.(reason);
+  }
+
   /** Aborts at the end of this life. */
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#over) this.#controller.abort(this.#reason);
+    }
     return this.#controller.signal;
   }
 
   /** Takes over a connection: it is closed at the end of this life, or now when that has come. */
   own<T extends Pick<StreamConn, "close">>(conn: T): T {
-    if (this.signal.aborted) closeQuietly(conn);
+    if (this.#over) closeQuietly(conn);
     this.#owned.add(conn);
     return conn;
+  }
+
+  /** Waits for a connection, or for the end of this life, which comes after `milliseconds`. */
+  async #wait(milliseconds: number, carrier: Promise<StreamConn>): Promise<StreamConn> {
+    const { promise: interrupted, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.#end(timeoutError("The transport's handshake", milliseconds));
+    }, milliseconds);
+    this.#interrupt = reject;
+    if (this.#over) reject(this.#reason);
+    try {
+      const owned = carrier.then((conn) => this.own(checkConn(conn)));
+      return await Promise.race([owned, interrupted]);
+    } finally {
+      clearTimeout(timer);
+      this.#interrupt = undefined;
+    }
   }
 
   /**
@@ -69,14 +102,9 @@ export class Lifetime implements Disposable {
       const carrier = transport();
       // A server that only wraps is done, and needs no timer.
       if (!(carrier instanceof Promise)) return this.own(checkConn(carrier));
-      return await inTime(
-        milliseconds,
-        "The transport's handshake",
-        this.signal,
-        async () => this.own(checkConn(await carrier)),
-      );
+      return await this.#wait(milliseconds, carrier);
     } catch (error) {
-      this.#controller.abort(error);
+      this.#end(error);
       throw error;
     }
   }
@@ -84,7 +112,7 @@ export class Lifetime implements Disposable {
   /** Ends everything. */
   [Symbol.dispose](): void {
     this.#outer.removeEventListener("abort", this.#follow);
-    this.#controller.abort(ended ??= new DOMException("The connection has ended", "AbortError"));
+    this.#end(ended ??= new DOMException("The connection has ended", "AbortError"));
     this.#owned.forEach(closeQuietly);
   }
 }

@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LineReader } from "../parent/mod.ts";
 import { readFull } from "../net/mod.ts";
-import { permitted } from "./permitted.ts";
+import { permitted, withDirectory } from "./permitted.ts";
 
 const CLI = new URL("../cli.ts", import.meta.url).href;
 
@@ -85,14 +85,7 @@ class Running implements AsyncDisposable {
 
 /** A test of the command in a directory of its own. */
 function command(name: string, use: (directory: string) => Promise<void>): void {
-  permitted(["net", "run", "read", "write"], name, async () => {
-    const directory = await Deno.makeTempDir();
-    try {
-      await use(directory);
-    } finally {
-      await Deno.remove(directory, { recursive: true });
-    }
-  });
+  permitted(["net", "run", "read", "write"], name, () => withDirectory(use));
 }
 
 /** A service that returns what it is sent. */

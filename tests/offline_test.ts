@@ -54,8 +54,7 @@ async function runOffline(
 /** Registers a test that is ignored, with the reason, where there can be no such network. */
 function offline(name: string, fn: () => Promise<void>): void {
   const missing = granted(["run"]) ? obstacle() : null;
-  if (missing === null) permitted(NEEDS, name, fn);
-  else Deno.test({ name: `${name} [needs ${missing}]`, ignore: true, fn });
+  permitted(NEEDS, name, fn, missing === null ? null : `needs ${missing}`);
 }
 
 offline("a package that is not here cannot be had in the network of these tests", async () => {

@@ -9,13 +9,25 @@ export function granted(needs: readonly Need[]): boolean {
 
 /**
  * Registers a test that is ignored, with the reason in its name, where a
- * permission it needs is not granted.
+ * permission it needs is not granted, or for the reason of something else that is `missing`.
  */
 export function permitted(
   needs: readonly Need[],
   name: string,
   fn: (t: Deno.TestContext) => void | Promise<void>,
+  missing: string | null = null,
 ): void {
   const flags = needs.map((need) => `--allow-${need}`).join(" ");
-  Deno.test({ name: `${name} [needs ${flags}]`, ignore: !granted(needs), fn });
+  const ignore = missing !== null || !granted(needs);
+  Deno.test({ name: `${name} [${missing ?? `needs ${flags}`}]`, ignore, fn });
+}
+
+/** Lets a test use a temporary directory, which is removed at its end. */
+export async function withDirectory(use: (directory: string) => Promise<void>): Promise<void> {
+  const directory = await Deno.makeTempDir();
+  try {
+    await use(directory);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 }

@@ -10,7 +10,7 @@ import {
   type TunnelledConnection,
   tunnelServer,
 } from "../../parent/mod.ts";
-import { permitted } from "../permitted.ts";
+import { permitted, withDirectory } from "../permitted.ts";
 
 const utf8 = new TextEncoder();
 
@@ -25,14 +25,7 @@ const PLAIN = [
 
 /** A test with a directory for state. */
 function tunnelling(name: string, use: (state: string) => Promise<void>): void {
-  permitted(["net", "run", "read", "write"], name, async () => {
-    const state = await Deno.makeTempDir();
-    try {
-      await use(state);
-    } finally {
-      await Deno.remove(state, { recursive: true });
-    }
-  });
+  permitted(["net", "run", "read", "write"], name, () => withDirectory(use));
 }
 
 /** A service that reads to the end, and only then answers with what it has read. */

@@ -1,4 +1,5 @@
-/** What start-up is compared with: a program that listens, says so, and does nothing else. */
+/** What start-up is compared with: a program that listens, says so, and waits. */
 
-Deno.listen({ hostname: "127.0.0.1", port: 0 });
+const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
 Deno.stdout.writeSync(new TextEncoder().encode("DONE\n"));
+await listener.accept();

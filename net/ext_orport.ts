@@ -13,8 +13,8 @@ import { dial } from "./dial.ts";
 /** The one type of authentication. */
 export const SAFE_COOKIE = 1;
 const MOST_AUTH_TYPES = 256;
-const NONCE_LENGTH = 32;
-const HASH_LENGTH = 32;
+/** How many bytes the secret half of a cookie file, a nonce and a hash have (section 2.1). */
+export const LENGTHS = { COOKIE: 32, NONCE: 32, HASH: 32 } as const;
 const AUTH_SUCCESS = 1;
 /** What the two sides say to each other behind the authentication (section 3). */
 export const CODES = {
@@ -88,7 +88,7 @@ async function readCookie(path: string, signal: AbortSignal): Promise<Uint8Array
     throw new ExtOrPortError(`TOR_PT_AUTH_COOKIE_FILE cannot be read${remedy}`, { cause });
   }
   const headed = COOKIE_HEADER.every((byte, index) => file[index] === byte);
-  if (!headed || file.length !== COOKIE_HEADER.length + 32) {
+  if (!headed || file.length !== COOKIE_HEADER.length + LENGTHS.COOKIE) {
     throw new ExtOrPortError("TOR_PT_AUTH_COOKIE_FILE does not hold an Extended ORPort cookie");
   }
   return file.slice(COOKIE_HEADER.length);
@@ -144,11 +144,11 @@ async function negotiateAuthentication(conn: StreamConn): Promise<void> {
 /** Proves to each other that both know the cookie (ext-orport-spec section 2.1). */
 async function authenticate(conn: StreamConn, cookie: Uint8Array<ArrayBuffer>): Promise<void> {
   const key = await cookieKey(cookie);
-  const clientNonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
+  const clientNonce = crypto.getRandomValues(new Uint8Array(LENGTHS.NONCE));
   await writeAll(conn, clientNonce);
 
-  const serverHash = await readFull(conn, new Uint8Array(HASH_LENGTH));
-  const serverNonce = await readFull(conn, new Uint8Array(NONCE_LENGTH));
+  const serverHash = await readFull(conn, new Uint8Array(LENGTHS.HASH));
+  const serverNonce = await readFull(conn, new Uint8Array(LENGTHS.NONCE));
   const nonces = concat(clientNonce, serverNonce);
   if (!await isProof(key, "server-to-client", nonces, serverHash)) {
     throw new ExtOrPortError("The Extended ORPort does not know the cookie: it may not be tor");

@@ -22,14 +22,11 @@ import {
   cookieKey,
   formatMessage,
   isProof,
+  LENGTHS,
   prove,
   readMessage,
   SAFE_COOKIE,
 } from "../net/ext_orport.ts";
-
-const COOKIE_LENGTH = 32;
-const NONCE_LENGTH = 32;
-const HASH_LENGTH = 32;
 
 /**
  * What a transport's server says about one of its clients.
@@ -116,12 +113,12 @@ async function authenticate(conn: StreamConn, key: CryptoKey): Promise<void> {
   const [chosen] = await readFull(conn, new Uint8Array(1));
   if (chosen !== SAFE_COOKIE) throw new Violation("The peer does not take SAFE_COOKIE");
 
-  const clientNonce = await readFull(conn, new Uint8Array(NONCE_LENGTH));
-  const serverNonce = crypto.getRandomValues(new Uint8Array(NONCE_LENGTH));
+  const clientNonce = await readFull(conn, new Uint8Array(LENGTHS.NONCE));
+  const serverNonce = crypto.getRandomValues(new Uint8Array(LENGTHS.NONCE));
   const nonces = concat(clientNonce, serverNonce);
   await writeAll(conn, concat(await prove(key, "server-to-client", nonces), serverNonce));
 
-  const clientHash = await readFull(conn, new Uint8Array(HASH_LENGTH));
+  const clientHash = await readFull(conn, new Uint8Array(LENGTHS.HASH));
   const known = await isProof(key, "client-to-server", nonces, clientHash);
   await writeAll(conn, Uint8Array.of(known ? 1 : 0));
   if (!known) throw new Violation("The peer does not know the cookie");
@@ -172,7 +169,7 @@ interface Cookie {
 
 /** Makes a cookie, in a directory that only we can enter. */
 async function createCookie(): Promise<Cookie> {
-  const cookie = crypto.getRandomValues(new Uint8Array(COOKIE_LENGTH));
+  const cookie = crypto.getRandomValues(new Uint8Array(LENGTHS.COOKIE));
   const key = await cookieKey(cookie);
   const directory = await Deno.makeTempDir({ prefix: "ptlib-" });
   try {

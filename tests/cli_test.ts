@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { LineReader } from "../parent/mod.ts";
 import { readFull } from "../net/mod.ts";
+import { formatAddress } from "../address.ts";
+import { EchoServer } from "./echo.ts";
 import { permitted, withDirectory } from "./permitted.ts";
 
 const CLI = new URL("../cli.ts", import.meta.url).href;
@@ -86,17 +88,6 @@ class Running implements AsyncDisposable {
 /** A test of the command in a directory of its own. */
 function command(name: string, use: (directory: string) => Promise<void>): void {
   permitted(["net", "run", "read", "write"], name, () => withDirectory(use));
-}
-
-/** A service that returns what it is sent. */
-function listenEcho(): Deno.TcpListener {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  serve(listener);
-  return listener;
-}
-
-async function serve(listener: Deno.TcpListener): Promise<void> {
-  for await (const conn of listener) conn.readable.pipeTo(conn.writable).catch(() => {});
 }
 
 async function echo(port: number, text: string): Promise<string> {
@@ -200,10 +191,10 @@ command("ptlib ends with status 1 and the reason when a program cannot be launch
 command(
   "ptlib server prints a command line for ptlib client, and both tunnel until SIGTERM",
   async (directory) => {
-    using service = listenEcho();
+    using service = new EchoServer();
     const state = { XDG_STATE_HOME: directory };
     const listen = ["--transport", "plain", "--listen", "127.0.0.1:0"];
-    const forward = ["--forward", `127.0.0.1:${service.addr.port}`];
+    const forward = ["--forward", formatAddress(service.address)];
     await using server = new Running(["server", ...listen, ...forward, "--", ...PLAIN], state);
     await server.says(/clients connect with/);
     const [, serverPort] = await server.says(/listening on 127\.0\.0\.1:(\d+)/);
@@ -251,11 +242,11 @@ command("ptlib client removes its state and tells of a program that dies", async
 });
 
 command("ptlib client --config opens several tunnels, and none outlives it", async (directory) => {
-  using service = listenEcho();
+  using service = new EchoServer();
   const tunnel = {
     transport: "plain",
     listen: "127.0.0.1:0",
-    bridge: `127.0.0.1:${service.addr.port}`,
+    bridge: formatAddress(service.address),
     state: `${directory}/state`,
   };
   // Two programs, the second of which tells its process id.

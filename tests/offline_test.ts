@@ -6,7 +6,7 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { clientEnvironment, passedThrough } from "../parent/environment.ts";
-import { granted, permitted } from "./permitted.ts";
+import { granted, permitted, withDirectory } from "./permitted.ts";
 
 const NEEDS = ["run", "net", "read", "write"] as const;
 const EXAMPLES = ["rot0r", "rot13", "secret", "dummy_client", "dummy_server"];
@@ -35,8 +35,7 @@ async function runOffline(
   args: readonly string[],
   env: Record<string, string> = {},
 ): Promise<{ code: number; out: string; err: string }> {
-  const directory = await Deno.makeTempDir();
-  try {
+  return await withDirectory(async (directory) => {
     const { code, stdout, stderr } = await new Deno.Command("unshare", {
       args: isolated([Deno.execPath(), ...args]),
       cwd: new URL("..", import.meta.url),
@@ -46,9 +45,7 @@ async function runOffline(
     }).output();
     const text = new TextDecoder();
     return { code, out: text.decode(stdout), err: text.decode(stderr) };
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 
 /** Registers a test that is ignored, with the reason, where there can be no such network. */

@@ -23,10 +23,10 @@ export function permitted(
 }
 
 /** Lets a test use a temporary directory, which is removed at its end. */
-export async function withDirectory(use: (directory: string) => Promise<void>): Promise<void> {
+export async function withDirectory<T>(use: (directory: string) => Promise<T>): Promise<T> {
   const directory = await Deno.makeTempDir();
   try {
-    await use(directory);
+    return await use(directory);
   } finally {
     await Deno.remove(directory, { recursive: true });
   }

@@ -22,7 +22,7 @@ import {
 import { EchoServer } from "./echo.ts";
 import { connectResettable } from "./net/resettable_conn.ts";
 import { CookieFile } from "./net/scripted_ext_orport.ts";
-import { permitted } from "./permitted.ts";
+import { permitted, withDirectory } from "./permitted.ts";
 import { RawChild, runToEnd } from "./raw_child.ts";
 
 type Server = TransportProcess<ServerMethod>;
@@ -37,14 +37,11 @@ function program(name: string, ...flags: string[]): string[] {
 
 /** A test with a state directory that does not exist yet. */
 function launching(name: string, use: (stateDirectory: string) => Promise<void>): void {
-  permitted(["net", "read", "write", "run"], name, async () => {
-    const parent = await Deno.makeTempDir();
-    try {
-      await use(`${parent}/pt_state/deep`);
-    } finally {
-      await Deno.remove(parent, { recursive: true });
-    }
-  });
+  permitted(
+    ["net", "read", "write", "run"],
+    name,
+    () => withDirectory((parent) => use(`${parent}/pt_state/deep`)),
+  );
 }
 
 const LOOPBACK: Address = ["127.0.0.1", 0];

@@ -11,7 +11,7 @@ import {
   type TransportClient,
 } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { granted } from "../permitted.ts";
+import { granted, withDirectory } from "../permitted.ts";
 import { exchange } from "./exchange.ts";
 import { peer, peerMissing } from "./peers.ts";
 
@@ -52,8 +52,7 @@ for (const [clientMaker, serverMaker] of PAIRINGS) {
         `${serverMaker} before the ${port}${missing === null ? "" : ` [${missing}]`}`,
       ignore: missing !== null,
       async fn() {
-        const state = await Deno.makeTempDir();
-        try {
+        await withDirectory(async (state) => {
           using echo = new EchoServer();
           await using extOrPort = await listenExtOrPort();
           const served = serve(extOrPort, echo);
@@ -77,9 +76,7 @@ for (const [clientMaker, serverMaker] of PAIRINGS) {
           );
           assertEquals(introduced, port === "ORPort" ? [] : ["dummy from 127.0.0.1"]);
           assertEquals(echo.accepted, 1);
-        } finally {
-          await Deno.remove(state, { recursive: true });
-        }
+        });
       },
     });
   }

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { readFull } from "../../net/mod.ts";
 import { dial, launchClient, launchServer, listenExtOrPort } from "../../parent/mod.ts";
-import { granted } from "../permitted.ts";
+import { granted, withDirectory } from "../permitted.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
 
 const pairings: readonly [transport: string, server: PeerName, client: PeerName][] = [
@@ -31,8 +31,7 @@ for (const [transport, server, client] of pairings) {
     async fn() {
       const [serverProgram = "", clientProgram = ""] = [await peer(server), await peer(client)]
         .map((path) => path ?? "");
-      const state = await Deno.makeTempDir();
-      try {
+      await withDirectory(async (state) => {
         let welcome = true;
         await using listener = await listenExtOrPort({ authorize: () => welcome });
         await using far = await launchServer([serverProgram], {
@@ -65,9 +64,7 @@ for (const [transport, server, client] of pairings) {
           const end = await through.read(new Uint8Array(1)).catch(() => null);
           assertEquals(end, null);
         });
-      } finally {
-        await Deno.remove(state, { recursive: true });
-      }
+      });
     },
   });
 }

@@ -5,6 +5,7 @@ import { tunnelClient, tunnelServer } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
 import { exchange, freePort } from "./exchange.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
+import { withDirectory } from "../permitted.ts";
 
 /** A transport, the programs of its two halves, and the options with which it runs on loopback. */
 interface Pairing {
@@ -39,10 +40,9 @@ for (const { transport, server, client, options } of pairings) {
     async fn() {
       const programs = [await peer(server), await peer(client)];
       const [serverProgram = "", clientProgram = ""] = programs.map((path) => path ?? "");
-      const state = await Deno.makeTempDir();
-      using echo = new EchoServer();
-      const port = options === undefined ? 0 : freePort("127.0.0.1");
-      try {
+      await withDirectory(async (state) => {
+        using echo = new EchoServer();
+        const port = options === undefined ? 0 : freePort("127.0.0.1");
         await using far = await tunnelServer([serverProgram], {
           transport,
           listen: ["127.0.0.1", port],
@@ -61,9 +61,7 @@ for (const { transport, server, client, options } of pairings) {
         using conn = await Deno.connect({ hostname, port: nearPort });
         const { sent, received } = await exchange(conn);
         assertEquals(received, sent);
-      } finally {
-        await Deno.remove(state, { recursive: true });
-      }
+      });
     },
   });
 }

@@ -6,7 +6,7 @@ import {
   type LaunchFailure,
   launchServer,
 } from "../../parent/mod.ts";
-import { permitted } from "../permitted.ts";
+import { permitted, withDirectory } from "../permitted.ts";
 
 /** A program with these statements; it has `say()` and `stay()`, which ends with its stdin. */
 function program(statements: string): string[] {
@@ -23,12 +23,7 @@ function program(statements: string): string[] {
 const READY = `say("VERSION 1", "CMETHOD a socks5 127.0.0.1:1", "CMETHODS DONE"); await stay();`;
 
 async function withState(use: (stateDirectory: string) => Promise<void>): Promise<void> {
-  const parent = await Deno.makeTempDir();
-  try {
-    await use(`${parent}/state`);
-  } finally {
-    await Deno.remove(parent, { recursive: true });
-  }
+  await withDirectory((parent) => use(`${parent}/state`));
 }
 
 /** A test with a state directory that does not exist yet. */

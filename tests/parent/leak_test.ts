@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { launchClient } from "../../parent/mod.ts";
 import { peerMissing } from "../interop/peers.ts";
-import { granted } from "../permitted.ts";
+import { granted, withDirectory } from "../permitted.ts";
 
 /** As little of a transport as there can be. It ends with its stdin. */
 const TINY = [
@@ -63,8 +63,7 @@ function leavesNothing(what: string, command: readonly string[], missing: string
       (needs === null ? "" : ` [${needs}]`),
     ignore: needs !== null,
     async fn() {
-      const state = await Deno.makeTempDir();
-      try {
+      await withDirectory(async (state) => {
         // The first ones warm up what is made once, such as compiled code.
         await launches(200, command, state);
         const [fds, pids, bytes] = [descriptors(), children(), heap()];
@@ -72,9 +71,7 @@ function leavesNothing(what: string, command: readonly string[], missing: string
         assertEquals([descriptors(), children()], [fds, pids]);
         const growth = heap() - bytes;
         assert(growth < 512 * 1024, `the heap grew by ${growth} bytes`);
-      } finally {
-        await Deno.remove(state, { recursive: true });
-      }
+      });
     },
   });
 }

@@ -9,10 +9,10 @@
  * @module
  */
 
-import { checkCommand } from "./cli/check.ts";
-import { client } from "./cli/client.ts";
+import { checkCommand } from "./cli/check_command.ts";
+import { client } from "./cli/client_command.ts";
 import { type Command, UsageError } from "./cli/command.ts";
-import { server } from "./cli/server.ts";
+import { server } from "./cli/server_command.ts";
 import { complain, print } from "./cli/terminal.ts";
 import { LaunchError } from "./parent/mod.ts";
 

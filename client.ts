@@ -40,15 +40,15 @@ import {
   readProxy,
   readStateLocation,
 } from "./config.ts";
+import { printable } from "./grammar.ts";
 import {
   methodAddress,
   negotiate,
-  printable,
   printDone,
   printMethod,
   printMethodError,
   printProxyAnswer,
-} from "./lines.ts";
+} from "./reporting.ts";
 
 /**
  * What the parent wants of a client.

@@ -38,7 +38,7 @@ import {
   readServerTransports,
   readStateLocation,
 } from "./config.ts";
-import { methodAddress, negotiate, printDone, printMethod, printMethodError } from "./lines.ts";
+import { methodAddress, negotiate, printDone, printMethod, printMethodError } from "./reporting.ts";
 
 /**
  * What the parent wants of a server.

@@ -6,7 +6,7 @@
 
 import type { Address } from "@ptlib/ptlib";
 import { closeQuietly, readFull, writeAll } from "@ptlib/ptlib/net";
-import { dial, LineReader } from "@ptlib/ptlib/parent";
+import { dialTransport, LineReader } from "@ptlib/ptlib/parent";
 
 /** The way through a transport. */
 export interface Way {
@@ -44,7 +44,7 @@ const held: Deno.TcpConn[] = [];
 /** Opens one connection through a transport. No other is being opened. */
 async function open({ socks, bridge }: Way): Promise<[user: Deno.TcpConn, tor: Deno.TcpConn]> {
   const [user, tor] = await Promise.all([
-    dial({ socksVersion: 5, address: socks }, bridge),
+    dialTransport({ socksVersion: 5, address: socks }, bridge),
     orport.accept(),
   ]);
   return [user, tor];
@@ -84,7 +84,7 @@ async function connect({ socks, bridge }: Way, connections: number, atOnce: numb
   let left = connections;
   const use = async () => {
     while (left-- > 0) {
-      using user = await dial({ socksVersion: 5, address: socks }, bridge);
+      using user = await dialTransport({ socksVersion: 5, address: socks }, bridge);
       await exchangeByte(user);
     }
   };

@@ -5,7 +5,7 @@
  */
 
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
-import { isTransportName } from "../lines.ts";
+import { isTransportName } from "../grammar.ts";
 
 /** One command of `ptlib`. */
 export interface Command {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Announcement, TransportExit, Tunnel } from "../parent/mod.ts";
+import type { TransportExit, TransportMessage, Tunnel } from "../parent/mod.ts";
 import { complain, note, quote } from "./terminal.ts";
 
 /** How long the signal may come behind the end of a program that got it too, in milliseconds. */
@@ -45,21 +45,21 @@ export class Interrupt implements Disposable {
   }
 }
 
-function inWords(said: Announcement): string | null {
-  switch (said.kind) {
+function inWords(message: TransportMessage): string | null {
+  switch (message.kind) {
     case "log":
-      return said.severity === "info" || said.severity === "debug" ? null : said.message;
+      return message.severity === "info" || message.severity === "debug" ? null : message.message;
     case "status":
-      return [...said.values].map((pair) => pair.join("=")).join(" ");
+      return [...message.values].map((pair) => pair.join("=")).join(" ");
     case "status-version":
-      return `${said.implementation} ${said.version}`;
+      return `${message.implementation} ${message.version}`;
   }
 }
 
 /** Tells what a program says through the protocol. */
-async function listen(program: string, messages: ReadableStream<Announcement>): Promise<void> {
-  for await (const said of messages) {
-    const words = inWords(said);
+async function listen(program: string, messages: ReadableStream<TransportMessage>): Promise<void> {
+  for await (const message of messages) {
+    const words = inWords(message);
     if (words !== null) quote(program, words);
   }
 }

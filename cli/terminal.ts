@@ -24,7 +24,7 @@ export function painter(
 }
 
 /** Prints a result to stdout. */
-export { printLine as print } from "../lines.ts";
+export { printLine as print } from "../reporting.ts";
 
 /** Text from elsewhere with its control characters replaced, so that it cannot steer a terminal. */
 export function harmless(text: string): string {

@@ -21,7 +21,7 @@ import { parseArgs } from "node:util";
 import { type Address, formatAddress } from "@ptlib/ptlib/address";
 import { Deadline } from "@ptlib/ptlib/net";
 import {
-  dial,
+  dialTransport,
   launchClient,
   type LaunchOptions,
   launchServer,
@@ -161,7 +161,7 @@ async function demonstrate(
   const forwarded = tap.forward(bridge.address, signal);
   const accepted = orport.accept();
   const exchanged = async () => {
-    using user = await dial(socks, tap.address, [], { signal });
+    using user = await dialTransport(socks, tap.address, [], { signal });
     using delivered = await accepted;
     return await exchange(user, delivered, tap, bytes);
   };

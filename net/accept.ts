@@ -86,9 +86,9 @@ export async function* acceptAll(
  *
  * @example
  * ```ts
- * import { type Greeting, readFull } from "@ptlib/ptlib/net";
+ * import { type HandshakeOptions, readFull } from "@ptlib/ptlib/net";
  *
- * const greeting: Greeting<{ conn: Deno.TcpConn; version: number }> = {
+ * const options: HandshakeOptions<{ conn: Deno.TcpConn; version: number }> = {
  *   async handshake(conn) {
  *     const [version = 0] = await readFull(conn, new Uint8Array(1));
  *     return { conn, version };
@@ -97,7 +97,7 @@ export async function* acceptAll(
  * };
  * ```
  */
-export interface Greeting<T> {
+export interface HandshakeOptions<T> {
   /** Ends the listener and the handshakes under way. */
   signal?: AbortSignal | undefined;
   /** Takes a connection through its handshake; it closes the connection when that fails. */
@@ -114,7 +114,7 @@ const HANDSHAKE_TIMEOUT = 10_000;
  * is forgotten.
  *
  * @param listener Where connections arrive; it is closed at the end.
- * @param greeting The handshake.
+ * @param options The handshake, and a signal that ends it all.
  * @returns The results of the handshakes that succeed, as they do.
  *
  * @example
@@ -141,22 +141,22 @@ const HANDSHAKE_TIMEOUT = 10_000;
  */
 export async function* acceptHandshakes<T>(
   listener: Deno.TcpListener,
-  greeting: Greeting<T>,
+  options: HandshakeOptions<T>,
 ): AsyncGenerator<T, void, void> {
   const ready: T[] = [];
   const end = new AbortController();
-  const stop = () => end.abort(greeting.signal?.reason);
+  const stop = () => end.abort(options.signal?.reason);
   let wake = Promise.withResolvers<void>();
 
   const greet = async (conn: Deno.TcpConn) => {
     using deadline = new Deadline(HANDSHAKE_TIMEOUT, "A handshake", end.signal);
     let result: T;
     try {
-      result = await greeting.handshake(conn, deadline.signal);
+      result = await options.handshake(conn, deadline.signal);
     } catch {
       return; // The peer's business: it was told, and the listener goes on.
     }
-    if (end.signal.aborted) return greeting.discard(result);
+    if (end.signal.aborted) return options.discard(result);
     ready.push(result);
     wake.resolve();
   };
@@ -166,8 +166,8 @@ export async function* acceptHandshakes<T>(
     wake.resolve();
   };
 
-  greeting.signal?.addEventListener("abort", stop);
-  if (greeting.signal?.aborted) stop();
+  options.signal?.addEventListener("abort", stop);
+  if (options.signal?.aborted) stop();
   accept();
   try {
     for (;;) {
@@ -177,9 +177,9 @@ export async function* acceptHandshakes<T>(
       wake = Promise.withResolvers();
     }
   } finally {
-    greeting.signal?.removeEventListener("abort", stop);
+    options.signal?.removeEventListener("abort", stop);
     end.abort();
-    ready.forEach(greeting.discard);
+    ready.forEach(options.discard);
   }
 }
 

@@ -101,10 +101,10 @@ async function dialThrough<C extends StreamConn>(
   if (ipToBytes(proxy.host) === null) {
     throw new TypeError("The host of an upstream proxy is a numeric IP address without brackets");
   }
-  const { connectThrough } = await import("./proxy.ts"); // Loaded by those who have a proxy.
+  const { askProxy } = await import("./proxy.ts"); // Loaded by those who have a proxy.
   const conn = await connectTo("upstream proxy", [proxy.host, proxy.port], connect, signal);
   try {
-    await handshake(conn, signal, () => connectThrough(conn, proxy, target));
+    await handshake(conn, signal, () => askProxy(conn, proxy, target));
     return conn;
   } catch (cause) {
     signal.throwIfAborted();
@@ -209,7 +209,7 @@ export async function dial(
   if (bindAddress === null || bindAddress.v4 === null && bindAddress.v6 === null) {
     return await dialBy(connectTcp, target, options);
   }
-  const { connectBound } = await import("./node.ts"); // Loaded by those who have a source address.
+  const { connectBound } = await import("./source_address.ts"); // Loaded by those who have a source address.
   const connect: Connect<StreamConn> = (address, signal) =>
     connectBound(address, bindAddress, signal);
   return await dialBy(connect, target, options);

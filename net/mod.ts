@@ -4,9 +4,10 @@
  * @module
  */
 
-export { acceptAll, acceptHandshakes, type Greeting, handleEach } from "./accept.ts";
+export { acceptAll, acceptHandshakes, handleEach, type HandshakeOptions } from "./accept.ts";
 export { closeQuietly, Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
 export { dial, DialError, type DialOptions, replyFor } from "./dial.ts";
+export { HttpConnectError, SocksReplyError } from "./proxy.ts";
 export { relay, type Relayed } from "./relay.ts";
 export { type ShutdownSignal, shutdownSignal, untilAborted } from "./shutdown.ts";
 export {

@@ -375,7 +375,7 @@ export async function connectHttp(
  * @throws {Deno.errors.UnexpectedEof} When it closed the connection instead.
  * @throws {TypeError} When the target or the credentials do not fit into the protocol.
  */
-export async function connectThrough(
+export async function askProxy(
   conn: StreamConn,
   proxy: Readonly<ProxyInfo>,
   target: Readonly<Address>,

@@ -7,7 +7,7 @@
 import type { TLSSocket } from "node:tls";
 import { ipToBytes, scrubAddresses } from "../address.ts";
 import { Deadline, handshake, type StreamConn } from "./conn.ts";
-import { denoError, fromDuplex, toDuplex } from "./node.ts";
+import { denoError, fromDuplex, toDuplex } from "./duplex.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
 

@@ -5,10 +5,10 @@
  */
 
 import { LineReader } from "./line_reader.ts";
-import { settled } from "./patience.ts";
+import { resultWithin } from "./timeout.ts";
 
 /** How long each step of ending a child may take, in milliseconds. */
-const PATIENCE = 2_000;
+const TIMEOUT = 2_000;
 
 /** How long output may still arrive when the child has ended: a grandchild can hold the pipe. */
 const DRAIN = 1_000;
@@ -84,7 +84,7 @@ export class Child {
 
   async #end(): Promise<Deno.CommandStatus> {
     const status = await this.#child.status;
-    await settled(Promise.all(this.#drains.map((drain) => drain.ended)), DRAIN);
+    await resultWithin(Promise.all(this.#drains.map((drain) => drain.ended)), DRAIN);
     await Promise.all([...this.#drains.map((drain) => drain.stop()), this.#closeStdin()]);
     return status;
   }
@@ -105,7 +105,7 @@ export class Child {
 
   /** Waits up to a time for its end. */
   async endsWithin(milliseconds: number): Promise<boolean> {
-    return await settled(this.#child.status, milliseconds) !== null;
+    return await resultWithin(this.#child.status, milliseconds) !== null;
   }
 
   /** Ends it: closes stdin, then SIGTERM, then SIGKILL, 2 s apart. May be called many times. */
@@ -116,7 +116,7 @@ export class Child {
   async #stop(): Promise<Deno.CommandStatus> {
     await this.#closeStdin();
     for (const signal of ["SIGTERM", "SIGKILL"] as const) {
-      if (await this.endsWithin(PATIENCE)) break;
+      if (await this.endsWithin(TIMEOUT)) break;
       this.#kill(signal);
     }
     return await this.ended;

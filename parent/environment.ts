@@ -72,15 +72,15 @@ export function clientEnvironment(
  *
  * @example
  * ```ts
- * import type { ServerTransport } from "@ptlib/ptlib/parent";
+ * import type { ServerTransportOptions } from "@ptlib/ptlib/parent";
  *
- * const transport: ServerTransport = {
+ * const transport: ServerTransportOptions = {
  *   bindAddress: ["127.0.0.1", 5678],
  *   options: [["iat-mode", "1"]],
  * };
  * ```
  */
-export interface ServerTransport {
+export interface ServerTransportOptions {
   /** Where it is to listen; without it, the program chooses, usually on all interfaces. */
   bindAddress?: Readonly<Address> | undefined;
   /** Its options, such as a key. */
@@ -90,7 +90,7 @@ export interface ServerTransport {
 /** What a server gets (pt-spec section 3.2.3). */
 export function serverEnvironment(
   stateLocation: string,
-  transports: Readonly<Record<string, ServerTransport>>,
+  transports: Readonly<Record<string, ServerTransportOptions>>,
   orport: Readonly<Address> | undefined,
   extOrPort: { address: Readonly<Address>; cookieFile: string } | undefined,
 ): Record<string, string> {

@@ -6,18 +6,18 @@
 
 import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
-import { checkTransportName, printable } from "../lines.ts";
+import { checkTransportName, printable } from "../grammar.ts";
 import { Deadline } from "../net/conn.ts";
 import { Child } from "./child.ts";
 import {
   clientEnvironment,
   passedThrough,
   serverEnvironment,
-  type ServerTransport,
+  type ServerTransportOptions,
 } from "./environment.ts";
 import { LaunchError } from "./launch_error.ts";
 import type { ClientMethod, ServerMethod } from "./line.ts";
-import { type Announcement, CLIENT, Negotiation, SERVER } from "./negotiation.ts";
+import { CLIENT, Negotiation, SERVER, type TransportMessage } from "./negotiation.ts";
 
 /** How long a program may take to report its methods, in milliseconds. */
 const START_UP = 60_000;
@@ -105,7 +105,7 @@ export interface LaunchClientOptions extends LaunchOptions {
  */
 export interface LaunchServerOptions extends LaunchOptions {
   /** The transports to start, by name. */
-  transports: Readonly<Record<string, ServerTransport>>;
+  transports: Readonly<Record<string, ServerTransportOptions>>;
   /** Where the program forwards its clients to, without a word about them. */
   orport?: Readonly<Address> | undefined;
   /**
@@ -166,7 +166,7 @@ export interface TransportProcess<M extends ClientMethod | ServerMethod> extends
    * Its log, statuses and version, from its first line on; ends with the program. The first 256
    * are kept for whoever reads them, later ones only as far as they are read.
    */
-  readonly messages: ReadableStream<Announcement>;
+  readonly messages: ReadableStream<TransportMessage>;
   /** Resolves when it has ended, by itself or not. Never rejects. */
   readonly exited: Promise<TransportExit>;
   /**
@@ -198,7 +198,7 @@ function tell(listener: ((line: string) => void) | undefined, line: string): voi
 }
 
 class Process<M extends ClientMethod | ServerMethod> implements TransportProcess<M> {
-  readonly messages: ReadableStream<Announcement>;
+  readonly messages: ReadableStream<TransportMessage>;
   readonly exited: Promise<TransportExit>;
   readonly #negotiation: Negotiation<M>;
   readonly #child: Child;
@@ -207,7 +207,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   readonly #onStdout: ((line: string) => void) | undefined;
   readonly #onStderr: ((line: string) => void) | undefined;
   readonly #program: string;
-  #messages: ReadableStreamDefaultController<Announcement> | undefined;
+  #messages: ReadableStreamDefaultController<TransportMessage> | undefined;
   #fault: LaunchError | null = null;
 
   constructor(
@@ -259,7 +259,7 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
     }
   }
 
-  #announce(message: Announcement): void {
+  #announce(message: TransportMessage): void {
     if (message.kind === "log") this.#lastLines.push(`LOG ${message.severity}: ${message.message}`);
     // It is 0 when nobody reads, and when somebody has read enough.
     if ((this.#messages?.desiredSize ?? 0) > 0) this.#messages?.enqueue(message);

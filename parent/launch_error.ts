@@ -4,7 +4,7 @@
  * @module
  */
 
-import { printable } from "../lines.ts";
+import { printable } from "../grammar.ts";
 
 /**
  * What went wrong, for programs:

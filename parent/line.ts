@@ -10,15 +10,14 @@
 
 import { type Address, parseAddress } from "../address.ts";
 import { parseSmethodArgs } from "../args.ts";
-import { isTransportName } from "../lines.ts";
-import { type Severity, unquoteCString } from "../messages.ts";
+import { isTransportName, SEVERITIES, type Severity, unquoteCString } from "../grammar.ts";
 
 /**
  * A `CMETHOD` line: where a client transport takes SOCKS connections (pt-spec section 3.3.2).
  *
  * @example
  * ```ts
- * import type { ClientMethod } from "@ptlib/ptlib/parent";
+ * import type { ClientMethod } from "@ptlib/ptlib/line";
  *
  * const method: Pick<ClientMethod, "socksVersion" | "address"> = {
  *   socksVersion: 5,
@@ -43,7 +42,7 @@ export interface ClientMethod {
  * @example
  * ```ts
  * import { formatSocksArgs } from "@ptlib/ptlib/args";
- * import type { ServerMethod } from "@ptlib/ptlib/parent";
+ * import type { ServerMethod } from "@ptlib/ptlib/line";
  *
  * const whatClientsNeed = (method: ServerMethod) => formatSocksArgs(method.args);
  * ```
@@ -65,10 +64,10 @@ export interface ServerMethod {
  *
  * @example
  * ```ts
- * import { parseLine } from "@ptlib/ptlib/parent";
+ * import { parseLine } from "@ptlib/ptlib/line";
  *
- * const said = parseLine("ENV-ERROR TOR_PT_STATE_LOCATION is not set");
- * if (said.kind !== "env-error" || !said.message.endsWith("not set")) throw new Error();
+ * const message = parseLine("ENV-ERROR TOR_PT_STATE_LOCATION is not set");
+ * if (message.kind !== "env-error" || !message.message.endsWith("not set")) throw new Error();
  * ```
  */
 export interface FailureMessage {
@@ -83,10 +82,10 @@ export interface FailureMessage {
  *
  * @example
  * ```ts
- * import { parseLine } from "@ptlib/ptlib/parent";
+ * import { parseLine } from "@ptlib/ptlib/line";
  *
- * const said = parseLine("CMETHOD-ERROR rot13 no port is free");
- * if (said.kind !== "cmethod-error" || said.transport !== "rot13") throw new Error();
+ * const message = parseLine("CMETHOD-ERROR rot13 no port is free");
+ * if (message.kind !== "cmethod-error" || message.transport !== "rot13") throw new Error();
  * ```
  */
 export interface MethodFailureMessage {
@@ -103,10 +102,10 @@ export interface MethodFailureMessage {
  *
  * @example
  * ```ts
- * import { parseLine } from "@ptlib/ptlib/parent";
+ * import { parseLine } from "@ptlib/ptlib/line";
  *
- * const said = parseLine('LOG SEVERITY=notice MESSAGE="the cookie is \\"stale\\""');
- * if (said.kind !== "log" || said.message !== 'the cookie is "stale"') throw new Error();
+ * const message = parseLine('LOG SEVERITY=notice MESSAGE="the cookie is \\"stale\\""');
+ * if (message.kind !== "log" || message.message !== 'the cookie is "stale"') throw new Error();
  * ```
  */
 export interface LogMessage {
@@ -123,10 +122,10 @@ export interface LogMessage {
  *
  * @example
  * ```ts
- * import { parseLine } from "@ptlib/ptlib/parent";
+ * import { parseLine } from "@ptlib/ptlib/line";
  *
- * const said = parseLine("STATUS TRANSPORT=snowflake CONNECT=Success");
- * if (said.kind !== "status" || said.values.get("CONNECT") !== "Success") throw new Error();
+ * const message = parseLine("STATUS TRANSPORT=snowflake CONNECT=Success");
+ * if (message.kind !== "status" || message.values.get("CONNECT") !== "Success") throw new Error();
  * ```
  */
 export interface StatusMessage {
@@ -143,10 +142,10 @@ export interface StatusMessage {
  *
  * @example
  * ```ts
- * import { parseLine } from "@ptlib/ptlib/parent";
+ * import { parseLine } from "@ptlib/ptlib/line";
  *
- * const said = parseLine('STATUS TYPE=version IMPLEMENTATION="rot0r" VERSION="1.2.3"');
- * if (said.kind !== "status-version" || said.version !== "1.2.3") throw new Error();
+ * const message = parseLine('STATUS TYPE=version IMPLEMENTATION="rot0r" VERSION="1.2.3"');
+ * if (message.kind !== "status-version" || message.version !== "1.2.3") throw new Error();
  * ```
  */
 export interface StatusVersionMessage {
@@ -163,10 +162,10 @@ export interface StatusVersionMessage {
  *
  * @example
  * ```ts
- * import { parseLine } from "@ptlib/ptlib/parent";
+ * import { parseLine } from "@ptlib/ptlib/line";
  *
- * const said = parseLine("WEATHER sunny and dry");
- * if (said.kind !== "unknown" || said.rest !== "sunny and dry") throw new Error();
+ * const message = parseLine("WEATHER sunny and dry");
+ * if (message.kind !== "unknown" || message.rest !== "sunny and dry") throw new Error();
  * ```
  */
 export interface UnknownMessage {
@@ -183,7 +182,7 @@ export interface UnknownMessage {
  *
  * @example
  * ```ts
- * import type { Message } from "@ptlib/ptlib/parent";
+ * import type { Message } from "@ptlib/ptlib/line";
  *
  * function endsStartUp(message: Message): boolean {
  *   return message.kind === "cmethods-done" || message.kind === "smethods-done";
@@ -275,8 +274,6 @@ function parseValues(text: string): URLSearchParams {
   return values;
 }
 
-const SEVERITIES: readonly Severity[] = ["error", "warning", "notice", "info", "debug"];
-
 function parseLog(rest: string): LogMessage {
   const values = parseValues(rest);
   const severity = SEVERITIES.find((known) => known === values.get("SEVERITY"));
@@ -339,10 +336,10 @@ const PARSERS: ReadonlyMap<string, (rest: string) => Message> = new Map([
  *
  * @example
  * ```ts
- * import { parseLine } from "@ptlib/ptlib/parent";
+ * import { parseLine } from "@ptlib/ptlib/line";
  *
- * const said = parseLine("CMETHOD obfs4 socks5 127.0.0.1:32145");
- * if (said.kind !== "cmethod" || said.address[1] !== 32145) throw new Error();
+ * const message = parseLine("CMETHOD obfs4 socks5 127.0.0.1:32145");
+ * if (message.kind !== "cmethod" || message.address[1] !== 32145) throw new Error();
  * ```
  */
 export function parseLine(line: string): Message {
@@ -360,3 +357,5 @@ export function parseLine(line: string): Message {
     throw new SyntaxError(`The line ${keyword} is malformed: ${cause.message}`, { cause });
   }
 }
+
+export { LineReader } from "./line_reader.ts";

@@ -15,7 +15,7 @@ const CR = 0x0d;
  *
  * @example
  * ```ts
- * import { LineReader } from "@ptlib/ptlib/parent";
+ * import { LineReader } from "@ptlib/ptlib/line";
  *
  * const utf8 = new TextEncoder();
  * const reader = new LineReader();
@@ -50,7 +50,7 @@ export class LineReader {
    *
    * @example
    * ```ts
-   * import { LineReader } from "@ptlib/ptlib/parent";
+   * import { LineReader } from "@ptlib/ptlib/line";
    *
    * const [line] = new LineReader(4).push(new TextEncoder().encode("too long\n"));
    * if (line !== null) throw new Error();
@@ -74,7 +74,7 @@ export class LineReader {
    *
    * @example
    * ```ts
-   * import { LineReader } from "@ptlib/ptlib/parent";
+   * import { LineReader } from "@ptlib/ptlib/line";
    *
    * const reader = new LineReader();
    * reader.push(new TextEncoder().encode("VERSION 1\nCMETH"));

@@ -1,28 +1,18 @@
 /**
- * The parent's side of the protocol: start any pluggable transport, connect through it, and check
- * whether it is a good one.
+ * The parent's side of the protocol: start any pluggable transport, and connect through it.
  *
  * @module
  */
 
-export {
-  check,
-  type CheckInfo,
-  type CheckOptions,
-  type CheckResult,
-  checks,
-  type Grade,
-  type Verdict,
-} from "./check.ts";
-export { dial } from "./dial.ts";
-export type { ServerTransport } from "./environment.ts";
+export { dialTransport } from "./dial_transport.ts";
+export type { ServerTransportOptions } from "./environment.ts";
 export {
   type ExtOrPortListener,
   type ExtOrPortOptions,
   listenExtOrPort,
   type TransportClient,
   type TransportConnection,
-} from "./ext_orport.ts";
+} from "./ext_orport_listener.ts";
 export {
   launchClient,
   type LaunchClientOptions,
@@ -36,6 +26,7 @@ export { LaunchError, type LaunchFailure } from "./launch_error.ts";
 export {
   type ClientMethod,
   type FailureMessage,
+  LineReader,
   type LogMessage,
   type Message,
   type MethodFailureMessage,
@@ -45,8 +36,7 @@ export {
   type StatusVersionMessage,
   type UnknownMessage,
 } from "./line.ts";
-export { LineReader } from "./line_reader.ts";
-export type { Announcement } from "./negotiation.ts";
+export type { TransportMessage } from "./negotiation.ts";
 export {
   type Tunnel,
   tunnelClient,
@@ -55,4 +45,5 @@ export {
   tunnelServer,
   type TunnelServerOptions,
 } from "./tunnel.ts";
+export { DialError } from "../net/dial.ts";
 export { SocksReplyError } from "../net/proxy.ts";

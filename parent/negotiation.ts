@@ -5,7 +5,7 @@
  * @module
  */
 
-import { printable } from "../lines.ts";
+import { printable } from "../grammar.ts";
 import { LaunchError, type LaunchFailure } from "./launch_error.ts";
 import {
   type ClientMethod,
@@ -22,17 +22,17 @@ import {
  *
  * @example
  * ```ts
- * import type { Announcement } from "@ptlib/ptlib/parent";
+ * import type { TransportMessage } from "@ptlib/ptlib/parent";
  *
- * function isTrouble(said: Announcement): boolean {
- *   return said.kind === "log" && said.severity === "error";
+ * function isTrouble(message: TransportMessage): boolean {
+ *   return message.kind === "log" && message.severity === "error";
  * }
  * ```
  */
-export type Announcement = LogMessage | StatusMessage | StatusVersionMessage;
+export type TransportMessage = LogMessage | StatusMessage | StatusVersionMessage;
 
 /** What tells the lines of a client from those of a server. */
-export interface Half<M extends ClientMethod | ServerMethod> {
+export interface RoleLines<M extends ClientMethod | ServerMethod> {
   readonly done: "cmethods-done" | "smethods-done";
   readonly failure: "cmethod-error" | "smethod-error";
   /** The line as a method of this half, null when it is none. */
@@ -40,14 +40,14 @@ export interface Half<M extends ClientMethod | ServerMethod> {
 }
 
 /** The lines of a client. */
-export const CLIENT: Half<ClientMethod> = {
+export const CLIENT: RoleLines<ClientMethod> = {
   done: "cmethods-done",
   failure: "cmethod-error",
   method: (message) => message.kind === "cmethod" ? message : null,
 };
 
 /** The lines of a server. */
-export const SERVER: Half<ServerMethod> = {
+export const SERVER: RoleLines<ServerMethod> = {
   done: "smethods-done",
   failure: "smethod-error",
   method: (message) => message.kind === "smethod" ? message : null,
@@ -59,7 +59,7 @@ function keyword(message: Message): string {
 }
 
 /** What an error says behind the program's own words, or in place of them. */
-function said(message: string): string {
+function withWords(message: string): string {
   return message === "" ? "" : `: ${message}`;
 }
 
@@ -85,14 +85,14 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
   readonly methods: Record<string, M> = Object.create(null);
   /** Why the others were not, by name. No prototype. */
   readonly failures: Record<string, string> = Object.create(null);
-  readonly #half: Half<M>;
+  readonly #role: RoleLines<M>;
   readonly #transports: readonly string[];
   #proxyAnswerDue: boolean;
   #versionAccepted = false;
   #done = false;
 
-  constructor(half: Half<M>, transports: readonly string[], withProxy: boolean) {
-    this.#half = half;
+  constructor(role: RoleLines<M>, transports: readonly string[], withProxy: boolean) {
+    this.#role = role;
     this.#transports = transports;
     this.#proxyAnswerDue = withProxy;
   }
@@ -109,7 +109,7 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
    * @returns What it announces, `null` when it is part of the negotiation or to be ignored.
    * @throws {LaunchError} When the program has failed.
    */
-  receive(line: string | null): Announcement | null {
+  receive(line: string | null): TransportMessage | null {
     if (line === null) {
       return this.#done ? null : fail("line", "it said a line without an end");
     }
@@ -139,9 +139,9 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
   #beforeVersion(message: Message) {
     switch (message.kind) {
       case "version-error":
-        return fail("version", `it does not speak version 1${said(message.message)}`);
+        return fail("version", `it does not speak version 1${withWords(message.message)}`);
       case "env-error":
-        return fail("environment", `it cannot use its environment${said(message.message)}`);
+        return fail("environment", `it cannot use its environment${withWords(message.message)}`);
       case "version":
         if (message.version !== "1") fail("version", "it chose a version that was not offered");
         this.#versionAccepted = true;
@@ -149,7 +149,7 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
   }
 
   #beforeDone(message: Message): void {
-    const method = this.#half.method(message);
+    const method = this.#role.method(message);
     if (method !== null) {
       this.#answer(method.transport);
       this.methods[method.transport] = method;
@@ -157,16 +157,16 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
     }
     switch (message.kind) {
       case "proxy-error":
-        return fail("proxy", `it cannot use the upstream proxy${said(message.message)}`);
+        return fail("proxy", `it cannot use the upstream proxy${withWords(message.message)}`);
       case "proxy-done":
         if (!this.#proxyAnswerDue) fail("order", "it said PROXY DONE without being asked");
         this.#proxyAnswerDue = false;
         return;
-      case this.#half.failure:
+      case this.#role.failure:
         this.#answer(message.transport);
         this.failures[message.transport] = printable(message.message);
         return;
-      case this.#half.done:
+      case this.#role.done:
         return this.#finish();
       default:
         fail("order", `it said ${keyword(message)}, which belongs to the other half`);

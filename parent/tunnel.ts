@@ -10,7 +10,7 @@ import type { ProxyInfo } from "../config.ts";
 import { acceptAll } from "../net/accept.ts";
 import { closeQuietly } from "../net/conn.ts";
 import { relay } from "../net/relay.ts";
-import { dial } from "./dial.ts";
+import { dialTransport } from "./dial_transport.ts";
 import {
   launchClient,
   type LaunchOptions,
@@ -174,7 +174,7 @@ class ClientTunnel implements Tunnel {
     const { signal } = this.#end;
     let connection: TunnelledConnection;
     try {
-      const through = await dial(method, this.#bridge, this.args, { signal });
+      const through = await dialTransport(method, this.#bridge, this.args, { signal });
       connection = await relay(conn, through, { signal });
     } catch (error) {
       closeQuietly(conn);

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { program } from "./parent/broken_program.ts";
+import { program } from "./check/broken_program.ts";
 import { permitted } from "./permitted.ts";
 
 const NEEDS = ["run", "read"] as const;
@@ -70,7 +70,7 @@ permitted(NEEDS, "ptlib check --json prints one object", async () => {
     role: "client",
     title: "accepts any well-formed list of versions with 1 in it",
     section: "pt-spec 3.2.1",
-    grade: "MUST",
+    level: "MUST",
     outcome: "ok",
   }]);
   assertEquals(status, 0);

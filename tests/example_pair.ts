@@ -7,7 +7,7 @@ import {
   launchServer,
   listenExtOrPort,
   type ServerMethod,
-  type ServerTransport,
+  type ServerTransportOptions,
   type TransportConnection,
   type TransportProcess,
 } from "../parent/mod.ts";
@@ -57,7 +57,7 @@ export interface PairOptions {
   server: string;
   transport: string;
   /** What the operator sets. */
-  options?: ServerTransport["options"];
+  options?: ServerTransportOptions["options"];
   /** The client's permissions take this in beside the bridge, as a `--allow-net` has it. */
   elsewhere?: string;
   directory: string;

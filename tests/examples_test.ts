@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { readFull, writeAll } from "../net/mod.ts";
-import { dial } from "../parent/mod.ts";
+import { dialTransport } from "../parent/mod.ts";
 import { launchPair, withDirectory } from "./example_pair.ts";
 import { permitted } from "./permitted.ts";
 
@@ -58,7 +58,7 @@ for (const [transport, client, server] of PAIRS) {
         await using pair = await launchPair({ client, server, transport, directory });
         const { address, args } = pair.server.methods[transport]!;
         const arriving = pair.arrival();
-        using user = await dial(pair.client.methods[transport]!, address, args);
+        using user = await dialTransport(pair.client.methods[transport]!, address, args);
         const arrived = await arriving;
         using service = arrived.conn;
         assertEquals(arrived.transport, transport);

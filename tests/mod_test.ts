@@ -1,7 +1,8 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
 import * as pt from "../mod.ts";
 import { permitted } from "./permitted.ts";
+import { findFaults, publishedImports } from "./rooms.ts";
 
 Deno.test("mod.ts has the seed's names and the newer ones", () => {
   const rows: [module: Record<string, unknown>, names: string[]][] = [
@@ -61,7 +62,7 @@ async function loadedAtStart(path: string): Promise<string[]> {
 
 /** Whether `specifier` belongs to the half of a parent, which no transport loads. */
 function isOfParent(specifier: string): boolean {
-  return /^(?:parent\/|cli(?:\/|\.ts$))/.test(specifier.slice(ROOT.length));
+  return /^(?:parent\/|check\/|cli(?:\/|\.ts$))/.test(specifier.slice(ROOT.length));
 }
 
 const EXPORTS = Object.values(config.exports);
@@ -88,28 +89,22 @@ permitted(["run"], "what is published imports nothing but itself and node:", asy
   }
 });
 
-/** The first circle of imports from `specifier` on, those of types included; null without one. */
-function findCircle(
-  graph: Map<string, Module>,
-  specifier: string,
-  path: readonly string[],
-  done: Set<string>,
-): readonly string[] | null {
-  if (path.includes(specifier)) return [...path.slice(path.indexOf(specifier)), specifier];
-  if (done.has(specifier)) return null;
-  for (const { code, type } of graph.get(specifier)?.dependencies ?? []) {
-    const imported = code?.specifier ?? type?.specifier;
-    if (imported === undefined) continue;
-    const circle = findCircle(graph, imported, [...path, specifier], done);
-    if (circle !== null) return circle;
-  }
-  done.add(specifier);
-  return null;
-}
+permitted(["run"], "the rooms are as ARCHITECTURE.md draws them", async () => {
+  assertEquals(findFaults(await publishedImports()), []);
+});
 
-permitted(["run"], "no module imports itself in a circle", async () => {
-  for (const path of EXPORTS) {
-    const root = new URL(path, ROOT).href;
-    assertEquals(findCircle(await moduleGraph(path), root, [], new Set()), null);
+Deno.test("the check of the rooms finds arrows up, circles, namesakes and strangers", () => {
+  const rows: [imports: [string, string[]][], fault: RegExp][] = [
+    [[["net/dial.ts", ["run/run.ts"]]], /net\/dial\.ts imports run\/run\.ts, which is above it/],
+    [[["address.ts", ["client.ts"]]], /is above it/],
+    [[["net/a.ts", ["net/b.ts"]], ["net/b.ts", ["net/a.ts"]]], /a circle/],
+    [[["net/a.ts", []], ["run/a.ts", []]], /share a name/],
+    [[["attic/a.ts", []]], /in no room/],
+  ];
+  for (const [imports, fault] of rows) {
+    const [found = "", ...others] = findFaults(new Map(imports));
+    assertMatch(found, fault);
+    assertEquals(others, []);
   }
+  assertEquals(findFaults(new Map([["cli.ts", ["net/mod.ts"]], ["net/mod.ts", ["args.ts"]]])), []);
 });

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch, assertNotEquals, assertRejects } fro
 import type { Address } from "../address.ts";
 import { closeQuietly, DialError, readFull, writeAll } from "../net/mod.ts";
 import { SocksReplyError } from "../net/proxy.ts";
-import { dial } from "../parent/mod.ts";
+import { dialTransport } from "../parent/mod.ts";
 import { launchPair, type Pair, withDirectory } from "./example_pair.ts";
 import { permitted } from "./permitted.ts";
 
@@ -61,13 +61,13 @@ class Middle implements Disposable {
 /** The ends of a connection through client, `via` and bridge. */
 async function connect({ client, server, arrival }: Pair, via: Address) {
   const arriving = arrival();
-  const user = await dial(client.methods["secret"]!, via, server.methods["secret"]!.args);
+  const user = await dialTransport(client.methods["secret"]!, via, server.methods["secret"]!.args);
   return { user, service: (await arriving).conn };
 }
 
 /** How a client fails that has these arguments: the SOCKS reply. */
 async function refusal({ client }: Pair, bridge: Address, args: [string, string][]) {
-  const dialled = dial(client.methods["secret"]!, bridge, args);
+  const dialled = dialTransport(client.methods["secret"]!, bridge, args);
   const { cause } = await assertRejects(() => dialled, DialError);
   assert(cause instanceof SocksReplyError);
   return cause.code;

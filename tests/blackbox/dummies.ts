@@ -2,7 +2,7 @@
 
 import type { Address } from "../../address.ts";
 import { writeAll } from "../../net/mod.ts";
-import { dial } from "../../parent/mod.ts";
+import { dialTransport } from "../../parent/mod.ts";
 import type { Variables } from "../environment.ts";
 import { RawChild } from "../raw_child.ts";
 
@@ -35,7 +35,7 @@ export const SERVER: Variables = {
 
 /** Connects to a target through the client that listens on a port. */
 export async function dialThrough(port: number, target: Address): Promise<Deno.TcpConn> {
-  return await dial({ socksVersion: 5, address: ["127.0.0.1", port] }, target);
+  return await dialTransport({ socksVersion: 5, address: ["127.0.0.1", port] }, target);
 }
 
 /** Bytes that are nowhere the same. */

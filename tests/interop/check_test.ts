@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { check, type CheckOptions } from "../../parent/mod.ts";
+import { check, type CheckOptions } from "../../check/mod.ts";
 import { granted, permitted } from "../permitted.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
 
@@ -16,8 +16,8 @@ function withPeer(name: PeerName, title: string, fn: (program: string) => Promis
 
 async function failures(program: string, options: CheckOptions): Promise<string[]> {
   const found: string[] = [];
-  for await (const { outcome, role, id, grade } of check([program], options)) {
-    if (outcome === "failed") found.push(`${role}/${id} ${grade}`);
+  for await (const { outcome, role, id, level } of check([program], options)) {
+    if (outcome === "failed") found.push(`${role}/${id} ${level}`);
   }
   return found;
 }
@@ -26,7 +26,7 @@ withPeer(
   "goptlib-dummy-client",
   "check() finds what goptlib's dummy client lacks",
   async (program) => {
-    assertEquals(await failures(program, { transport: "dummy", role: "client", patience: 5_000 }), [
+    assertEquals(await failures(program, { transport: "dummy", role: "client", timeout: 5_000 }), [
       // It starts without a state location, because it keeps no state.
       "client/state-missing SHOULD",
       "client/state-relative SHOULD",
@@ -55,7 +55,7 @@ withPeer(
   "goptlib-dummy-server",
   "check() finds what goptlib's dummy server lacks",
   async (program) => {
-    assertEquals(await failures(program, { transport: "dummy", role: "server", patience: 5_000 }), [
+    assertEquals(await failures(program, { transport: "dummy", role: "server", timeout: 5_000 }), [
       "server/state-missing SHOULD",
       "server/state-relative SHOULD",
       "server/mode-both robustness",
@@ -74,7 +74,7 @@ withPeer(
 );
 
 withPeer("obfs4proxy", "check() takes both halves of obfs4proxy back to back", async (program) => {
-  const options = { transport: "obfs4", patience: 5_000 };
+  const options = { transport: "obfs4", timeout: 5_000 };
   assertEquals(await failures(program, options), [
     "client/state-relative SHOULD",
     // It says so on stderr only.
@@ -86,7 +86,7 @@ withPeer("obfs4proxy", "check() takes both halves of obfs4proxy back to back", a
     "client/socks-refused-code robustness",
     "client/socks-pipelined robustness",
     "client/socks-early-data robustness",
-    // Its wire has no place for a half-close.
+    // Its probe has no place for a half-close.
     "client/relay-half-open-up robustness",
     "client/relay-half-open-down robustness",
     "client/sigint robustness",

@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { relay } from "../../net/mod.ts";
 import {
-  dial,
+  dialTransport,
   type ExtOrPortListener,
   launchClient,
   launchServer,
@@ -66,7 +66,10 @@ for (const [clientMaker, serverMaker] of PAIRINGS) {
             stateDirectory: state,
           });
           {
-            using conn = await dial(client.methods["dummy"]!, server.methods["dummy"]!.address);
+            using conn = await dialTransport(
+              client.methods["dummy"]!,
+              server.methods["dummy"]!.address,
+            );
             const { sent, received } = await exchange(conn);
             assertEquals(received, sent);
           }

@@ -2,7 +2,7 @@
 
 import { assertEquals } from "@std/assert";
 import { readFull } from "../../net/mod.ts";
-import { dial, launchClient, launchServer, listenExtOrPort } from "../../parent/mod.ts";
+import { dialTransport, launchClient, launchServer, listenExtOrPort } from "../../parent/mod.ts";
 import { granted, withDirectory } from "../permitted.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
 
@@ -44,7 +44,7 @@ for (const [transport, server, client] of pairings) {
           stateDirectory: `${state}/client`,
         });
         const bridge = far.methods[transport]!;
-        const connect = () => dial(near.methods[transport]!, bridge.address, bridge.args);
+        const connect = () => dialTransport(near.methods[transport]!, bridge.address, bridge.args);
 
         const served = listener[Symbol.asyncIterator]().next();
         await withConn(connect(), async (through) => {

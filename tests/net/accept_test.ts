@@ -2,9 +2,9 @@ import { assert, assertEquals } from "@std/assert";
 import {
   acceptAll,
   acceptHandshakes,
-  type Greeting,
   handleEach,
   handshake,
+  type HandshakeOptions,
   readFull,
 } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
@@ -136,7 +136,7 @@ permitted(["net"], "acceptAll() stops listening when its reader leaves", async (
 });
 
 /** A handshake of one byte, which it refuses when it is "x". */
-const greeting: Greeting<{ conn: Deno.TcpConn; byte: number | undefined }> = {
+const greeting: HandshakeOptions<{ conn: Deno.TcpConn; byte: number | undefined }> = {
   handshake: (conn, signal) =>
     handshake(conn, signal, async () => {
       const [byte] = await readFull(conn, new Uint8Array(1));

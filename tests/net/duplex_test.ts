@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Duplex } from "node:stream";
-import { fromDuplex, toDuplex } from "../../net/node.ts";
+import { fromDuplex, toDuplex } from "../../net/duplex.ts";
 import { writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
 import { bytes, takeAll, takeText, tcpPair } from "./scripted_peer.ts";

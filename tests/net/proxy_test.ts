@@ -1,7 +1,7 @@
 import { assertRejects } from "@std/assert";
 import type { ProxyInfo } from "../../config.ts";
 import type { StreamConn } from "../../net/mod.ts";
-import { connectThrough } from "../../net/proxy.ts";
+import { askProxy } from "../../net/proxy.ts";
 
 /** A connection on which nothing may be said. */
 const mute: StreamConn = {
@@ -29,7 +29,7 @@ const UNUSABLE: readonly [what: string, proxy: ProxyInfo][] = [
 ];
 
 for (const [what, proxy] of UNUSABLE) {
-  Deno.test(`connectThrough() says nothing to the proxy with ${what}`, async () => {
-    await assertRejects(() => connectThrough(mute, proxy, ["192.0.2.7", 443]), TypeError);
+  Deno.test(`askProxy() says nothing to the proxy with ${what}`, async () => {
+    await assertRejects(() => askProxy(mute, proxy, ["192.0.2.7", 443]), TypeError);
   });
 }

@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
-import { fromDuplex } from "../../net/node.ts";
+import { fromDuplex } from "../../net/duplex.ts";
 import type { StreamConn } from "../../net/mod.ts";
 
 /** A connection, and how to tear it down. */

@@ -2,7 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { readFull } from "../../net/mod.ts";
 import type { SocksReplyError } from "../../net/proxy.ts";
 import {
-  dial,
+  dialTransport,
   launchClient,
   launchServer,
   listenExtOrPort,
@@ -152,7 +152,7 @@ tunnelling("tunnelClient() frees its port when the program cannot be launched", 
 });
 
 tunnelling(
-  "launchServer() and listenExtOrPort() bring a client with its address, and dial() its replies",
+  "launchServer() and listenExtOrPort() bring a client with its address, and dialTransport() its replies",
   async (state) => {
     await using extOrPort = await listenExtOrPort();
     await using server = await launchServer(PLAIN, {
@@ -165,9 +165,12 @@ tunnelling(
       stateDirectory: `${state}/client`,
     });
     const [near, far] = [client.methods["plain"]!, server.methods["plain"]!];
-    const refused = await assertRejects(() => dial(near, far.address, [["key", "wrong"]]), Error);
+    const refused = await assertRejects(
+      () => dialTransport(near, far.address, [["key", "wrong"]]),
+      Error,
+    );
     assertEquals((refused.cause as SocksReplyError).code, 2);
-    using through = await dial(near, far.address, far.args);
+    using through = await dialTransport(near, far.address, far.args);
     await through.write(utf8.encode("early"));
     for await (const { conn, clientAddress, transport } of extOrPort) {
       using _conn = conn;

@@ -1,6 +1,6 @@
 /** A program whose bridge publishes what it was told, and writes into its state directory. */
 
-import { run } from "../../run.ts";
+import { run } from "../../run/run.ts";
 
 await run({
   tells: {

@@ -5,7 +5,7 @@
 
 import { type Address, formatAddress } from "../../address.ts";
 import type { StreamConn } from "../../net/mod.ts";
-import { run, type Transport } from "../../run.ts";
+import { run, type Transport } from "../../run/run.ts";
 
 const setTimer = setTimeout;
 globalThis.setTimeout = Object.assign(

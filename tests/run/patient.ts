@@ -1,6 +1,6 @@
 /** A program that no time brings to its end: only what it waits for does, or a signal. */
 
-import { run } from "../../run.ts";
+import { run } from "../../run/run.ts";
 
 const LAST_MOMENT = 500;
 

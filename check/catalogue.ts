@@ -1,0 +1,38 @@
+/**
+ * Every check there is, in the order in which they are reported.
+ *
+ * @module
+ */
+
+import type { Check } from "./definition.ts";
+import { environmentChecks } from "./environment_checks.ts";
+import { extOrPortChecks } from "./ext_orport_checks.ts";
+import { lineChecks } from "./line_checks.ts";
+import { proxyChecks } from "./proxy_checks.ts";
+import { relayChecks } from "./relay_checks.ts";
+import { shutdownChecks } from "./shutdown_checks.ts";
+import { socksChecks } from "./socks_checks.ts";
+import type { Role } from "./verdict.ts";
+import { versionChecks } from "./version_checks.ts";
+
+/** A check on one of the halves that it can be made on. */
+export interface Task {
+  readonly check: Check;
+  readonly role: Role;
+}
+
+const CHECKS: readonly Check[] = [
+  ...versionChecks,
+  ...environmentChecks,
+  ...lineChecks,
+  ...proxyChecks,
+  ...socksChecks,
+  ...relayChecks,
+  ...extOrPortChecks,
+  ...shutdownChecks,
+];
+
+/** Every check, those of the client first. */
+export const catalogue: readonly Task[] = (["client", "server"] as const).flatMap((role) =>
+  CHECKS.filter(({ roles }) => roles.includes(role)).map((check) => ({ check, role }))
+);

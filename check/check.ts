@@ -1,0 +1,241 @@
+/**
+ * Checks whether a program is a good pluggable transport: every rule of pt-spec, ext-orport-spec
+ * and SOCKS5 that a parent or a peer can see from outside, one check each.
+ *
+ * @module
+ */
+
+import { SharedPrograms, type Subject } from "./fixture.ts";
+import { catalogue, type Task } from "./catalogue.ts";
+import { findRole } from "./roles.ts";
+import { runCheck, type Verdict } from "./run_check.ts";
+import { type Level, ofRole, type Role } from "./verdict.ts";
+
+export type { Verdict } from "./run_check.ts";
+export type { Level } from "./verdict.ts";
+
+/**
+ * A check: a statement that holds for a good program.
+ *
+ * @example
+ * ```ts
+ * import { checks, type CheckInfo } from "@ptlib/ptlib/check";
+ *
+ * const demands = (check: CheckInfo) => check.level === "MUST";
+ * if (!checks.some(demands)) throw new Error();
+ * ```
+ */
+export interface CheckInfo {
+  /** A short name; with `role` it is unique. */
+  readonly id: string;
+  /** The half that is checked. */
+  readonly role: "client" | "server";
+  /** The statement. */
+  readonly title: string;
+  /** Where it is written, such as `pt-spec 3.3.1`. */
+  readonly section: string;
+  /** How much a failure matters. */
+  readonly level: Level;
+}
+
+/**
+ * A check and what came of it.
+ *
+ * @example
+ * ```ts
+ * import type { CheckResult } from "@ptlib/ptlib/check";
+ *
+ * const breaksTheSpec = (result: CheckResult) =>
+ *   result.outcome === "failed" && result.level === "MUST";
+ * ```
+ */
+export type CheckResult = CheckInfo & Verdict;
+
+/**
+ * What to check, and how.
+ *
+ * @example
+ * ```ts
+ * import type { CheckOptions } from "@ptlib/ptlib/check";
+ *
+ * const socksOnly: CheckOptions = { transport: "obfs4", role: "client", only: /socks/ };
+ * ```
+ */
+export interface CheckOptions {
+  /** The transport's name. */
+  transport: string;
+  /** The half to check; both where it is left out, as far as the program is both. */
+  role?: "client" | "server" | undefined;
+  /**
+   * The command of the other half, for a transport that changes the bytes and whose program is
+   * only one half.
+   */
+  peer?: readonly string[] | undefined;
+  /** Only checks whose `role/id` this matches. */
+  only?: RegExp | undefined;
+  /** The longest wait for anything, in milliseconds, 10,000 where it is left out. */
+  timeout?: number | undefined;
+  /** Ends it: programs that run are killed, and the iteration throws the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+const TIMEOUT = 10_000;
+const SIDE_BY_SIDE = 4;
+
+function infoOf({ check, role }: Task): CheckInfo {
+  return {
+    id: check.id,
+    role,
+    title: check.title,
+    section: ofRole(check.section, role),
+    level: ofRole(check.level, role),
+  };
+}
+
+/**
+ * Every check there is.
+ *
+ * @example
+ * ```ts
+ * import { checks } from "@ptlib/ptlib/check";
+ *
+ * const about = checks.filter(({ role, section }) => role === "client" && section === "RFC 1929 2");
+ * if (about.length === 0) throw new Error();
+ * ```
+ */
+export const checks: readonly CheckInfo[] = catalogue.map(infoOf);
+
+/** Which halves are checked, with which commands, and why a half is not. */
+interface Plan {
+  readonly subject: Subject;
+  readonly roles: readonly Role[];
+  readonly skipped: readonly CheckResult[];
+}
+
+function other(role: Role): Role {
+  return role === "client" ? "server" : "client";
+}
+
+async function plan(
+  command: readonly string[],
+  options: CheckOptions,
+  directory: string,
+  signal: AbortSignal,
+): Promise<Plan> {
+  const { transport, role, peer, timeout = TIMEOUT } = options;
+  const alone: Subject = {
+    transport,
+    commands: { client: command, server: command },
+    directory,
+    timeout,
+    signal,
+  };
+  const found = {
+    client: await findRole(alone, "client"),
+    server: await findRole(alone, "server"),
+  };
+  const both = ["client", "server"] as const;
+  const possible = both.filter((half) => found[half].refusal === null);
+  // A program that refuses to be either is not meant to: the checks say what is wrong.
+  const roles = role !== undefined ? [role] : possible.length === 0 ? both : possible;
+  const commands: Partial<Record<Role, readonly string[]>> = {};
+  for (const half of roles) commands[half] = command;
+  for (const half of roles.map(other)) {
+    const counterpart = commands[half] ?? peer ?? (found[half].started ? command : undefined);
+    if (counterpart !== undefined) commands[half] = counterpart;
+  }
+  const left = role !== undefined ? [] : both.filter((half) => !roles.includes(half));
+  const skipped = left.map((half): CheckResult => ({
+    id: "half",
+    role: half,
+    title: `is a ${half} too`,
+    section: "pt-spec 2",
+    level: "robustness",
+    outcome: "skipped",
+    reason: found[half].refusal ?? "",
+  }));
+  return { subject: { ...alone, commands }, roles, skipped };
+}
+
+/** Makes some checks side by side; the results come in their order. */
+async function* runAll(
+  subject: Subject,
+  tasks: readonly Task[],
+  stop: AbortController,
+): AsyncGenerator<CheckResult> {
+  stop.signal.throwIfAborted();
+  await using shared = new SharedPrograms();
+  const results = tasks.map(() => Promise.withResolvers<CheckResult>());
+  let next = 0;
+  const work = async () => {
+    while (!stop.signal.aborted) {
+      const [task, result] = [tasks[next], results[next]];
+      next++;
+      if (task === undefined || result === undefined) return;
+      const verdict = await runCheck(subject, shared, task);
+      result.resolve({ ...infoOf(task), ...verdict });
+    }
+  };
+  const aborted = Promise.withResolvers<never>();
+  aborted.promise.catch(() => {}); // Nobody may be waiting.
+  stop.signal.addEventListener("abort", () => aborted.reject(stop.signal.reason));
+  const workers = Array.from({ length: SIDE_BY_SIDE }, work);
+  try {
+    for (const { promise } of results) yield await Promise.race([promise, aborted.promise]);
+  } finally {
+    stop.abort();
+    await Promise.all(workers);
+  }
+}
+
+/**
+ * Checks a program. It is started many times, and every one of its processes has ended when the
+ * iteration has. It is asked for connections to loopback only; a transport that connects elsewhere
+ * on its own is not held back.
+ *
+ * A transport that carries bytes as they are is checked alone. Any other is checked against its
+ * other half: the same program where it is both, or `peer`.
+ *
+ * @param command The program and its arguments.
+ * @param options The transport's name, and what to check.
+ * @returns The results, each as soon as it and all before it are there.
+ * @throws {Deno.errors.NotFound} When there is no such program.
+ *
+ * @example
+ * ```ts
+ * import { check } from "@ptlib/ptlib/check";
+ *
+ * async function breaksTheSpec(command: string[], transport: string): Promise<boolean> {
+ *   for await (const result of check(command, { transport })) {
+ *     if (result.outcome === "failed" && result.level === "MUST") return true;
+ *   }
+ *   return false;
+ * }
+ * ```
+ */
+export async function* check(
+  command: readonly string[],
+  options: CheckOptions,
+): AsyncGenerator<CheckResult, void> {
+  const { only, signal } = options;
+  signal?.throwIfAborted();
+  const directory = await Deno.makeTempDir({ prefix: "check-" });
+  const stop = new AbortController();
+  const abort = () => stop.abort(signal?.reason);
+  signal?.addEventListener("abort", abort);
+  if (signal?.aborted) abort();
+  try {
+    const { subject, roles, skipped } = await plan(command, options, directory, stop.signal)
+      .finally(() => signal?.throwIfAborted());
+    yield* skipped;
+    // Unlike `test()`, `search()` does not go on where it last was, whatever the flags.
+    const tasks = catalogue.filter(({ check, role }) =>
+      roles.includes(role) && (only === undefined || `${role}/${check.id}`.search(only) !== -1)
+    );
+    yield* runAll(subject, tasks, stop);
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    stop.abort();
+    await Deno.remove(directory, { recursive: true });
+  }
+}

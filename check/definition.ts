@@ -1,0 +1,25 @@
+/**
+ * What a check is: a statement about a pluggable transport, where it is written, and how to find
+ * out whether it holds.
+ *
+ * @module
+ */
+
+import type { Fixture } from "./fixture.ts";
+import type { ByRole, Level, Role } from "./verdict.ts";
+
+/** A check, before it runs. */
+export interface Check {
+  readonly id: string;
+  /** The halves it can be made on. */
+  readonly roles: readonly Role[];
+  /** The statement that holds for a good program. */
+  readonly title: string;
+  /** Where it is written. */
+  readonly section: ByRole<string>;
+  readonly level: ByRole<Level>;
+  /** What to do by hand behind starting the program. */
+  readonly hand?: string;
+  /** Returns when the statement holds, throws {@linkcode Failed} or {@linkcode Skipped} else. */
+  run(fixture: Fixture): Promise<void>;
+}

@@ -1,0 +1,393 @@
+/**
+ * Checks of what a transport makes of its environment (pt-spec section 3.2).
+ *
+ * @module
+ */
+
+import { type Address, formatAddress } from "../address.ts";
+import { endWords, type Fixture, freshPath, isDone, methodOf, outputOf } from "./fixture.ts";
+import type { Check } from "./definition.ts";
+import type { Program } from "./program.ts";
+import type { Variables } from "./start.ts";
+import { refusingAddress } from "./listener.ts";
+import { openPair } from "./test_tunnel.ts";
+import { expect, type Role, Skipped } from "./verdict.ts";
+
+const BOTH: readonly Role[] = ["client", "server"];
+const STATE = "TOR_PT_STATE_LOCATION";
+const CLIENT = "TOR_PT_CLIENT_TRANSPORTS";
+const SERVER = "TOR_PT_SERVER_TRANSPORTS";
+const BINDADDR = "TOR_PT_SERVER_BINDADDR";
+const OPTIONS = "TOR_PT_SERVER_TRANSPORT_OPTIONS";
+const ORPORT = "TOR_PT_ORPORT";
+const EXTENDED = "TOR_PT_EXTENDED_SERVER_PORT";
+
+/** Starts the program and waits until it has refused, has started, or has fallen silent. */
+async function decision(fixture: Fixture, changes: Variables): Promise<Program> {
+  const program = await fixture.start(changes);
+  await program.line(({ message }) =>
+    message?.kind === "env-error" || isDone(fixture.role, message)
+  );
+  return program;
+}
+
+/** Expects ENV-ERROR, or for one transport its METHOD-ERROR line. */
+async function refused(fixture: Fixture, why: string, changes: Variables): Promise<void> {
+  const program = await decision(fixture, changes);
+  const kinds = program.lines.map(({ message }) => message?.kind);
+  const error = kinds.some((kind) => kind === "env-error" || kind === "smethod-error");
+  expect(error, `ENV-ERROR, because ${why}`, outputOf(program));
+}
+
+/** Expects the transport to listen. */
+async function started(fixture: Fixture, although: string, changes: Variables): Promise<Program> {
+  const program = await decision(fixture, changes);
+  const listens = methodOf(program, fixture.subject.transport) !== null;
+  expect(listens, `a start, although ${although}`, outputOf(program));
+  return program;
+}
+
+/** A program that has said ENV-ERROR. */
+async function refusing(fixture: Fixture): Promise<Program> {
+  for (const changes of [{ [CLIENT]: null, [SERVER]: null }, { [STATE]: null }]) {
+    const program = await decision(fixture, changes);
+    if (program.lines.some(({ message }) => message?.kind === "env-error")) return program;
+  }
+  throw new Skipped("needs an ENV-ERROR, for no transports or for no state location");
+}
+
+/** Where a Deno that we start keeps its cache, when HOME is another one. */
+function denoDirectory(): Variables {
+  const set = Deno.env.get("DENO_DIR");
+  if (set !== undefined) return {};
+  const home = Deno.env.get("HOME") ?? "";
+  const cache = Deno.build.os === "darwin" ? `${home}/Library/Caches` : `${home}/.cache`;
+  return { DENO_DIR: `${Deno.env.get("XDG_CACHE_HOME") ?? cache}/deno` };
+}
+
+async function filesIn(directory: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name } of Deno.readDir(directory)) names.push(name);
+  return names;
+}
+
+/** A port of 127.0.0.1 that was free just now. */
+async function freeAddress(): Promise<Address> {
+  const address = await refusingAddress();
+  if (address === null) throw new Skipped("needs a free port of 127.0.0.1");
+  return address;
+}
+
+/** Checks that both halves share. */
+const commonChecks: readonly Check[] = [
+  {
+    id: "state-missing",
+    roles: BOTH,
+    title: "refuses to start without a state location",
+    section: "pt-spec 3.3.1",
+    level: "SHOULD",
+    run: (fixture) => refused(fixture, `${STATE} is not set`, { [STATE]: null }),
+  },
+  {
+    id: "state-relative",
+    roles: BOTH,
+    title: "refuses a state location that is not absolute",
+    section: "pt-spec 3.2.1",
+    level: "SHOULD",
+    run(fixture) {
+      // A program that does not refuse it shall litter our directory, not the user's.
+      const up = Deno.cwd().split("/").map(() => "..").join("/");
+      const path = `${up}${freshPath(fixture.subject, "relative")}`;
+      return refused(fixture, `${STATE} is relative`, { [STATE]: path });
+    },
+  },
+  {
+    id: "state-absent",
+    roles: BOTH,
+    title: "starts when the state directory does not exist yet",
+    section: "pt-spec 3.2.1",
+    level: "SHOULD",
+    async run(fixture) {
+      const path = `${freshPath(fixture.subject, "absent")}/deep/state`;
+      await started(fixture, "the state directory does not exist yet", { [STATE]: path });
+    },
+  },
+  {
+    id: "state-only",
+    roles: BOTH,
+    title: "writes no file outside of the state directory",
+    section: "pt-spec 3.2.1",
+    level: "MUST",
+    hand: "look into $HOME and $TMPDIR",
+    async run(fixture) {
+      const [home, temporary] = [
+        freshPath(fixture.subject, "home"),
+        freshPath(fixture.subject, "tmp"),
+      ];
+      await Promise.all([home, temporary].map((path) => Deno.mkdir(path)));
+      const { program } = await fixture.running({
+        ...denoDirectory(),
+        HOME: home,
+        TMPDIR: temporary,
+        XDG_CACHE_HOME: null,
+      });
+      await program.closeStdin();
+      await program.ended();
+      const files = [...await filesIn(home), ...await filesIn(temporary)];
+      expect(
+        files.length === 0,
+        "HOME and TMPDIR as empty as before",
+        `new files: ${files.join(", ")}`,
+      );
+    },
+  },
+  {
+    id: "mode-neither",
+    roles: BOTH,
+    title: "refuses to start when neither client nor server transports are asked for",
+    section: "pt-spec 3.3.1",
+    level: "SHOULD",
+    run: (fixture) =>
+      refused(fixture, "neither list of transports is set", { [CLIENT]: null, [SERVER]: null }),
+  },
+  {
+    id: "mode-both",
+    roles: BOTH,
+    title: "refuses to be client and server at once",
+    section: "pt-spec 2",
+    level: "robustness",
+    run(fixture) {
+      const { transport } = fixture.subject;
+      const changes = { [CLIENT]: transport, [SERVER]: transport };
+      return refused(fixture, "both lists of transports are set", changes);
+    },
+  },
+  {
+    id: "env-error-ends",
+    roles: BOTH,
+    title: "ends behind ENV-ERROR and says nothing more",
+    section: "pt-spec 3.3.1",
+    level: "MUST",
+    async run(fixture) {
+      const program = await refusing(fixture);
+      const status = await program.ended();
+      expect(status !== null, "the program's end behind ENV-ERROR", endWords(status));
+      const last = program.lines.findLast(({ message }) => message?.kind !== "log");
+      expect(last?.message?.kind === "env-error", "ENV-ERROR as the last word", outputOf(program));
+    },
+  },
+  {
+    id: "env-error-status",
+    roles: BOTH,
+    title: "ends with a status other than 0 behind ENV-ERROR",
+    section: "pt-spec 3.3.1",
+    level: "robustness",
+    hand: "look at $?",
+    async run(fixture) {
+      const status = await (await refusing(fixture)).ended();
+      if (status === null) throw new Skipped("needs a program that ends behind ENV-ERROR");
+      expect(!status.success, "a status other than 0", endWords(status));
+    },
+  },
+  {
+    id: "outbound-empty",
+    roles: BOTH,
+    title: "takes an empty source address for none",
+    section: "pt-spec 3.2.1",
+    level: "MUST",
+    async run(fixture) {
+      await started(fixture, "the source addresses are empty", {
+        TOR_PT_OUTBOUND_BIND_ADDRESS_V4: "",
+        TOR_PT_OUTBOUND_BIND_ADDRESS_V6: "",
+      });
+    },
+  },
+  {
+    id: "outbound-loopback",
+    roles: BOTH,
+    title: "ignores the source address on connections to loopback",
+    section: "pt-spec 3.2.1",
+    level: "MUST",
+    async run(fixture) {
+      // 203.0.113.0/24 is for documentation: nobody's address, so a bind to it fails.
+      const changes = { TOR_PT_OUTBOUND_BIND_ADDRESS_V4: "203.0.113.4" };
+      await openPair(fixture);
+      const opened = await openPair(fixture, { changes }).catch((error) => {
+        if (error instanceof Skipped) return error.reason;
+        throw error;
+      });
+      expect(
+        typeof opened !== "string",
+        "a connection to loopback, whatever the source address",
+        String(opened),
+      );
+    },
+  },
+  {
+    id: "variables-unknown",
+    roles: BOTH,
+    title: "ignores variables it does not know",
+    section: "pt-spec 3.2",
+    level: "robustness",
+    async run(fixture) {
+      await started(fixture, "there is an unknown variable", { TOR_PT_OF_THE_FUTURE: "yes" });
+    },
+  },
+];
+
+/** Checks of where a server listens and what it is told. */
+const serverChecks: readonly Check[] = [
+  {
+    id: "bindaddr-honoured",
+    roles: ["server"],
+    title: "listens at the address that is given",
+    section: "pt-spec 3.3.3",
+    level: "MUST",
+    async run(fixture) {
+      const { transport } = fixture.subject;
+      const wanted = formatAddress(await freeAddress());
+      const program = await decision(fixture, { [BINDADDR]: `${transport}-${wanted}` });
+      const method = methodOf(program, transport);
+      if (method === null) throw new Skipped(`needs a running server: ${outputOf(program)}`);
+      const got = formatAddress(method.address);
+      expect(got === wanted, `SMETHOD ${transport} ${wanted}`, outputOf(program));
+    },
+  },
+  {
+    id: "bindaddr-host-name",
+    roles: ["server"],
+    title: "refuses a host name as the address to listen at",
+    section: "pt-spec 3.2.3",
+    level: "SHOULD",
+    run: (fixture) =>
+      refused(fixture, `${BINDADDR} holds a host name`, {
+        [BINDADDR]: `${fixture.subject.transport}-localhost:0`,
+      }),
+  },
+  {
+    id: "bindaddr-malformed",
+    roles: ["server"],
+    title: "refuses an address to listen at that has no port",
+    section: "pt-spec 3.2.3",
+    level: "SHOULD",
+    run: (fixture) =>
+      refused(fixture, `${BINDADDR} has no port`, {
+        [BINDADDR]: `${fixture.subject.transport}-127.0.0.1`,
+      }),
+  },
+  {
+    id: "bindaddr-omitted",
+    roles: ["server"],
+    title: "starts without an address to listen at",
+    section: "pt-spec 3.2.3",
+    level: "SHOULD",
+    async run(fixture) {
+      await started(fixture, `${BINDADDR} is not set`, { [BINDADDR]: null });
+    },
+  },
+  {
+    id: "bindaddr-foreign",
+    roles: ["server"],
+    title: "ignores the address of a transport that is not asked for",
+    section: "pt-spec 3.2.3",
+    level: "robustness",
+    async run(fixture) {
+      const own = `${fixture.subject.transport}-127.0.0.1:0`;
+      await started(fixture, `${BINDADDR} names another transport too`, {
+        [BINDADDR]: `nobody_asked_for_it-127.0.0.1:0,${own}`,
+      });
+    },
+  },
+  {
+    id: "bindaddr-twice",
+    roles: ["server"],
+    title: "refuses two addresses for one transport",
+    section: "pt-spec 3.2.3",
+    level: "robustness",
+    run(fixture) {
+      const own = `${fixture.subject.transport}-127.0.0.1:0`;
+      return refused(fixture, `${BINDADDR} names the transport twice`, {
+        [BINDADDR]: `${own},${own}`,
+      });
+    },
+  },
+  {
+    id: "orport-malformed",
+    roles: ["server"],
+    title: "refuses an ORPort that is no address",
+    section: "pt-spec 3.2.3",
+    level: "SHOULD",
+    run: (fixture) => refused(fixture, `${ORPORT} has no port`, { [ORPORT]: "127.0.0.1" }),
+  },
+  {
+    id: "orport-missing",
+    roles: ["server"],
+    title: "refuses to start when there is no ORPort of either kind",
+    section: "pt-spec 3.3.1",
+    level: "SHOULD",
+    run: (fixture) => refused(fixture, "there is nowhere to send to", { [ORPORT]: null }),
+  },
+  {
+    id: "extended-empty",
+    roles: ["server"],
+    title: "takes an empty Extended ORPort for none",
+    section: "pt-spec 3.2.3",
+    level: "MUST",
+    async run(fixture) {
+      await started(fixture, `${EXTENDED} is empty`, { [EXTENDED]: "" });
+    },
+  },
+  {
+    id: "extended-without-cookie",
+    roles: ["server"],
+    title: "refuses an Extended ORPort without a cookie file",
+    section: "pt-spec 3.3.1",
+    level: "SHOULD",
+    run: (fixture) =>
+      refused(fixture, "there is no TOR_PT_AUTH_COOKIE_FILE", {
+        [EXTENDED]: formatAddress(fixture.backend.address),
+      }),
+  },
+  {
+    id: "options-malformed",
+    roles: ["server"],
+    title: "refuses server options without a value",
+    section: "pt-spec 3.2.3",
+    level: "SHOULD",
+    run: (fixture) =>
+      refused(fixture, `${OPTIONS} has no =`, { [OPTIONS]: `${fixture.subject.transport}:key` }),
+  },
+  {
+    id: "options-escaped",
+    roles: ["server"],
+    title: "understands the escapes in server options",
+    section: "pt-spec 3.2.3",
+    level: "MUST",
+    async run(fixture) {
+      const program = await decision(fixture, {
+        [OPTIONS]: `${fixture.subject.transport}:ptlib-check=a\\;b\\:c\\\\d`,
+      });
+      const refusal = program.lines.find(({ message }) => message?.kind === "env-error");
+      expect(
+        refusal === undefined && program.lines.length > 0,
+        "no ENV-ERROR for escaped options",
+        outputOf(program),
+      );
+    },
+  },
+  {
+    id: "options-foreign",
+    roles: ["server"],
+    title: "ignores the options of a transport that is not asked for",
+    section: "pt-spec 3.2.3",
+    level: "robustness",
+    async run(fixture) {
+      await started(fixture, `${OPTIONS} names another transport`, {
+        [OPTIONS]: "nobody_asked_for_it:key=value",
+      });
+    },
+  },
+];
+
+/** The checks of the environment. */
+export const environmentChecks: readonly Check[] = [...commonChecks, ...serverChecks];

@@ -1,0 +1,282 @@
+/**
+ * The fixture on which one check runs: it starts programs, opens connections, and clears all of it
+ * away behind the check, however that went.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress } from "../address.ts";
+import type { ClientMethod, Message, ServerMethod } from "../parent/line.ts";
+import { type Line, Program, type Start } from "./program.ts";
+import { type Role, Skipped } from "./verdict.ts";
+import { environment, type Variables } from "./start.ts";
+import { TestListener } from "./listener.ts";
+import { greeting, NO_AUTH, request } from "./socks_message.ts";
+import { Probe } from "./probe.ts";
+
+/** What is checked, for all checks of one run. */
+export interface Subject {
+  readonly transport: string;
+  /** The command of each half that there is. */
+  readonly commands: Readonly<Partial<Record<Role, readonly string[]>>>;
+  /** A directory for state directories and cookies. */
+  readonly directory: string;
+  /** How long a wait may take, in milliseconds. */
+  readonly timeout: number;
+  /** Ends all checks at once. */
+  readonly signal: AbortSignal;
+}
+
+/** A program that has said where its transport listens. */
+export interface Running {
+  readonly program: Program;
+  readonly method: ClientMethod | ServerMethod;
+}
+
+/** Tells whether a line ends the start of a half. */
+export function isDone(role: Role, message: Message | null): boolean {
+  return message?.kind === (role === "client" ? "cmethods-done" : "smethods-done");
+}
+
+const MOST_QUOTED = 12;
+const LONGEST_QUOTE = 200;
+
+/** Some lines, short enough for a sentence. */
+export function quoted(lines: readonly Line[]): string {
+  const shown = lines.slice(0, MOST_QUOTED).map(({ text }) =>
+    JSON.stringify(text.length > LONGEST_QUOTE ? `${text.slice(0, LONGEST_QUOTE)}...` : text)
+  );
+  const left = lines.length - shown.length;
+  return [...shown, ...left > 0 ? [`and ${left} more`] : []].join(", ");
+}
+
+/** A program's first words, or its complaint, for a sentence. */
+export function outputOf(program: Program): string {
+  const words = quoted(program.lines.filter(({ message }) => message?.kind !== "log")) || "nothing";
+  const complaint = program.complaint === "" ? "" : `; on stderr: ${program.complaint}`;
+  return `it said ${words}${complaint}`;
+}
+
+/** How a program ended, for a sentence. */
+export function endWords(status: Deno.CommandStatus | null): string {
+  if (status === null) return "it goes on";
+  return status.signal === null
+    ? `it ended with status ${status.code}`
+    : `it was ended by ${status.signal}`;
+}
+
+let states = 0;
+
+/** A directory of its own for every program. */
+export function freshPath(subject: Subject, name: string): string {
+  return `${subject.directory}/${name}-${states++}`;
+}
+
+/** The fixture of one check on one half. */
+export class Fixture implements AsyncDisposable {
+  readonly role: Role;
+  readonly subject: Subject;
+  /** How the checked half was started last. */
+  lastStart: Start | null = null;
+  /** Whether the check used a program that other checks use too. */
+  usedShared = false;
+  readonly #shared: SharedPrograms;
+  readonly #fresh: boolean;
+  readonly #stack = new AsyncDisposableStack();
+  // What a check waits for ends with its programs and connections.
+  readonly #clear = () => void this[Symbol.asyncDispose]();
+  #backend: TestListener | null = null;
+
+  constructor(subject: Subject, role: Role, shared: SharedPrograms, fresh: boolean) {
+    this.subject = subject;
+    this.role = role;
+    this.#shared = shared;
+    this.#fresh = fresh;
+    subject.signal.addEventListener("abort", this.#clear);
+    if (subject.signal.aborted) this.#clear();
+  }
+
+  /** Has something cleared away behind the check. */
+  own<T extends Disposable | AsyncDisposable>(resource: T): T {
+    if (!this.#stack.disposed) return this.#stack.use(resource);
+    if (Symbol.asyncDispose in resource) void resource[Symbol.asyncDispose]();
+    else resource[Symbol.dispose]();
+    throw new Skipped("needs a fixture that has not been cleared");
+  }
+
+  /** Where the checked transport's connections arrive, unless a check wants another place. */
+  get backend(): TestListener {
+    return this.#backend ??= this.own(new TestListener(this.subject.timeout));
+  }
+
+  /** A further place where connections arrive. */
+  listen(hostname = "127.0.0.1"): TestListener {
+    return this.own(new TestListener(this.subject.timeout, hostname));
+  }
+
+  /** Starts a half as tor does, with some variables changed. */
+  async start(
+    changes: Variables = {},
+    options: { role?: Role; orport?: Address; wrap?: readonly string[] } = {},
+  ): Promise<Program> {
+    const { role = this.role, orport = this.backend.address, wrap = [] } = options;
+    const command = this.subject.commands[role];
+    if (command === undefined) throw new Skipped(`needs the ${role} half: give it with --peer`);
+    const state = freshPath(this.subject, "state");
+    await Deno.mkdir(state, { mode: 0o700 });
+    const start: Start = {
+      command: [...wrap, ...command],
+      environment: environment(role, this.subject.transport, state, orport, changes),
+      timeout: this.subject.timeout,
+    };
+    if (role === this.role) this.lastStart = start;
+    return this.own(this.#spawn(start, role));
+  }
+
+  #spawn(start: Start, role: Role): Program {
+    try {
+      return new Program(start);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound) || role === this.role) throw error;
+      throw new Skipped(`needs the ${role} half. ${error.message}`);
+    }
+  }
+
+  /** Starts a half and waits until its transport listens; without that the check is skipped. */
+  async running(
+    changes: Variables = {},
+    options: { role?: Role; orport?: Address; wrap?: readonly string[] } = {},
+  ): Promise<Running> {
+    return await this.untilRunning(await this.start(changes, options), options.role);
+  }
+
+  /** Waits until the transport of a program that was started listens. */
+  async untilRunning(program: Program, role: Role = this.role): Promise<Running> {
+    const done = await program.line(({ message }) => isDone(role, message));
+    const method = methodOf(program, this.subject.transport);
+    if (done !== null && method !== null) return { program, method };
+    throw new Skipped(`needs a running ${role}: ${outputOf(program)}`);
+  }
+
+  /** A client that other checks use too, or one of its own where those could have hurt it. */
+  async sharedClient(): Promise<Running> {
+    if (this.#fresh) return await this.running();
+    this.usedShared = true;
+    const client = await this.#shared.client(this.subject);
+    this.lastStart = client.program.start;
+    return client;
+  }
+
+  /** What the half says in its life, from its start to its end. */
+  async transcript(): Promise<Transcript> {
+    if (this.#fresh) return await recordTranscript(this);
+    this.usedShared = true;
+    const transcript = await this.#shared.transcript(this.subject, this.role);
+    this.lastStart = transcript.program.start;
+    return transcript;
+  }
+
+  /** Connects to a listener of a program. */
+  async dial([hostname, port]: Readonly<Address>): Promise<Probe> {
+    try {
+      return this.own(new Probe(await Deno.connect({ hostname, port }), this.subject.timeout));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Skipped(
+        `needs a listener at ${
+          formatAddress([hostname, port])
+        }, which cannot be reached: ${reason}`,
+      );
+    }
+  }
+
+  /** Ends every program and connection of the check. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.subject.signal.removeEventListener("abort", this.#clear);
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** Where a program says that a transport listens; null when it says nothing of it. */
+export function methodOf(program: Program, transport: string): ClientMethod | ServerMethod | null {
+  for (const { message } of program.lines) {
+    const named = message?.kind === "cmethod" || message?.kind === "smethod";
+    if (named && message.transport === transport) return message;
+  }
+  return null;
+}
+
+/** The first words of a program, taken down from its start to its end. */
+export interface Transcript {
+  readonly program: Program;
+  /** Whether it said that its start is over. */
+  readonly done: boolean;
+}
+
+/** Where a program that lives its life for a transcript is to connect: nobody is there. */
+const NOBODY: Readonly<Address> = ["127.0.0.1", 9];
+/** How long an answer is waited for that nobody is going to judge, in milliseconds. */
+const SHORT = 1_000;
+
+/** Makes connections that fail, so that the program has something to say. */
+async function fail(fixture: Fixture, { address }: ClientMethod | ServerMethod): Promise<void> {
+  using garbage = await fixture.dial(address);
+  await garbage.send(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
+  await garbage.next(SHORT);
+  if (fixture.role === "server") return;
+  using refused = await fixture.dial(address);
+  await refused.send(greeting(NO_AUTH));
+  await refused.next(SHORT);
+  await refused.send(request(NOBODY));
+  await refused.next(SHORT);
+}
+
+/** Has a program live a whole life: it starts, cannot connect, and is told to end. */
+async function recordTranscript(fixture: Fixture): Promise<Transcript> {
+  const program = await fixture.start({}, { orport: [...NOBODY] });
+  const done = await program.line(({ message }) => isDone(fixture.role, message));
+  const method = methodOf(program, fixture.subject.transport);
+  if (method !== null) {
+    await fail(fixture, method).catch((error) => {
+      if (!(error instanceof Skipped)) throw error; // Nobody listens: another check says so.
+    });
+  }
+  await program.closeStdin();
+  await program.ended();
+  return { program, done: done !== null };
+}
+
+/** Programs that several checks look at, because none of these changes them. */
+export class SharedPrograms implements AsyncDisposable {
+  readonly #stack = new AsyncDisposableStack();
+  readonly #transcripts = new Map<Role, Promise<Transcript>>();
+  #client: Promise<Running> | null = null;
+
+  /** The client that all may use; a new one when the last is gone. */
+  client(subject: Subject): Promise<Running> {
+    const last = this.#client;
+    this.#client = (async () => {
+      const client = await last?.catch(() => null);
+      const usable = client !== null && client !== undefined && client.program.status === null;
+      return usable ? client : await this.#fixture(subject, "client").running();
+    })();
+    return this.#client;
+  }
+
+  /** What a half says in its life. */
+  transcript(subject: Subject, role: Role): Promise<Transcript> {
+    const transcript = this.#transcripts.get(role) ??
+      recordTranscript(this.#fixture(subject, role));
+    this.#transcripts.set(role, transcript);
+    return transcript;
+  }
+
+  #fixture(subject: Subject, role: Role): Fixture {
+    return this.#stack.use(new Fixture(subject, role, this, true));
+  }
+
+  /** Ends the programs. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#stack.disposeAsync();
+  }
+}

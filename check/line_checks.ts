@@ -1,0 +1,322 @@
+/**
+ * Checks of the lines that a transport says, and of the names it answers to (pt-spec sections
+ * 3.1 and 3.3).
+ *
+ * @module
+ */
+
+import { isLoopback } from "../address.ts";
+import { type Fixture, isDone, outputOf, quoted, type Transcript } from "./fixture.ts";
+import type { Check } from "./definition.ts";
+import type { Line, Program } from "./program.ts";
+import { refuses } from "./listener.ts";
+import { expect, type Role, Skipped } from "./verdict.ts";
+
+const BOTH: readonly Role[] = ["client", "server"];
+const METHOD_SECTION = { client: "pt-spec 3.3.2", server: "pt-spec 3.3.3" };
+const UNKNOWN = "no_such_transport_exists";
+
+/** The keyword of the half's METHOD lines. */
+function keyword(role: Role): string {
+  return role === "client" ? "CMETHOD" : "SMETHOD";
+}
+
+/** Starts the half with a list of names, and waits for the end of its start. */
+async function startWith(fixture: Fixture, names: string): Promise<Program> {
+  const list = fixture.role === "client" ? "TOR_PT_CLIENT_TRANSPORTS" : "TOR_PT_SERVER_TRANSPORTS";
+  const bind = [...new Set(names.split(","))].map((name) => `${name}-127.0.0.1:0`);
+  const addresses = fixture.role === "server" ? { TOR_PT_SERVER_BINDADDR: bind.join() } : {};
+  const program = await fixture.start({ [list]: names, ...addresses });
+  await program.line(({ message }) => isDone(fixture.role, message));
+  return program;
+}
+
+/** The lines of a whole life, of a program that has started. */
+async function life(fixture: Fixture): Promise<Transcript> {
+  const transcript = await fixture.transcript();
+  if (transcript.done) return transcript;
+  throw new Skipped(`needs a running ${fixture.role}: ${outputOf(transcript.program)}`);
+}
+
+/** Expects no line to be wrong. */
+function none(wrong: readonly Line[], expected: string): void {
+  expect(wrong.length === 0, expected, quoted(wrong));
+}
+
+/** The METHOD and METHOD-ERROR lines of one name. */
+function about(program: Program, name: string): Line[] {
+  return program.lines.filter(({ text }) =>
+    /^[CS]METHOD/.test(text) && text.split(" ")[1] === name
+  );
+}
+
+/** The lines of a kind, all of which have to be well-formed. */
+async function wellFormed(fixture: Fixture, kind: string): Promise<void> {
+  const lines = (await life(fixture)).program.lines.filter(({ text }) =>
+    text.split(" ")[0] === kind
+  );
+  if (lines.length === 0) throw new Skipped(`needs a ${kind} line: the program says none`);
+  none(lines.filter(({ message }) => message === null), `well-formed ${kind} lines`);
+}
+
+const KEYWORDS =
+  /^(?:VERSION|VERSION-ERROR|ENV-ERROR|PROXY|PROXY-ERROR|LOG|STATUS|[CS]METHOD(?:S|-ERROR)?)(?: |$)/;
+
+/** The checks of lines and names. */
+export const lineChecks: readonly Check[] = [
+  {
+    id: "line-grammar",
+    roles: BOTH,
+    title: "says whole lines of US-ASCII, each starting with a keyword",
+    section: "pt-spec 3.3",
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      // deno-lint-ignore no-control-regex -- any ASCII character but NUL and LF may follow
+      const bad = program.lines.filter(({ text }) => !/^[\w-]+(?: [\x01-\x7f]*)?$/.test(text));
+      none(bad, "lines of a keyword and ASCII arguments");
+      expect(program.rest === "", "a line end behind the last line", JSON.stringify(program.rest));
+    },
+  },
+  {
+    id: "line-keywords",
+    roles: BOTH,
+    title: "says nothing on stdout but the lines of the protocol",
+    section: "pt-spec 3.3",
+    level: "robustness",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      // What breaks the grammar of lines is another check's.
+      const other = program.lines.filter(({ text }) => /^[\w-]+(?: |$)/.test(text));
+      none(other.filter(({ text }) => !KEYWORDS.test(text)), "keywords of the protocol only");
+    },
+  },
+  {
+    id: "line-version-once",
+    roles: BOTH,
+    title: "says its VERSION once, before any other answer",
+    section: "pt-spec 3.3.1",
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const answers = program.lines.filter(({ text }) =>
+        /^(?:VERSION|PROXY|[CS]METHOD)/.test(text)
+      );
+      const versions = answers.filter(({ text }) => text.startsWith("VERSION"));
+      const first = answers[0]?.text.startsWith("VERSION") ?? false;
+      expect(first && versions.length === 1, "one VERSION, at the start", outputOf(program));
+    },
+  },
+  {
+    id: "done-said",
+    roles: BOTH,
+    title: "says that its start is over",
+    section: METHOD_SECTION,
+    level: "MUST",
+    async run(fixture) {
+      const { program, done } = await fixture.transcript();
+      if (program.lines.every(({ message }) => message?.kind !== "version")) {
+        throw new Skipped(`needs a program that says VERSION 1: ${outputOf(program)}`);
+      }
+      expect(done, `${keyword(fixture.role)}S DONE`, outputOf(program));
+    },
+  },
+  {
+    id: "done-last",
+    roles: BOTH,
+    title: "says that its start is over once, and then nothing of methods any more",
+    section: METHOD_SECTION,
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const end = program.lines.findIndex(({ message }) => isDone(fixture.role, message));
+      const late = program.lines.slice(end + 1).filter(({ text }) =>
+        /^(?:VERSION|ENV|PROXY|[CS]METHOD)/.test(text)
+      );
+      none(late, `only LOG and STATUS lines behind ${keyword(fixture.role)}S DONE`);
+    },
+  },
+  {
+    id: "method-line",
+    roles: BOTH,
+    title: "says where the transport listens in one well-formed line",
+    section: METHOD_SECTION,
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const lines = about(program, fixture.subject.transport);
+      const expected = fixture.role === "client"
+        ? `CMETHOD ${fixture.subject.transport} socks5 ip:port`
+        : `SMETHOD ${fixture.subject.transport} ip:port [ARGS:k=v,k=v]`;
+      const form = fixture.role === "client"
+        ? /^CMETHOD \w+ socks[45] [\d.:[\]a-f]+$/
+        : /^SMETHOD \w+ [\d.:[\]a-f]+(?: \S+)*$/;
+      const [line] = lines;
+      const good = lines.length === 1 && line !== undefined && line.message !== null &&
+        form.test(line.text);
+      expect(good, `one line ${expected}`, outputOf(program));
+    },
+  },
+  {
+    id: "method-listens",
+    roles: BOTH,
+    title: "listens where it says as soon as its start is over",
+    section: METHOD_SECTION,
+    level: "MUST",
+    hand: "connect to the address of the METHOD line",
+    async run(fixture) {
+      const { method } = await fixture.running();
+      expect(!await refuses(method.address), "a listener at the address", "nobody listens there");
+    },
+  },
+  {
+    id: "method-loopback",
+    roles: ["client"],
+    title: "listens for its user on loopback only",
+    section: "pt-spec 2",
+    level: "robustness",
+    async run(fixture) {
+      const { method, program } = await fixture.running();
+      expect(isLoopback(method.address[0]), "a loopback address", outputOf(program));
+    },
+  },
+  {
+    id: "method-socks5",
+    roles: ["client"],
+    title: "prefers SOCKS 5",
+    section: "pt-spec 2",
+    level: "SHOULD",
+    async run(fixture) {
+      const { method, program } = await fixture.running();
+      const five = method.kind === "cmethod" && method.socksVersion === 5;
+      expect(five, "socks5 in the CMETHOD line", outputOf(program));
+    },
+  },
+  {
+    id: "method-args",
+    roles: ["server"],
+    title: "writes ARGS as k=v,k=v with its escapes",
+    section: "pt-spec 3.3.3",
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const lines = program.lines.filter(({ text }) => / ARGS:/.test(text));
+      if (lines.length === 0) throw new Skipped("needs an SMETHOD line with ARGS");
+      const form = /^(?:[^\\=,\s]|\\[\\=,])+=(?:[^\\=,\s]|\\[\\=,])*$/;
+      const wrong = lines.filter(({ text }) => {
+        const args = text.slice(text.indexOf(" ARGS:") + 6).split(" ")[0] ?? "";
+        return !args.split(/(?<!\\)(?:\\\\)*,/).every((pair) => form.test(pair));
+      });
+      none(wrong, "ARGS of key=value, with = and , escaped inside of them");
+    },
+  },
+  {
+    id: "method-own-half",
+    roles: BOTH,
+    title: "says only the lines of its own half",
+    section: "pt-spec 2",
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const other = fixture.role === "client" ? /^SMETHOD/ : /^(?:CMETHOD|PROXY)/;
+      none(program.lines.filter(({ text }) => other.test(text)), `lines of a ${fixture.role} only`);
+    },
+  },
+  {
+    id: "method-asked",
+    roles: BOTH,
+    title: "reports only transports that were asked for",
+    section: METHOD_SECTION,
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const methods = program.lines.filter(({ text }) => /^[CS]METHOD(?:-ERROR)? /.test(text));
+      const others = methods.filter(({ text }) => text.split(" ")[1] !== fixture.subject.transport);
+      none(others, `nothing but ${fixture.subject.transport}`);
+    },
+  },
+  {
+    id: "name-twice",
+    roles: BOTH,
+    title: "starts a transport once that is named twice",
+    section: "pt-spec 3.1",
+    level: "robustness",
+    async run(fixture) {
+      const { transport } = fixture.subject;
+      const program = await startWith(fixture, `${transport},${transport}`);
+      expect(
+        about(program, transport).length === 1,
+        `one ${keyword(fixture.role)} line`,
+        outputOf(program),
+      );
+    },
+  },
+  {
+    id: "name-similar",
+    roles: BOTH,
+    title: "does not take a similar name for its own",
+    section: "pt-spec 3.1",
+    level: "MUST",
+    async run(fixture) {
+      const { transport } = fixture.subject;
+      const similar = [`${transport}x`, `_${transport}`, transport.slice(0, -1) || "_"];
+      const program = await startWith(fixture, similar.join());
+      const lines = [transport, ...similar].flatMap((name) => about(program, name));
+      // To answer an unknown name with an error is another check's.
+      const started = lines.filter(({ text }) => /^[CS]METHOD /.test(text));
+      none(started, `no transport for ${similar.join()}`);
+    },
+  },
+  {
+    id: "name-unknown-silent",
+    roles: BOTH,
+    title: "says nothing of a transport it does not know",
+    section: { client: "pt-spec 3.3.2", server: "pt-spec 3.2.3" },
+    level: { client: "MUST", server: "SHOULD" },
+    async run(fixture) {
+      const program = await startWith(fixture, UNKNOWN);
+      none(about(program, UNKNOWN), `no line about ${UNKNOWN}`);
+    },
+  },
+  {
+    id: "name-unknown-done",
+    roles: BOTH,
+    title: "says that its start is over when it knows none of the transports",
+    section: METHOD_SECTION,
+    level: "MUST",
+    async run(fixture) {
+      const program = await startWith(fixture, UNKNOWN);
+      const done = program.lines.some(({ message }) => isDone(fixture.role, message));
+      expect(done, `${keyword(fixture.role)}S DONE`, outputOf(program));
+    },
+  },
+  {
+    id: "name-unknown-beside",
+    roles: BOTH,
+    title: "starts the transport it knows beside one it does not know",
+    section: { client: "pt-spec 3.2.2", server: "pt-spec 3.2.3" },
+    level: "SHOULD",
+    async run(fixture) {
+      const { transport } = fixture.subject;
+      const program = await startWith(fixture, `${UNKNOWN},${transport}`);
+      const started = about(program, transport).some(({ text }) => /^[CS]METHOD /.test(text));
+      expect(started, `a ${keyword(fixture.role)} line for ${transport}`, outputOf(program));
+    },
+  },
+  {
+    id: "log-grammar",
+    roles: BOTH,
+    title: "writes LOG lines with one of five severities and a message",
+    section: "pt-spec 3.3.4",
+    level: "MUST",
+    run: (fixture) => wellFormed(fixture, "LOG"),
+  },
+  {
+    id: "status-grammar",
+    roles: BOTH,
+    title: "writes STATUS lines with a transport and at least one value",
+    section: "pt-spec 3.3.5",
+    level: "MUST",
+    run: (fixture) => wellFormed(fixture, "STATUS"),
+  },
+];

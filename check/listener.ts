@@ -1,0 +1,110 @@
+/**
+ * Where a transport's connections arrive: a bridge, an ORPort or a proxy of ours.
+ *
+ * @module
+ */
+
+import type { Address } from "../address.ts";
+import { closeQuietly } from "../net/conn.ts";
+import { resultWithin } from "../parent/timeout.ts";
+import { Probe } from "./probe.ts";
+
+/** Where connections arrive, one by one. */
+export interface Listener {
+  readonly address: Address;
+  /** Takes the next connection; null when none comes. */
+  accept(): Promise<Probe | null>;
+}
+
+/** A listener that takes connections at once and hands them out one by one. */
+export class TestListener implements Listener, Disposable {
+  readonly address: Address;
+  readonly #listener: Deno.TcpListener;
+  readonly #timeout: number;
+  readonly #probes: Probe[] = [];
+  readonly #all: Probe[] = [];
+  #wake = Promise.withResolvers<void>();
+  #closed = false;
+
+  constructor(timeout: number, hostname = "127.0.0.1", port = 0) {
+    this.#listener = Deno.listen({ hostname, port });
+    this.#timeout = timeout;
+    this.address = [this.#listener.addr.hostname, this.#listener.addr.port];
+    this.#acceptAll();
+  }
+
+  async #acceptAll(): Promise<void> {
+    try {
+      for await (const conn of this.#listener) {
+        const probe = new Probe(conn, this.#timeout);
+        this.#probes.push(probe);
+        this.#all.push(probe);
+        this.#wake.resolve();
+      }
+    } catch {
+      // Closed.
+    }
+  }
+
+  /** Takes the next connection; null when none comes. */
+  async accept(): Promise<Probe | null> {
+    const deadline = Date.now() + this.#timeout;
+    for (;;) {
+      const probe = this.#probes.shift();
+      if (probe !== undefined) return probe;
+      if (this.#closed) return null;
+      this.#wake = Promise.withResolvers();
+      const left = deadline - Date.now();
+      if (left <= 0 || await resultWithin(this.#wake.promise.then(() => true), left) === null) {
+        return null;
+      }
+    }
+  }
+
+  /**
+   * How many connections came that nobody has taken. One of our own is made and waited for, so
+   * that whatever was on its way before it has arrived.
+   */
+  async uninvited(): Promise<number> {
+    const [hostname, port] = this.address;
+    using sentinel = await Deno.connect({ hostname, port });
+    const marker = (sentinel.localAddr as Deno.NetAddr).port;
+    for (let count = 0;; count++) {
+      const probe = await this.accept();
+      if (probe === null) return count;
+      if ((probe.conn as Deno.TcpConn).remoteAddr.port === marker) return count;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#closed = true;
+    this.#wake.resolve();
+    closeQuietly(this.#listener);
+    for (const probe of this.#all) probe[Symbol.dispose]();
+  }
+}
+
+/**
+ * A loopback address where nobody listens, or null where none could be found.
+ *
+ * The port has just been ours, so the system gives it to nobody for a while.
+ */
+export async function refusingAddress(): Promise<Address | null> {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { hostname, port } = listener.addr;
+    listener.close();
+    if (await refuses([hostname, port])) return [hostname, port];
+  }
+  return null;
+}
+
+/** Whether nobody listens at an address. */
+export async function refuses([hostname, port]: Readonly<Address>): Promise<boolean> {
+  try {
+    (await Deno.connect({ hostname, port })).close();
+    return false;
+  } catch {
+    return true;
+  }
+}

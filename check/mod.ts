@@ -1,0 +1,16 @@
+/**
+ * Checks whether a program is a good pluggable transport: every rule of pt-spec, ext-orport-spec
+ * and SOCKS5 that a parent or a peer can see from outside, one check each.
+ *
+ * @module
+ */
+
+export {
+  check,
+  type CheckInfo,
+  type CheckOptions,
+  type CheckResult,
+  checks,
+  type Level,
+  type Verdict,
+} from "./check.ts";

@@ -1,0 +1,312 @@
+/**
+ * Checks of upstream proxies (pt-spec sections 3.2.2 and 3.3.2). The proxies are ours, and none of
+ * them lets anything through: what counts is that nothing goes around them.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress, ipToBytes } from "../address.ts";
+import { concat } from "../net/conn.ts";
+import { endWords, type Fixture, isDone, methodOf, outputOf, type Running } from "./fixture.ts";
+import type { Check } from "./definition.ts";
+import type { Program } from "./program.ts";
+import { needsDestination } from "./destination.ts";
+import { refusingAddress, type TestListener } from "./listener.ts";
+import { clientTarget } from "./test_tunnel.ts";
+import { socksConnect, type Target } from "./socks_connect.ts";
+import { request } from "./socks_message.ts";
+import { expect, Failed, type Role, Skipped } from "./verdict.ts";
+import { hex, type Probe } from "./probe.ts";
+
+const CLIENT: readonly Role[] = ["client"];
+const PROXY = "TOR_PT_PROXY";
+const LONGEST_HEAD = 4096;
+
+async function answer(fixture: Fixture, uri: string): Promise<Program> {
+  const program = await fixture.start({ [PROXY]: uri });
+  await program.line(({ message }) =>
+    message?.kind === "proxy-error" || message?.kind === "env-error" || isDone("client", message)
+  );
+  return program;
+}
+
+/** Expects a URI to be refused, before any method. */
+async function refused(fixture: Fixture, uri: string): Promise<void> {
+  const program = await answer(fixture, uri);
+  const kinds = program.lines.map(({ message }) => message?.kind);
+  const refusal = kinds.some((kind) => kind === "proxy-error" || kind === "env-error");
+  const method = methodOf(program, fixture.subject.transport);
+  expect(refusal && method === null, `PROXY-ERROR for ${uri}, and no CMETHOD`, outputOf(program));
+}
+
+/** A client that has said PROXY-ERROR. */
+async function refusing(fixture: Fixture): Promise<Program> {
+  for (const uri of ["socks5://127.0.0.1:0:0", "socks5://127.0.0.1:9"]) {
+    const program = await answer(fixture, uri);
+    if (program.lines.some(({ message }) => message?.kind === "proxy-error")) return program;
+  }
+  throw new Skipped("needs a PROXY-ERROR, for a malformed proxy or for any");
+}
+
+/** A client that has accepted a proxy. */
+async function accepting(fixture: Fixture, uri: string): Promise<Running> {
+  const program = await answer(fixture, uri);
+  const method = methodOf(program, fixture.subject.transport);
+  const accepted = program.lines.some(({ message }) => message?.kind === "proxy-done");
+  if (accepted && method !== null) return { program, method };
+  throw new Skipped(
+    `needs a client that accepts ${uri.split(":")[0]} proxies: ${outputOf(program)}`,
+  );
+}
+
+/** One of our proxies, in the middle of a conversation. */
+interface Meeting {
+  /** Where the client was asked to connect. */
+  readonly target: Target;
+  /** The proxy's end of the connection. */
+  readonly proxy: Probe;
+  /** What the client answers to its user. */
+  readonly outcome: Promise<number | null>;
+}
+
+/** Asks a client for a connection and meets it at its proxy. */
+async function meet(fixture: Fixture, scheme: string, userInfo = ""): Promise<Meeting> {
+  await needsDestination(fixture.subject);
+  const proxies = fixture.listen();
+  const target = await clientTarget(fixture, fixture.backend);
+  const client = await accepting(
+    fixture,
+    `${scheme}://${userInfo}${formatAddress(proxies.address)}`,
+  );
+  const user = await fixture.dial(client.method.address);
+  const outcome = socksConnect(user, target).catch((error) => {
+    if (error instanceof Failed) return null;
+    throw error;
+  });
+  // A handshake that does not get as far as the request ends the check at once.
+  const never = outcome.then(() => Promise.withResolvers<never>().promise);
+  const proxy = await Promise.race([proxies.accept(), never]);
+  if (proxy === null) throw new Failed("a connection to the proxy", "none comes");
+  return { target, proxy, outcome };
+}
+
+/** Expects that a request that a proxy refused is refused, and went nowhere else. */
+async function wentNowhere(meeting: Meeting, backend: TestListener): Promise<void> {
+  meeting.proxy[Symbol.dispose]();
+  const outcome = await meeting.outcome;
+  expect(outcome !== 0, "a rejection, because the proxy refused", "the connection was granted");
+  const around = await backend.uninvited();
+  expect(around === 0, "no connection around the proxy", "the target saw one");
+}
+
+/** The SOCKS5 request that a client makes to a proxy without authentication. */
+async function expectSocks5(proxy: Probe, target: Readonly<Address>): Promise<void> {
+  const [, count = 0] = await proxy.receive(2, "a SOCKS5 greeting");
+  await proxy.receive(count, "its methods");
+  await proxy.send(Uint8Array.of(5, 0));
+  await expectRequest(proxy, target);
+}
+
+async function expectRequest(proxy: Probe, target: Readonly<Address>): Promise<void> {
+  const wanted = request(target);
+  const got = await proxy.receive(wanted.length, `the SOCKS5 request ${hex(wanted)}`);
+  expect(hex(got) === hex(wanted), `the SOCKS5 request ${hex(wanted)}`, hex(got));
+  await proxy.send(Uint8Array.of(5, 2, 0, 1, 0, 0, 0, 0, 0, 0));
+}
+
+async function readHead(proxy: Probe): Promise<string> {
+  let head = "";
+  while (!head.endsWith("\r\n\r\n") && head.length < LONGEST_HEAD) {
+    head += String.fromCharCode(...await proxy.receive(1, "an HTTP head that ends"));
+  }
+  return head;
+}
+
+/** The checks of upstream proxies. */
+export const proxyChecks: readonly Check[] = [
+  {
+    id: "proxy-answered",
+    roles: CLIENT,
+    title: "answers for a proxy with PROXY DONE or PROXY-ERROR",
+    section: "pt-spec 3.3.2",
+    level: "MUST",
+    async run(fixture) {
+      const program = await answer(fixture, `socks5://${formatAddress(fixture.backend.address)}`);
+      const answered = program.lines.some(({ message }) =>
+        message?.kind === "proxy-done" || message?.kind === "proxy-error"
+      );
+      expect(answered, "PROXY DONE or PROXY-ERROR", outputOf(program));
+    },
+  },
+  {
+    id: "proxy-first",
+    roles: CLIENT,
+    title: "answers for a proxy before the first method",
+    section: "pt-spec 3.3.2",
+    level: "MUST",
+    async run(fixture) {
+      const program = await answer(fixture, `socks5://${formatAddress(fixture.backend.address)}`);
+      const kinds = program.lines.map(({ message }) => message?.kind);
+      const [done, method] = [kinds.indexOf("proxy-done"), kinds.indexOf("cmethod")];
+      if (done === -1) {
+        throw new Skipped(`needs a client that accepts a proxy: ${outputOf(program)}`);
+      }
+      expect(method === -1 || done < method, "PROXY DONE before CMETHOD", outputOf(program));
+    },
+  },
+  {
+    id: "proxy-unasked",
+    roles: CLIENT,
+    title: "says nothing of proxies when there is none",
+    section: "pt-spec 3.3.2",
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await fixture.transcript();
+      const lines = program.lines.filter(({ text }) => text.startsWith("PROXY"));
+      expect(lines.length === 0, "no PROXY line", outputOf(program));
+    },
+  },
+  {
+    id: "proxy-scheme",
+    roles: CLIENT,
+    title: "refuses a kind of proxy that does not exist",
+    section: "pt-spec 3.3.2",
+    level: "MUST",
+    run: (fixture) => refused(fixture, "gopher://127.0.0.1:70"),
+  },
+  {
+    id: "proxy-no-scheme",
+    roles: CLIENT,
+    title: "refuses a proxy without a kind",
+    section: "pt-spec 3.2.2",
+    level: "MUST",
+    run: (fixture) => refused(fixture, "127.0.0.1:1080"),
+  },
+  {
+    id: "proxy-no-port",
+    roles: CLIENT,
+    title: "refuses a proxy without a port",
+    section: "pt-spec 3.2.2",
+    level: "MUST",
+    run: (fixture) => refused(fixture, "socks5://127.0.0.1"),
+  },
+  {
+    id: "proxy-host-name",
+    roles: CLIENT,
+    title: "refuses a proxy that is a host name, which would have to be looked up",
+    section: "pt-spec 3.2.2",
+    level: "robustness",
+    run: (fixture) => refused(fixture, "socks5://localhost:1080"),
+  },
+  {
+    id: "proxy-error-ends",
+    roles: CLIENT,
+    title: "ends behind PROXY-ERROR and says nothing more",
+    section: "pt-spec 3.3.2",
+    level: "MUST",
+    async run(fixture) {
+      const program = await refusing(fixture);
+      const status = await program.ended();
+      expect(status !== null, "the program's end behind PROXY-ERROR", endWords(status));
+      const last = program.lines.findLast(({ message }) => message?.kind !== "log");
+      expect(
+        last?.message?.kind === "proxy-error",
+        "PROXY-ERROR as the last word",
+        outputOf(program),
+      );
+    },
+  },
+  {
+    id: "proxy-socks5",
+    roles: CLIENT,
+    title: "connects through a SOCKS5 proxy",
+    section: "pt-spec 3.2.2",
+    level: "MUST",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const meeting = await meet(fixture, "socks5");
+      await expectSocks5(meeting.proxy, meeting.target.address);
+      await wentNowhere(meeting, fixture.backend);
+    },
+  },
+  {
+    id: "proxy-socks4a",
+    roles: CLIENT,
+    title: "connects through a SOCKS4a proxy",
+    section: "pt-spec 3.2.2",
+    level: "MUST",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const meeting = await meet(fixture, "socks4a");
+      const [host, port] = meeting.target.address;
+      const ip = ipToBytes(host);
+      if (ip?.length !== 4) throw new Skipped("needs a server that listens at an IPv4 address");
+      const wanted = concat(Uint8Array.of(4, 1, port >> 8, port & 0xff), ip);
+      const got = await meeting.proxy.receive(8, `the SOCKS4 request ${hex(wanted)}`);
+      expect(hex(got) === hex(wanted), `the SOCKS4 request ${hex(wanted)}`, hex(got));
+      await meeting.proxy.receive(1, "a user id that ends");
+      await meeting.proxy.send(Uint8Array.of(0, 91, 0, 0, 0, 0, 0, 0));
+      await wentNowhere(meeting, fixture.backend);
+    },
+  },
+  {
+    id: "proxy-http",
+    roles: CLIENT,
+    title: "connects through an HTTP proxy",
+    section: "pt-spec 3.2.2",
+    level: "MUST",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const meeting = await meet(fixture, "http");
+      const wanted = `CONNECT ${formatAddress(meeting.target.address)} HTTP/1.`;
+      const head = await readHead(meeting.proxy);
+      expect(head.startsWith(wanted), wanted, JSON.stringify(head.slice(0, 100)));
+      await meeting.proxy.send(new TextEncoder().encode("HTTP/1.1 403 Forbidden\r\n\r\n"));
+      await wentNowhere(meeting, fixture.backend);
+    },
+  },
+  {
+    id: "proxy-credentials",
+    roles: CLIENT,
+    title: "gives a SOCKS5 proxy its user name and password",
+    section: "RFC 1929 2",
+    level: "MUST",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const { proxy, target } = await meet(fixture, "socks5", "tor:test1234@");
+      const [, count = 0] = await proxy.receive(2, "a SOCKS5 greeting");
+      const methods = await proxy.receive(count, "its methods");
+      expect(methods.includes(2), "method 2 among those offered", hex(methods));
+      await proxy.send(Uint8Array.of(5, 2));
+      const text = new TextEncoder();
+      const [user, password] = [text.encode("tor"), text.encode("test1234")];
+      const wanted = concat(Uint8Array.of(1, 3), user, Uint8Array.of(8), password);
+      const got = await proxy.receive(wanted.length, hex(wanted));
+      expect(hex(got) === hex(wanted), hex(wanted), hex(got));
+      await proxy.send(Uint8Array.of(1, 0));
+      await expectRequest(proxy, target.address);
+    },
+  },
+  {
+    id: "proxy-fails-closed",
+    roles: CLIENT,
+    title: "connects nowhere when the proxy is dead",
+    section: "pt-spec 3.2.2",
+    level: "MUST",
+    hand: "ask the transport for a connection and watch the target",
+    async run(fixture) {
+      const dead = await refusingAddress();
+      if (dead === null) throw new Skipped("needs a port where nobody listens");
+      const target = await clientTarget(fixture, fixture.backend);
+      const client = await accepting(fixture, `socks5://${formatAddress(dead)}`);
+      const user = await fixture.dial(client.method.address);
+      const outcome = await socksConnect(user, target).catch((error) => {
+        if (error instanceof Failed) return null;
+        throw error;
+      });
+      expect(outcome !== 0, "a rejection, because the proxy is dead", "the connection was granted");
+      const around = await fixture.backend.uninvited();
+      expect(around === 0, "no connection around the proxy", "the target saw one");
+    },
+  },
+];

@@ -1,0 +1,96 @@
+/**
+ * One check, from its fixture to its verdict.
+ *
+ * @module
+ */
+
+import { Fixture, type SharedPrograms, type Subject } from "./fixture.ts";
+import type { Task } from "./catalogue.ts";
+import { commandLine } from "./start.ts";
+import { resultWithin } from "../parent/timeout.ts";
+import { Failed, Skipped } from "./verdict.ts";
+
+/**
+ * What came of a check.
+ *
+ * @example
+ * ```ts
+ * import type { Verdict } from "@ptlib/ptlib/check";
+ *
+ * function inWords(verdict: Verdict): string {
+ *   if (verdict.outcome === "ok") return "ok";
+ *   if (verdict.outcome === "skipped") return `skipped: ${verdict.reason}`;
+ *   return `expected ${verdict.expected}, got ${verdict.got}`;
+ * }
+ * if (inWords({ outcome: "ok" }) !== "ok") throw new Error();
+ * ```
+ */
+export type Verdict =
+  | { readonly outcome: "ok" }
+  | {
+    readonly outcome: "failed";
+    /** What a good program does. */
+    readonly expected: string;
+    /** What this one did. */
+    readonly got: string;
+    /** How to see it by hand: a command for a shell, and what to do then. */
+    readonly byHand: string;
+  }
+  | {
+    readonly outcome: "skipped";
+    /** What the check needs and did not get. */
+    readonly reason: string;
+  };
+
+/** A check takes no more than so many of its longest waits. */
+const WAITS = 9;
+
+function byHand(fixture: Fixture, hand: string | undefined): string {
+  if (fixture.lastStart === null) return hand ?? "";
+  const { command, environment } = fixture.lastStart;
+  const line = commandLine(command, environment).replaceAll(
+    fixture.subject.directory,
+    "/tmp/check",
+  );
+  return hand === undefined ? line : `${line}; then ${hand}`;
+}
+
+function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
+  if (error instanceof Skipped) return { outcome: "skipped", reason: error.reason };
+  const { expected, got } = error instanceof Failed
+    ? error
+    : new Failed("a check that comes to its end", String(error));
+  return { outcome: "failed", expected, got, byHand: byHand(fixture, task.check.hand) };
+}
+
+async function attempt(
+  subject: Subject,
+  shared: SharedPrograms,
+  task: Task,
+  fresh: boolean,
+): Promise<{ verdict: Verdict; usedShared: boolean }> {
+  await using fixture = new Fixture(subject, task.role, shared, fresh);
+  const limit = WAITS * subject.timeout;
+  let verdict: Verdict = { outcome: "ok" };
+  try {
+    const done = await resultWithin(task.check.run(fixture).then(() => true), limit);
+    if (done === null) throw new Failed(`an end within ${limit / 1000} s`, "none");
+  } catch (error) {
+    verdict = verdictOf(error, fixture, task);
+  }
+  return { verdict, usedShared: fixture.usedShared };
+}
+
+/**
+ * Makes a check. What does not hold on a program that other checks use at the same time is looked
+ * at again on one of its own: it could have been their doing.
+ */
+export async function runCheck(
+  subject: Subject,
+  shared: SharedPrograms,
+  task: Task,
+): Promise<Verdict> {
+  const { verdict, usedShared } = await attempt(subject, shared, task, false);
+  const final = verdict.outcome === "ok" || !usedShared || subject.signal.aborted;
+  return final ? verdict : (await attempt(subject, shared, task, true)).verdict;
+}

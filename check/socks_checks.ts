@@ -1,0 +1,601 @@
+/**
+ * Checks of the SOCKS5 listener of a client (RFC 1928, RFC 1929, pt-spec section 3.5).
+ *
+ * @module
+ */
+
+import type { Address } from "../address.ts";
+import { concat } from "../net/conn.ts";
+import { endWords, type Fixture, type Running } from "./fixture.ts";
+import type { Check } from "./definition.ts";
+import { needsDestination } from "./destination.ts";
+import { refuses, refusingAddress, type TestListener } from "./listener.ts";
+import { clientTarget } from "./test_tunnel.ts";
+import { socksConnect } from "./socks_connect.ts";
+import {
+  argumentFields,
+  credentials,
+  greeting,
+  NO_AUTH,
+  PASSWORD,
+  request,
+} from "./socks_message.ts";
+import { transparency } from "./transparency.ts";
+import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
+import { hex, type Probe } from "./probe.ts";
+
+const CLIENT: readonly Role[] = ["client"];
+const BIND = 2;
+const UDP_ASSOCIATE = 3;
+const HALF_OPEN = 50;
+/** How long a client that left may be missed, in milliseconds. */
+const ABANDONED = 500;
+const utf8 = new TextEncoder();
+
+const PLAIN = argumentFields("key=value;other=one");
+/** The backslash is the last byte of the first field. */
+const LONG = `key=${"x".repeat(250)}\\;${"y".repeat(40)}`;
+
+/** A connection to the SOCKS5 listener. */
+async function dial(fixture: Fixture, client?: Running): Promise<Probe> {
+  const { method } = client ?? await fixture.sharedClient();
+  if (method.kind !== "cmethod" || method.socksVersion !== 5) {
+    throw new Skipped("needs a transport that speaks SOCKS5");
+  }
+  return await fixture.dial(method.address);
+}
+
+/** What a listener chooses among the methods it is offered. */
+async function choice(probe: Probe, ...methods: readonly number[]): Promise<number> {
+  await probe.send(greeting(...methods));
+  const bytes = await probe.receive(2, "a choice of 2 bytes: 05 and the method");
+  expect(bytes[0] === 5, "05 as the first byte of the choice", hex(bytes));
+  return bytes[1] ?? 0xff;
+}
+
+async function chooses(fixture: Fixture, expected: number, ...methods: readonly number[]) {
+  const got = await choice(await dial(fixture), ...methods);
+  expect(got === expected, `method ${expected}`, `method ${got}`);
+}
+
+/** A connection on which the arguments come next. */
+async function atArguments(fixture: Fixture): Promise<Probe> {
+  const probe = await dial(fixture);
+  if (await precondition(choice(probe, PASSWORD)) === PASSWORD) return probe;
+  throw new Skipped("needs a listener that takes user name and password");
+}
+
+/** A connection on which the request comes next. */
+async function atRequest(fixture: Fixture, client?: Running): Promise<Probe> {
+  const probe = await dial(fixture, client);
+  if (await precondition(choice(probe, NO_AUTH)) === NO_AUTH) return probe;
+  const other = await dial(fixture, client);
+  const method = await precondition(choice(other, PASSWORD));
+  await other.send(argumentFields("ptlib-check=1"));
+  const status = await precondition(other.receive(2, "an answer"));
+  if (method === PASSWORD && status[1] === 0) return other;
+  throw new Skipped("needs a handshake that gets as far as the request");
+}
+
+/** Expects the RFC 1929 fields to be accepted. */
+async function takesFields(fixture: Fixture, fields: Uint8Array): Promise<void> {
+  const probe = await atArguments(fixture);
+  await probe.send(fields);
+  const status = await probe.receive(2, "01 00");
+  expect(hex(status) === "01 00", "01 00", hex(status));
+}
+
+/** The same, for fields that are odd: plain ones have to work first. */
+async function takesFieldsAlso(fixture: Fixture, fields: Uint8Array): Promise<void> {
+  await precondition(takesFields(fixture, PLAIN));
+  await takesFields(fixture, fields);
+}
+
+/** Expects the RFC 1929 fields to be refused, by a status or by the end of the connection. */
+async function refusesFields(fixture: Fixture, why: string, fields: Uint8Array): Promise<void> {
+  const probe = await atArguments(fixture);
+  await probe.send(fields);
+  const expected = `a status other than 0, because ${why}`;
+  const arrival = await probe.peek();
+  if (arrival === "end" || arrival === "reset") return;
+  const status = await probe.receive(2, expected);
+  expect(status[1] !== 0, expected, hex(status));
+}
+
+/** The reply to a request, when one comes. */
+async function replyTo(fixture: Fixture, bytes: Uint8Array): Promise<number | null> {
+  const probe = await atRequest(fixture);
+  await probe.send(bytes);
+  const arrival = await probe.peek();
+  if (arrival === "end" || arrival === "reset") return null;
+  const reply = await probe.receive(2, "a SOCKS reply, or the end of the connection");
+  return reply[1] ?? null;
+}
+
+async function repliesWith(fixture: Fixture, code: number, bytes: Uint8Array): Promise<void> {
+  const got = await replyTo(fixture, bytes);
+  if (got === null) throw new Skipped("needs a reply, but the connection ends without one");
+  if (got === 0) throw new Skipped("needs a rejection, but the request was granted");
+  expect(got === code, `reply ${code}`, `reply ${got}`);
+}
+
+async function doesNotGrant(fixture: Fixture, bytes: Uint8Array): Promise<void> {
+  const got = await replyTo(fixture, bytes);
+  expect(got !== 0, "a reply other than 0", "reply 0");
+}
+
+/** A request for an address type that does not exist. */
+const BAD_ADDRESS_TYPE = Uint8Array.of(5, 1, 0, 5);
+const ANYWHERE: Readonly<Address> = ["127.0.0.1", 9];
+
+async function deadAddress(): Promise<Address> {
+  const address = await refusingAddress();
+  if (address === null) throw new Skipped("needs a port where nobody listens");
+  return address;
+}
+
+/** The reply to a request for a target that refuses. */
+async function replyForDead(fixture: Fixture): Promise<number | null> {
+  await needsDestination(fixture.subject);
+  const { args } = await clientTarget(fixture, fixture.backend);
+  const address = await deadAddress();
+  const reply = await socksConnect(await dial(fixture), { address, args }).catch((error) => {
+    if (error instanceof Failed) return null;
+    throw error;
+  });
+  if (!await refuses(address)) throw new Skipped("needs a port where nobody listens");
+  return reply;
+}
+
+/** Expects a request to reach a listener of ours, directly. */
+async function reaches(
+  fixture: Fixture,
+  backend: TestListener,
+  target: Readonly<Address>,
+): Promise<void> {
+  const reason = await transparency(fixture.subject, "client");
+  if (reason !== null) throw new Skipped(`needs a transport that connects anywhere, but ${reason}`);
+  const reply = await socksConnect(await dial(fixture), { address: [...target], args: "" });
+  expect(reply === 0, "reply 0", `reply ${reply}`);
+  expect(await backend.accept() !== null, "a connection to the target", "none comes");
+}
+
+/** A connection to a client that has taken one before. */
+async function dialAgain(fixture: Fixture, client: Running, after: string): Promise<Probe> {
+  try {
+    return await dial(fixture, client);
+  } catch (error) {
+    if (!(error instanceof Skipped)) throw error;
+    throw new Failed(`a client that goes on ${after}`, error.reason);
+  }
+}
+
+/** Expects that a client still takes connections. */
+async function stillServes(fixture: Fixture, client: Running, after: string): Promise<void> {
+  const { status } = client.program;
+  expect(status === null, `a client that goes on ${after}`, endWords(status));
+  const probe = await dialAgain(fixture, client, after);
+  await probe.send(greeting(NO_AUTH, PASSWORD));
+  await probe.receive(2, `an answer to the next client ${after}`);
+}
+
+/** Writes a byte at a time. The pauses only make it more likely that each is read alone. */
+async function trickle(probe: Probe, bytes: Uint8Array): Promise<void> {
+  for (const byte of bytes) {
+    await probe.send(Uint8Array.of(byte));
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** The handshake up to the request. */
+const negotiationChecks: readonly Check[] = [
+  {
+    id: "socks-no-auth",
+    roles: CLIENT,
+    title: "takes a client without authentication, or says that it cannot",
+    section: "RFC 1928 3",
+    level: "MUST",
+    hand: "send 05 01 00",
+    async run(fixture) {
+      const got = await choice(await dial(fixture), NO_AUTH);
+      expect(got === NO_AUTH || got === 0xff, "05 00, or 05 ff", `05 ${got}`);
+    },
+  },
+  {
+    id: "socks-password",
+    roles: CLIENT,
+    title: "takes user name and password, in which the arguments travel",
+    section: "pt-spec 3.5",
+    level: "SHOULD",
+    hand: "send 05 01 02",
+    run: (fixture) => chooses(fixture, PASSWORD, PASSWORD),
+  },
+  {
+    id: "socks-password-preferred",
+    roles: CLIENT,
+    title: "prefers user name and password to nothing",
+    section: "pt-spec 3.5",
+    level: "SHOULD",
+    hand: "send 05 02 00 02",
+    run: (fixture) => chooses(fixture, PASSWORD, NO_AUTH, PASSWORD),
+  },
+  {
+    id: "socks-unacceptable",
+    roles: CLIENT,
+    title: "says 05 FF when no offered method will do",
+    section: "RFC 1928 3",
+    level: "MUST",
+    hand: "send 05 01 01",
+    run: (fixture) => chooses(fixture, 0xff, 1),
+  },
+  {
+    id: "socks-methods-many",
+    roles: CLIENT,
+    title: "finds its method among 255",
+    section: "RFC 1928 3",
+    level: "MUST",
+    async run(fixture) {
+      await atArguments(fixture);
+      const methods = [...Array.from({ length: 254 }, () => 0x80), PASSWORD];
+      await chooses(fixture, PASSWORD, ...methods);
+    },
+  },
+  {
+    id: "socks-version-4",
+    roles: CLIENT,
+    title: "ends a SOCKS4 connection to a SOCKS5 listener",
+    section: "RFC 1928 3",
+    level: "robustness",
+    hand: "send 04 01 00 09 7f 00 00 01 00",
+    async run(fixture) {
+      const probe = await dial(fixture);
+      await probe.send(Uint8Array.of(4, 1, 0, 9, 127, 0, 0, 1, 0));
+      const got = await probe.ended("the end of the connection");
+      expect(got[0] !== 5 && got[1] !== 90, "no answer, or a refusal", hex(got));
+    },
+  },
+  {
+    id: "socks-auth-version",
+    roles: CLIENT,
+    title: "refuses another version of user name and password",
+    section: "RFC 1929 2",
+    level: "robustness",
+    hand: "send 05 01 02, then 05 ...",
+    async run(fixture) {
+      const fields = argumentFields("key=value");
+      fields[0] = 5;
+      await refusesFields(fixture, "the version is 5", fields);
+    },
+  },
+];
+
+/** The arguments in the RFC 1929 fields. */
+const argumentChecks: readonly Check[] = [
+  {
+    id: "socks-args",
+    roles: CLIENT,
+    title: "takes arguments",
+    section: "pt-spec 3.5",
+    // A transport may refuse arguments that it does not know.
+    level: "SHOULD",
+    run: (fixture) => takesFields(fixture, PLAIN),
+  },
+  {
+    id: "socks-args-escaped",
+    roles: CLIENT,
+    title: "understands the escapes in arguments",
+    section: "pt-spec 3.5",
+    level: "MUST",
+    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=a\\;b\\=c\\\\")),
+  },
+  {
+    id: "socks-args-split",
+    roles: CLIENT,
+    title: "joins the two fields before it looks for escapes",
+    section: "pt-spec 3.5",
+    level: "MUST",
+    run: (fixture) => takesFieldsAlso(fixture, argumentFields(LONG)),
+  },
+  {
+    id: "socks-args-empty-value",
+    roles: CLIENT,
+    title: "takes an empty value",
+    section: "pt-spec 3.5",
+    level: "robustness",
+    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=")),
+  },
+  {
+    id: "socks-args-no-equals",
+    roles: CLIENT,
+    title: "refuses an argument without =",
+    section: "pt-spec 3.5",
+    level: "robustness",
+    run: (fixture) => refusesFields(fixture, "there is no =", argumentFields("key=value;word")),
+  },
+  {
+    id: "socks-args-backslash",
+    roles: CLIENT,
+    title: "refuses a backslash that escapes nothing",
+    section: "pt-spec 3.5",
+    level: "robustness",
+    run: (fixture) => refusesFields(fixture, "a backslash is last", argumentFields("key=value\\")),
+  },
+  {
+    id: "socks-args-empty-key",
+    roles: CLIENT,
+    title: "refuses an empty key",
+    section: "pt-spec 3.5",
+    level: "robustness",
+    run: (fixture) => refusesFields(fixture, "the key is empty", argumentFields("=value")),
+  },
+  {
+    id: "socks-user-empty",
+    roles: CLIENT,
+    title: "refuses an empty user name",
+    section: "RFC 1929 2",
+    level: "robustness",
+    run: (fixture) =>
+      refusesFields(
+        fixture,
+        "ULEN is 1 to 255",
+        credentials(new Uint8Array(), utf8.encode("key=value")),
+      ),
+  },
+  {
+    id: "socks-password-empty",
+    roles: CLIENT,
+    title: "refuses an empty password",
+    section: "RFC 1929 2",
+    level: "robustness",
+    run: (fixture) =>
+      refusesFields(
+        fixture,
+        "PLEN is 1 to 255",
+        credentials(utf8.encode("key=value"), new Uint8Array()),
+      ),
+  },
+];
+
+/** The request and its reply. */
+const requestChecks: readonly Check[] = [
+  {
+    id: "socks-command",
+    roles: CLIENT,
+    title: "does not grant BIND",
+    section: "RFC 1928 6",
+    level: "robustness",
+    run: (fixture) => doesNotGrant(fixture, request(ANYWHERE, BIND)),
+  },
+  {
+    id: "socks-command-code",
+    roles: CLIENT,
+    title: "answers UDP ASSOCIATE with reply 7",
+    section: "RFC 1928 6",
+    level: "SHOULD",
+    run: (fixture) => repliesWith(fixture, 7, request(ANYWHERE, UDP_ASSOCIATE)),
+  },
+  {
+    id: "socks-address-type",
+    roles: CLIENT,
+    title: "does not grant an address type that does not exist",
+    section: "RFC 1928 6",
+    level: "MUST",
+    run: (fixture) => doesNotGrant(fixture, BAD_ADDRESS_TYPE),
+  },
+  {
+    id: "socks-address-type-code",
+    roles: CLIENT,
+    title: "answers an address type that does not exist with reply 8",
+    section: "RFC 1928 6",
+    level: "SHOULD",
+    run: (fixture) => repliesWith(fixture, 8, BAD_ADDRESS_TYPE),
+  },
+  {
+    id: "socks-reply-whole",
+    roles: CLIENT,
+    title: "sends a rejection whole: 05 REP 00 ATYP and an address",
+    section: "RFC 1928 6",
+    level: "MUST",
+    async run(fixture) {
+      const probe = await atRequest(fixture);
+      await probe.send(request(ANYWHERE, BIND));
+      const reply = await probe.receive(10, "a reply of 10 bytes or more");
+      const form = reply[0] === 5 && reply[2] === 0 && [1, 3, 4].includes(reply[3] ?? 0);
+      expect(form, "05 REP 00 ATYP ...", hex(reply));
+    },
+  },
+  {
+    id: "socks-reply-closes",
+    roles: CLIENT,
+    title: "ends the connection behind a rejection",
+    section: "RFC 1928 6",
+    level: "MUST",
+    async run(fixture) {
+      const probe = await atRequest(fixture);
+      await probe.send(request(ANYWHERE, BIND));
+      await probe.ended("the end of the connection behind the reply");
+    },
+  },
+  {
+    id: "socks-granted",
+    roles: CLIENT,
+    title: "grants a connection to a target that takes it",
+    section: "RFC 1928 6",
+    level: "MUST",
+    async run(fixture) {
+      const target = await clientTarget(fixture, fixture.backend);
+      const reply = await socksConnect(await dial(fixture), target);
+      expect(reply === 0, "reply 0", `reply ${reply}`);
+    },
+  },
+  {
+    id: "socks-refused",
+    roles: CLIENT,
+    title: "does not grant a connection to a target that refuses it",
+    section: "RFC 1928 6",
+    level: "MUST",
+    async run(fixture) {
+      expect(await replyForDead(fixture) !== 0, "a reply other than 0", "reply 0");
+    },
+  },
+  {
+    id: "socks-refused-code",
+    roles: CLIENT,
+    title: "answers with reply 5 when the target refuses",
+    section: "RFC 1928 6",
+    level: "robustness",
+    async run(fixture) {
+      const reply = await replyForDead(fixture);
+      // A grant is another check's.
+      if (reply === null || reply === 0) throw new Skipped("needs a rejection of 10 bytes");
+      expect(reply === 5, "reply 5", `reply ${reply}`);
+    },
+  },
+  {
+    id: "socks-ipv6",
+    roles: CLIENT,
+    title: "connects to an IPv6 address",
+    section: "RFC 1928 5",
+    level: "MUST",
+    async run(fixture) {
+      let backend: TestListener;
+      try {
+        backend = fixture.listen("::1");
+      } catch {
+        throw new Skipped("needs the IPv6 loopback address ::1");
+      }
+      await reaches(fixture, backend, backend.address);
+    },
+  },
+  {
+    id: "socks-name",
+    roles: CLIENT,
+    title: "connects to a host name",
+    section: "RFC 1928 5",
+    level: "SHOULD",
+    run: (fixture) => reaches(fixture, fixture.backend, ["localhost", fixture.backend.address[1]]),
+  },
+];
+
+/** What clients and accidents do. */
+const robustnessChecks: readonly Check[] = [
+  {
+    id: "socks-chunked",
+    roles: CLIENT,
+    title: "takes a handshake that comes a byte at a time",
+    section: "RFC 1928 3",
+    level: "robustness",
+    async run(fixture) {
+      const probe = await dial(fixture);
+      await trickle(probe, greeting(PASSWORD));
+      const chosen = await probe.receive(2, "a choice of method");
+      if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
+      await trickle(probe, argumentFields("key=value"));
+      const status = await probe.receive(2, "an answer to the arguments");
+      if (status[1] !== 0) throw new Skipped("needs a listener that takes arguments");
+      await trickle(probe, request(ANYWHERE, BIND));
+      await probe.receive(2, "a reply");
+    },
+  },
+  {
+    id: "socks-pipelined",
+    roles: CLIENT,
+    title: "takes a handshake that comes all at once",
+    section: "RFC 1928 3",
+    level: "robustness",
+    async run(fixture) {
+      const probe = await dial(fixture);
+      const all = [greeting(PASSWORD), argumentFields("key=value"), request(ANYWHERE, BIND)];
+      await probe.send(concat(...all));
+      const chosen = await probe.receive(2, "a choice of method");
+      if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
+      await probe.receive(2 + 2, "an answer to the arguments and a reply");
+    },
+  },
+  {
+    id: "socks-early-data",
+    roles: CLIENT,
+    title: "keeps the bytes that come along with the request",
+    section: "RFC 1928 6",
+    level: "robustness",
+    async run(fixture) {
+      const target = await clientTarget(fixture, fixture.backend);
+      const probe = await dial(fixture);
+      const method = target.args === "" ? NO_AUTH : PASSWORD;
+      if (await precondition(choice(probe, method)) !== method) {
+        throw new Skipped(`needs a listener that takes method ${method}`);
+      }
+      if (method === PASSWORD) {
+        await probe.send(argumentFields(target.args));
+        await precondition(probe.receive(2, "an answer to the arguments"));
+      }
+      const early = utf8.encode("early data");
+      await probe.send(concat(request(target.address), early));
+      const reply = await probe.receive(10, "reply 0");
+      if (reply[1] !== 0) throw new Skipped(`needs a granted connection, but got ${hex(reply)}`);
+      const backend = await fixture.backend.accept();
+      if (backend === null) throw new Failed("a connection at the other end", "none comes");
+      const got = await backend.receive(early.length, `the early bytes ${hex(early)}`);
+      expect(hex(got) === hex(early), `the early bytes ${hex(early)}`, hex(got));
+    },
+  },
+  {
+    id: "socks-half-open",
+    roles: CLIENT,
+    title: `serves a client beside ${HALF_OPEN} that do not finish their handshake`,
+    section: "RFC 1928 3",
+    level: "robustness",
+    hand: `open ${HALF_OPEN} connections to it and send nothing, then try another one`,
+    async run(fixture) {
+      const client = await fixture.running();
+      for (let count = 0; count < HALF_OPEN; count++) {
+        const probe = await dial(fixture, client);
+        if (count % 2 === 1) await probe.send(Uint8Array.of(5, 2));
+      }
+      await stillServes(fixture, client, "beside half-open ones");
+    },
+  },
+  {
+    id: "socks-garbage",
+    roles: CLIENT,
+    title: "goes on behind a connection that speaks another protocol",
+    section: "RFC 1928 3",
+    level: "robustness",
+    hand: "send an HTTP request to it",
+    async run(fixture) {
+      const client = await fixture.running();
+      const probe = await dial(fixture, client);
+      await probe.send(utf8.encode("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
+      await probe.next();
+      await stillServes(fixture, client, "behind another protocol");
+    },
+  },
+  {
+    id: "socks-abandoned",
+    roles: CLIENT,
+    title: "goes on behind clients that leave in the middle of their handshake",
+    section: "RFC 1928 3",
+    level: "robustness",
+    async run(fixture) {
+      const client = await fixture.running();
+      (await dial(fixture, client))[Symbol.dispose]();
+      for (const start of [[], [5], [5, 1], [5, 1, NO_AUTH], [5, 1, PASSWORD]]) {
+        using probe = await dialAgain(fixture, client, "behind clients that left");
+        await probe.send(Uint8Array.from(start));
+        // An answer shows that the client has got as backend.
+        if (start.length === 3) await probe.next();
+        await probe.closeWrite();
+        await probe.next(ABANDONED);
+      }
+      await stillServes(fixture, client, "behind clients that left");
+    },
+  },
+];
+
+/** The checks of the SOCKS5 listener. */
+export const socksChecks: readonly Check[] = [
+  ...negotiationChecks,
+  ...argumentChecks,
+  ...requestChecks,
+  ...robustnessChecks,
+];

@@ -1,0 +1,48 @@
+/**
+ * The messages that a SOCKS5 client sends (RFC 1928, RFC 1929), right ones and wrong ones.
+ *
+ * @module
+ */
+
+import { type Address, ipToBytes } from "../address.ts";
+import { concat } from "../net/conn.ts";
+
+/** Authentication methods. */
+export const NO_AUTH = 0;
+/** User name and password, in which the arguments travel. */
+export const PASSWORD = 2;
+
+/** The arguments' place when there are none. */
+const UNUSED = Uint8Array.of(0);
+const LONGEST_FIELD = 255;
+
+/** `VER NMETHODS METHODS`. */
+export function greeting(...methods: readonly number[]): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(5, methods.length, ...methods);
+}
+
+/** `VER ULEN UNAME PLEN PASSWD` with any two fields. */
+export function credentials(user: Uint8Array, password: Uint8Array): Uint8Array<ArrayBuffer> {
+  return concat(Uint8Array.of(1, user.length), user, Uint8Array.of(password.length), password);
+}
+
+/** The same with arguments in the fields (pt-spec section 3.5). */
+export function argumentFields(args: string): Uint8Array<ArrayBuffer> {
+  const bytes = new TextEncoder().encode(args);
+  const [user, rest] = [bytes.subarray(0, LONGEST_FIELD), bytes.subarray(LONGEST_FIELD)];
+  return credentials(user, rest.length === 0 ? UNUSED : rest);
+}
+
+function destination([host, port]: Readonly<Address>): Uint8Array<ArrayBuffer> {
+  const ip = ipToBytes(host);
+  const name = new TextEncoder().encode(host);
+  const address = ip === null
+    ? concat(Uint8Array.of(3, name.length), name)
+    : concat(Uint8Array.of(ip.length === 4 ? 1 : 4), ip);
+  return concat(address, Uint8Array.of(port >> 8, port & 0xff));
+}
+
+/** `VER CMD RSV ATYP DST.ADDR DST.PORT`. */
+export function request(target: Readonly<Address>, command = 1): Uint8Array<ArrayBuffer> {
+  return concat(Uint8Array.of(5, command, 0), destination(target));
+}

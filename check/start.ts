@@ -1,0 +1,54 @@
+/**
+ * The environments in which a transport is started: what tor sets, and what any program needs.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress } from "../address.ts";
+import { passedThrough } from "../parent/environment.ts";
+import type { Role } from "./verdict.ts";
+
+/** Variables for a program, or null for one that shall be unset. */
+export type Variables = Readonly<Record<string, string | null>>;
+
+/** What tor sets for a transport, with some variables changed. */
+export function environment(
+  role: Role,
+  transport: string,
+  state: string,
+  orport: Address,
+  changes: Variables,
+): Record<string, string> {
+  const common = {
+    TOR_PT_MANAGED_TRANSPORT_VER: "1",
+    TOR_PT_STATE_LOCATION: state,
+    TOR_PT_EXIT_ON_STDIN_CLOSE: "1",
+  };
+  const own: Variables = role === "client" ? { TOR_PT_CLIENT_TRANSPORTS: transport } : {
+    TOR_PT_SERVER_TRANSPORTS: transport,
+    TOR_PT_SERVER_BINDADDR: `${transport}-127.0.0.1:0`,
+    TOR_PT_ORPORT: formatAddress(orport),
+  };
+  const all: Variables = { ...passedThrough(), ...common, ...own, ...changes };
+  return Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null),
+  );
+}
+
+/** A word as a POSIX shell takes it. */
+export function quoteForShell(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The command line that starts a program with an environment from scratch. */
+export function commandLine(
+  command: readonly string[],
+  variables: Readonly<Record<string, string>>,
+): string {
+  const inherited = passedThrough();
+  const settings = Object.entries(variables)
+    .filter(([name, value]) => inherited[name] !== value)
+    .map(([name, value]) => `${name}=${quoteForShell(value)}`);
+  const words = command.map(quoteForShell);
+  return ["env", "-i", 'PATH="$PATH"', 'HOME="$HOME"', ...settings, ...words].join(" ");
+}

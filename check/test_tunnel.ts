@@ -1,0 +1,140 @@
+/**
+ * The way through a transport: from a user of ours to a bridge or ORPort of ours.
+ *
+ * A transport that changes nothing is taken alone, between two ends of ours. Any other needs its
+ * other half between them.
+ *
+ * @module
+ */
+
+import type { Address } from "../address.ts";
+import { formatSocksArgs } from "../args.ts";
+import type { Fixture, Running } from "./fixture.ts";
+import { precondition, Skipped } from "./verdict.ts";
+import type { Variables } from "./start.ts";
+import type { Listener } from "./listener.ts";
+import { socksConnect, type Target } from "./socks_connect.ts";
+import { transparency } from "./transparency.ts";
+import type { Probe } from "./probe.ts";
+
+/** One connection, both of its ends ours. */
+export interface TunnelledPair {
+  /** The user's end, in front of the client half. */
+  readonly user: Probe;
+  /** The other end, behind the server half. */
+  readonly backend: Probe;
+}
+
+/** A way through a transport. */
+export interface TestTunnel {
+  /** The half that is checked. */
+  readonly checked: Running;
+  /** Where a client dials; null when the user reaches the server half directly. */
+  readonly target: Target | null;
+  /** Opens the user's end alone. */
+  dial(): Promise<Probe>;
+  /** Opens a connection; the check is skipped when it cannot be opened. */
+  open(): Promise<TunnelledPair>;
+}
+
+/** Opens a plain connection. */
+type Connect = (address: Address) => Promise<Probe>;
+
+/** The user's end through a client. */
+async function connectThrough(connect: Connect, client: Running, target: Target): Promise<Probe> {
+  if (client.method.kind === "cmethod" && client.method.socksVersion !== 5) {
+    throw new Skipped("needs a transport that speaks SOCKS5");
+  }
+  const probe = await connect(client.method.address);
+  const reply = await precondition(socksConnect(probe, target));
+  if (reply !== 0) throw new Skipped(`needs a granted connection, but got reply ${reply}`);
+  return probe;
+}
+
+async function pair(dial: () => Promise<Probe>, backend: Listener): Promise<TunnelledPair> {
+  const user = await dial();
+  const end = await backend.accept();
+  if (end === null) throw new Skipped("needs a connection through the transport: none arrives");
+  return { user, backend: end };
+}
+
+/** Where a server half is reached, by a client half. */
+function targetOf(server: Running): Target {
+  const { method } = server;
+  const args = method.kind === "smethod" ? formatSocksArgs(method.args) : "";
+  return { address: method.address, args };
+}
+
+/** What may be different about a way. */
+export interface TestTunnelOptions {
+  /** Variables of the checked half to change; it is one of its own then. */
+  readonly changes?: Variables;
+  /** Where the connections arrive. */
+  readonly backend?: Listener;
+  /** Has a program of its own, because the check may hurt it. */
+  readonly alone?: boolean;
+  /** How the user connects. */
+  readonly connect?: Connect;
+}
+
+function plain(fixture: Fixture): Connect {
+  return (address) => fixture.dial(address);
+}
+
+/** Where a client is asked to connect: to our backend, or to a server half in front of it. */
+export async function clientTarget(fixture: Fixture, backend: Listener): Promise<Target> {
+  const reason = await transparency(fixture.subject, "client");
+  if (reason === null) return { address: backend.address, args: "" };
+  return targetOf(await otherHalf(fixture, "server", backend, reason));
+}
+
+async function clientTunnel(fixture: Fixture, options: TestTunnelOptions): Promise<TestTunnel> {
+  const { changes = {}, backend = fixture.backend, alone = false, connect = plain(fixture) } =
+    options;
+  const target = await clientTarget(fixture, backend);
+  const shared = Object.keys(changes).length === 0 && !alone;
+  const checked = shared ? await fixture.sharedClient() : await fixture.running(changes);
+  const dial = () => connectThrough(connect, checked, target);
+  return { checked, target, dial, open: () => pair(dial, backend) };
+}
+
+async function serverTunnel(fixture: Fixture, options: TestTunnelOptions): Promise<TestTunnel> {
+  const { changes = {}, backend = fixture.backend, connect = plain(fixture) } = options;
+  const reason = await transparency(fixture.subject, "server");
+  const checked = await fixture.running(changes, { orport: backend.address });
+  if (reason === null) {
+    const dial = () => connect(checked.method.address);
+    return { checked, target: null, dial, open: () => pair(dial, backend) };
+  }
+  const client = await otherHalf(fixture, "client", backend, reason);
+  const target = targetOf(checked);
+  const dial = () => connectThrough(connect, client, target);
+  return { checked, target, dial, open: () => pair(dial, backend) };
+}
+
+async function otherHalf(
+  fixture: Fixture,
+  role: "client" | "server",
+  backend: Listener,
+  reason: string,
+): Promise<Running> {
+  if (fixture.subject.commands[role] === undefined) {
+    throw new Skipped(`needs the ${role} half (--peer), because ${reason}`);
+  }
+  return await fixture.running({}, { role, orport: backend.address });
+}
+
+/** A way through the half that is checked. */
+export function testTunnel(fixture: Fixture, options: TestTunnelOptions = {}): Promise<TestTunnel> {
+  return fixture.role === "client"
+    ? clientTunnel(fixture, options)
+    : serverTunnel(fixture, options);
+}
+
+/** One connection through the half that is checked. */
+export async function openPair(
+  fixture: Fixture,
+  options: TestTunnelOptions = {},
+): Promise<TunnelledPair> {
+  return await (await testTunnel(fixture, options)).open();
+}

@@ -1,0 +1,60 @@
+/**
+ * Finding out whether a transport carries bytes as they are, so that one half can be checked
+ * without the other.
+ *
+ * @module
+ */
+
+import { Fixture, SharedPrograms, type Subject } from "./fixture.ts";
+import { Failed, type Role, Skipped } from "./verdict.ts";
+import { socksConnect } from "./socks_connect.ts";
+import { hex, type Probe } from "./probe.ts";
+
+const found = new WeakMap<Subject, Map<Role, Promise<string | null>>>();
+
+async function openBare(fixture: Fixture): Promise<Probe> {
+  const { method } = await fixture.running();
+  if (method.kind === "smethod" && method.args.size > 0) {
+    throw new Skipped("it publishes arguments that its clients need");
+  }
+  const probe = await fixture.dial(method.address);
+  if (fixture.role === "server") return probe;
+  const reply = await socksConnect(probe, { address: fixture.backend.address, args: "" });
+  if (reply === 0) return probe;
+  throw new Skipped(`it refuses a connection without arguments with reply ${reply}`);
+}
+
+async function whyUnlike(fixture: Fixture): Promise<string | null> {
+  const user = await openBare(fixture);
+  const sent = crypto.getRandomValues(new Uint8Array(32));
+  await user.send(sent);
+  const backend = await fixture.backend.accept();
+  if (backend === null) return "nothing arrives behind it";
+  const arrived = await backend.receive(sent.length, "the bytes that were sent");
+  return hex(arrived) === hex(sent) ? null : "it changes the bytes";
+}
+
+async function look(subject: Subject, role: Role): Promise<string | null> {
+  await using shared = new SharedPrograms();
+  await using fixture = new Fixture(subject, role, shared, true);
+  try {
+    return await whyUnlike(fixture);
+  } catch (error) {
+    if (error instanceof Skipped) return error.reason;
+    if (error instanceof Failed) return error.got;
+    throw error;
+  }
+}
+
+/**
+ * Tells why a half cannot be checked without the other one.
+ *
+ * @returns The reason, or null for a transport that carries bytes as they are.
+ */
+export function transparency(subject: Subject, role: Role): Promise<string | null> {
+  const memo = found.get(subject) ?? new Map<Role, Promise<string | null>>();
+  found.set(subject, memo);
+  const known = memo.get(role) ?? look(subject, role);
+  memo.set(role, known);
+  return known;
+}

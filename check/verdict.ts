@@ -1,0 +1,60 @@
+/**
+ * What comes of a check, and how much it matters.
+ *
+ * @module
+ */
+
+/** The two halves of a transport. */
+export type Role = "client" | "server";
+
+/**
+ * How much a failure matters: the specification demands it, recommends it, or real life does.
+ *
+ * @example
+ * ```ts
+ * import type { Level } from "@ptlib/ptlib/check";
+ *
+ * const order: Level[] = ["MUST", "SHOULD", "robustness"];
+ * if (order.length !== 3) throw new Error();
+ * ```
+ */
+export type Level = "MUST" | "SHOULD" | "robustness";
+
+/** One value for both halves, or one for each. */
+export type ByRole<T> = T | Readonly<Record<Role, T>>;
+
+/** The value for one half. */
+export function ofRole<T extends string>(value: ByRole<T>, role: Role): T {
+  return typeof value === "string" ? value : value[role];
+}
+
+/** The statement of a check does not hold. */
+export class Failed extends Error {
+  override readonly name = "Failed";
+  constructor(readonly expected: string, readonly got: string) {
+    super(`expected ${expected}; got ${got}`);
+  }
+}
+
+/** A check cannot be made here. */
+export class Skipped extends Error {
+  override readonly name = "Skipped";
+  constructor(readonly reason: string) {
+    super(reason);
+  }
+}
+
+/** What a check needs; when that fails, it is another check's business. */
+export async function precondition<T>(promise: Promise<T>): Promise<T> {
+  try {
+    return await promise;
+  } catch (error) {
+    if (!(error instanceof Failed)) throw error;
+    throw new Skipped(`needs ${error.expected}, but got ${error.got}`);
+  }
+}
+
+/** Throws {@linkcode Failed} unless `holds`. */
+export function expect(holds: boolean, expected: string, got: string): asserts holds {
+  if (!holds) throw new Failed(expected, got);
+}

@@ -1,0 +1,119 @@
+/**
+ * `ptlib server`: a pluggable transport's server in front of any TCP service.
+ *
+ * @module
+ */
+
+import { formatAddress } from "../address.ts";
+import { formatSocksArgs } from "../args.ts";
+import { quoteForShell } from "../check/start.ts";
+import { type Tunnel, tunnelServer } from "../parent/mod.ts";
+import type { Command } from "./command.ts";
+import { type OpenTunnel, supervise } from "./supervise.ts";
+import { note, print, quote } from "./terminal.ts";
+import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
+
+const OPTIONS = {
+  transport: { type: "string" },
+  listen: { type: "string" },
+  forward: { type: "string" },
+  option: { type: "string", multiple: true },
+  state: { type: "string" },
+} as const;
+
+const HELP = `Usage: ptlib server --transport NAME --listen IP:PORT --forward IP:PORT
+                    [OPTION]... -- PROGRAM...
+       ptlib server --config FILE
+
+Puts the server of a pluggable transport in front of any TCP service, and prints
+the command line with which clients reach it.
+
+  --transport NAME   the transport, such as obfs4
+  --listen IP:PORT   where the transport listens; port 0 is any free port
+  --forward IP:PORT  the service
+  --option K=V       an option of the transport; may come several times
+  --state DIR        where the program keeps its keys; without it, in
+                     $XDG_STATE_HOME/ptlib/NAME-IP_PORT (XDG_STATE_HOME is
+                     ~/.local/state where it is not set). Without these keys,
+                     what clients were told is of no use any more
+  --config FILE      several tunnels at once, from a JSON file:
+                     {"tunnels": [{"transport": "obfs4", "listen": "...",
+                     "forward": "...", "option": ["K=V"],
+                     "command": ["obfs4proxy"]}]}
+  -- PROGRAM...      the program that has the transport, and its arguments
+
+IPv6 addresses go in brackets, as in [::1]:5678. It runs until Ctrl-C or
+SIGTERM (status 0) or until the program dies (status 1).
+
+Example: ptlib server --transport obfs4 --listen 0.0.0.0:5678 \\
+           --forward 127.0.0.1:22 -- obfs4proxy`;
+
+/** Splits `K=V`. */
+function parseOption(text: string): [string, string] {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new SyntaxError("it is not K=V");
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+/** Where a user's programs keep what must last. */
+function stateHome(): string | undefined {
+  if (Deno.build.os === "windows") return Deno.env.get("LOCALAPPDATA");
+  const home = Deno.env.get("HOME");
+  return Deno.env.get("XDG_STATE_HOME") || (home && `${home}/.local/state`);
+}
+
+/** A directory that is the same each time: a server that loses its keys loses its clients. */
+function defaultState(request: TunnelRequest): string {
+  const home = stateHome();
+  if (home === undefined) throw request.fault("state", "is missing, and there is no HOME for it");
+  const name = `${request.required("transport")}-${formatAddress(request.listen())}`;
+  return `${home}/ptlib/${name.replace(/[^\w.-]/g, "_")}`;
+}
+
+/** The command line of the client's end. */
+function clientCommand(transport: string, tunnel: Tunnel, program: readonly string[]): string {
+  const [host, port] = tunnel.address;
+  const unspecified = host === "0.0.0.0" || host === "::";
+  if (unspecified) note(`${transport}: clients put this host's address for SERVER`);
+  const args = formatSocksArgs(tunnel.args);
+  return [
+    ...["ptlib", "client", "--transport", transport, "--listen", "127.0.0.1:1234"],
+    ...["--bridge", unspecified ? `SERVER:${port}` : formatAddress(tunnel.address)],
+    ...args === "" ? [] : ["--args", args],
+    ...["--", ...program],
+  ].map(quoteForShell).join(" ");
+}
+
+async function openTunnel(request: TunnelRequest, signal: AbortSignal): Promise<OpenTunnel> {
+  const [program = ""] = request.program;
+  const transport = request.transport();
+  const forward = request.destination("forward");
+  const stateDirectory = request.optional("state") ?? defaultState(request);
+  const tunnel = await tunnelServer(request.program, {
+    transport,
+    listen: request.listen(),
+    forward,
+    options: request.all("option").map((text) => request.parse("option", text, parseOption)),
+    stateDirectory,
+    signal,
+    onStderr: (line) => quote(program, line),
+  });
+  const address = formatAddress(tunnel.address);
+  note(`${transport}: listening on ${address}, forwarding to ${formatAddress(forward)}`);
+  note(`${transport}: its keys are in ${stateDirectory}`);
+  note(`${transport}: clients connect with`);
+  print(clientCommand(transport, tunnel, request.program));
+  return { tunnel, program };
+}
+
+/** The command. */
+export const server: Command = {
+  summary: "a pluggable transport in front of any TCP service",
+  help: HELP,
+  async run(args) {
+    const requests = await readTunnels(args, OPTIONS);
+    return await supervise(async function* (signal) {
+      for (const request of requests) yield await openTunnel(request, signal);
+    });
+  },
+};

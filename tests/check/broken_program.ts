@@ -1,0 +1,31 @@
+/** The transport with a fault, and what the checks report about it. */
+
+import { check, checks } from "../../check/mod.ts";
+
+const path = new URL("./broken_pt.ts", import.meta.url).pathname;
+
+/**
+ * The longest wait. A fault that shows by silence costs that much, and a good program on a busy
+ * machine must start within it.
+ */
+const TIMEOUT = 5_000;
+
+/** The names of the checks, which are those of the faults. */
+export const ids: readonly string[] = [...new Set(checks.map(({ id }) => id))];
+
+/** The command that starts the transport, with a fault or without. */
+export function program(fault?: string): string[] {
+  const flags = ["--no-check", "--quiet", "--allow-all"];
+  const command = [Deno.execPath(), "run", ...flags, path];
+  return fault === undefined ? command : [...command, "--fault", fault];
+}
+
+/** The checks that fail on the transport with a fault. */
+export async function reported(fault: string, only?: RegExp): Promise<string[]> {
+  const options = { transport: "dummy", only, timeout: TIMEOUT };
+  const found: string[] = [];
+  for await (const { outcome, role, id } of check(program(fault), options)) {
+    if (outcome === "failed") found.push(`${role}/${id}`);
+  }
+  return found;
+}

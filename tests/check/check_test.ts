@@ -1,0 +1,204 @@
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertMatch,
+  assertRejects,
+} from "@std/assert";
+import { check, type CheckOptions, type CheckResult, checks } from "../../check/mod.ts";
+import { permitted } from "../permitted.ts";
+import { ids, program, reported } from "./broken_program.ts";
+
+const NEEDS = ["net", "read", "write", "run"] as const;
+
+/** Faults at a time: each spends most of its time waiting. */
+const SIDE_BY_SIDE = 4;
+
+async function results(
+  command: readonly string[],
+  options: Partial<CheckOptions> = {},
+): Promise<CheckResult[]> {
+  return await Array.fromAsync(check(command, { transport: "dummy", ...options }));
+}
+
+/** The process ids of programs with a word in their command line. */
+async function processesWith(word: string): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { name } of Deno.readDir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const line = await Deno.readTextFile(`/proc/${name}/cmdline`).catch(() => "");
+    if (line.includes(word)) found.push(name);
+  }
+  return found;
+}
+
+Deno.test("checks has at least 60 checks, each with its own name and its section", () => {
+  assertGreaterOrEqual(ids.length, 60);
+  const names = checks.map(({ role, id }) => `${role}/${id}`);
+  assertEquals(new Set(names).size, names.length);
+  for (const { section, level } of checks) {
+    assertMatch(section, /^(?:pt-spec|ext-orport-spec|RFC 1928|RFC 1929) \d/);
+    assert(["MUST", "SHOULD", "robustness"].includes(level));
+  }
+});
+
+permitted(NEEDS, "check() finds nothing wrong with a good program", async () => {
+  const all = await results(program());
+  assertEquals(all.filter(({ outcome }) => outcome === "failed"), []);
+  const skipped = all.flatMap(({ outcome, role, id }) =>
+    outcome === "skipped" ? [`${role}/${id}`] : []
+  );
+  // What a program may say and this one does not, and what a machine without IPv6 cannot try.
+  assertEquals(
+    skipped.filter((name) => !/ipv6/.test(name)),
+    [
+      "client/log-grammar",
+      "client/status-grammar",
+      "server/method-args",
+      "server/log-grammar",
+      "server/status-grammar",
+    ],
+  );
+});
+
+permitted(NEEDS, "check() finds each of the faults that a program can have", async () => {
+  const missed: string[] = [];
+  const queue = [...ids];
+  const work = async () => {
+    for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
+      const found = await reported(id, new RegExp(`/${id}$`));
+      const roles = checks.filter((check) => check.id === id).map(({ role }) => `${role}/${id}`);
+      if (found.join() !== roles.join()) missed.push(`${id}: ${found.join() || "nothing"}`);
+    }
+  };
+  await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
+  assertEquals(missed, []);
+});
+
+permitted(NEEDS, "check() reports a fault by the check of its name alone", async () => {
+  // One of each group, against the whole group; check_matrix.ts tries all against all.
+  const groups: [fault: string, group: RegExp, as: string][] = [
+    ["version-substring", /client\/version/, "client/version-substring"],
+    ["state-missing", /client\/(?:state|mode|env|outbound|variables)/, "client/state-missing"],
+    ["bindaddr-twice", /server\/(?:bindaddr|orport|extended|options)/, "server/bindaddr-twice"],
+    ["line-keywords", /client\/(?:line|done|method|name|log|status)/, "client/line-keywords"],
+    ["proxy-http", /client\/proxy/, "client/proxy-http"],
+    ["socks-reply-whole", /client\/socks/, "client/socks-reply-whole"],
+    ["relay-half-open-down", /client\/relay/, "client/relay-half-open-down"],
+    ["ext-unknown", /server\/ext-/, "server/ext-unknown"],
+    ["sigterm-status", /server\/(?:stdin|sig|parent)/, "server/sigterm-status"],
+  ];
+  for (const [fault, group, as] of groups) assertEquals(await reported(fault, group), [as], fault);
+});
+
+permitted(NEEDS, "check() says what was expected, what came, and how to see it", async () => {
+  const [result] = await results(program("version-substring"), {
+    only: /client\/version-substring/,
+  });
+  assert(result?.outcome === "failed");
+  assertEquals(result.expected, "VERSION-ERROR for an offer of 11,1x");
+  assertMatch(result.got, /^it said "VERSION 1"/);
+  assertMatch(result.byHand, /^env -i PATH=.* TOR_PT_MANAGED_TRANSPORT_VER=11,1x .*broken_pt\.ts/);
+});
+
+permitted(NEEDS, "check() skips a check whose precondition does not hold", async () => {
+  const [result] = await results(program("version-substring"), { only: /client\/log-grammar/ });
+  assert(result?.outcome === "skipped");
+  assertEquals(result.reason, "needs a LOG line: the program says none");
+});
+
+permitted(NEEDS, "check() skips the half that a program is not", async () => {
+  const path = new URL("../../examples/dummy_client.ts", import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "-A", "--no-check", path];
+  const [half, first] = await results(command, { only: /version-offered/ });
+  assert(half?.outcome === "skipped");
+  assertEquals([half.role, half.id], ["server", "half"]);
+  assertEquals([first?.role, first?.id, first?.outcome], ["client", "version-offered", "ok"]);
+});
+
+permitted(NEEDS, "check() needs the other half of a transport that changes the bytes", async () => {
+  const path = new URL("../../examples/rot13.ts", import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "-A", "--no-check", path];
+  const options = { transport: "rot13", only: /relay-(?:bytes|large)/ };
+  const together = await results(command, options);
+  assertEquals(together.map(({ outcome }) => outcome), ["ok", "ok", "ok", "ok"]);
+});
+
+permitted(NEEDS, "check() does not blame a client that its arguments send elsewhere", async () => {
+  const path = new URL("./detour_transport.ts", import.meta.url).pathname;
+  const all = await results([Deno.execPath(), "run", "-A", "--no-check", path], {
+    transport: "detour",
+    only: /client\/(?:proxy|socks|relay-bytes)/,
+  });
+  assertEquals(all.filter(({ outcome }) => outcome === "failed"), []);
+  const skipped = all.flatMap((result) => {
+    return result.outcome === "skipped" && /where it is asked/.test(result.reason) ? result.id : [];
+  });
+  assertEquals(skipped, [
+    "proxy-socks5",
+    "proxy-socks4a",
+    "proxy-http",
+    "proxy-credentials",
+    "socks-refused",
+    "socks-refused-code",
+  ]);
+});
+
+permitted(NEEDS, "check() fails when there is no such program", async () => {
+  await assertRejects(() => results(["no-such-program-anywhere"]), Deno.errors.NotFound);
+});
+
+permitted(NEEDS, "check() leaves no process behind, whatever the program ignores", async () => {
+  if (Deno.build.os !== "linux") return; // There is no /proc elsewhere.
+  for (const fault of ["stdin-closed", "sigterm", "parent-gone"]) {
+    const mark = crypto.randomUUID();
+    const command = [...program(fault), mark];
+    await results(command, { only: /client\/(?:stdin|sigterm|parent)/, timeout: 3_000 });
+    assertEquals(await processesWith(mark), [], fault);
+  }
+});
+
+permitted(
+  NEEDS,
+  "check() ends at once when its signal aborts before the first result",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    const mute = `await Deno.connect({ port: ${port} }); setInterval(() => {}, 1000);`;
+    const controller = new AbortController();
+    // Without an end at once this would take half an hour.
+    const running = check([Deno.execPath(), "eval", "--no-config", mute], {
+      transport: "dummy",
+      timeout: 600_000,
+      signal: controller.signal,
+    });
+    const first = running.next();
+    using _started = await listener.accept();
+    controller.abort(new Error("enough"));
+    await assertRejects(() => first, Error, "enough");
+  },
+);
+
+permitted(NEEDS, "check() takes a pattern with any flags", async () => {
+  const only = /client\/version-(?:list|offered)/g;
+  const all = await results(program(), { only, role: "client" });
+  assertEquals(all.map(({ id }) => id), ["version-offered", "version-list"]);
+});
+
+permitted(NEEDS, "check() ends every process when its signal aborts", async () => {
+  const mark = crypto.randomUUID();
+  const controller = new AbortController();
+  const running = check([...program("sigint"), mark], {
+    transport: "dummy",
+    only: /sigint|stdin/,
+    signal: controller.signal,
+  });
+  await assertRejects(
+    async () => {
+      for await (const _ of running) controller.abort(new Error("enough"));
+    },
+    Error,
+    "enough",
+  );
+  if (Deno.build.os === "linux") assertEquals(await processesWith(mark), []);
+});

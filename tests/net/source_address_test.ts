@@ -1,0 +1,332 @@
+import {
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+  assertThrows,
+} from "@std/assert";
+import { connectFrom, sourceAddress } from "../../net/source_address.ts";
+import type { StreamConn } from "../../net/conn.ts";
+import { dial, DialError, replyFor, writeAll } from "../../net/mod.ts";
+import { granted, permitted } from "../permitted.ts";
+import { FAR, NAME, NEAR, SILENT } from "./bind_namespace.ts";
+import { bytes, ScriptedPeer, takeAll, takeText } from "./scripted_peer.ts";
+
+const SOURCES: readonly [host: string, source: string | null][] = [
+  ["192.0.2.1", "203.0.113.7"],
+  ["128.0.0.1", "203.0.113.7"],
+  ["2001:db8::1", "2001:db8::7"],
+  ["::ffff:192.0.2.1", "203.0.113.7"],
+  ["::ffff:7.241.0.1", "203.0.113.7"],
+  ["::2", "2001:db8::7"],
+  ["127.0.0.1", null],
+  ["127.255.255.255", null],
+  ["::1", null],
+  ["0:0:0:0:0:0:0:1", null],
+  ["::ffff:127.0.0.1", null],
+];
+
+Deno.test("sourceAddress() gives each family its own address, and loopback none", () => {
+  for (const [host, source] of SOURCES) {
+    assertEquals(sourceAddress(host, { v4: "203.0.113.7", v6: "2001:db8::7" }), source, host);
+  }
+});
+
+Deno.test("sourceAddress() gives a family without an address none", () => {
+  assertEquals(sourceAddress("192.0.2.1", { v4: null, v6: "2001:db8::7" }), null);
+  assertEquals(sourceAddress("2001:db8::1", { v4: "203.0.113.7", v6: null }), null);
+});
+
+Deno.test("sourceAddress() takes no name", () => {
+  assertThrows(() => sourceAddress("localhost", { v4: null, v6: null }), TypeError);
+});
+
+/** Registers a test that may use no more of the network than `net`. */
+function confined(net: string[], name: string, fn: () => Promise<void>): void {
+  const ignore = !granted(["net"]);
+  Deno.test({
+    name: ignore ? `${name} [needs --allow-net]` : name,
+    ignore,
+    permissions: { net },
+    fn,
+  });
+}
+
+confined(["192.0.2.1"], "dial() says that Deno was not granted the source address", async () => {
+  for (const bindAddress of [{ v4: "192.0.2.7", v6: null }, { v4: "192.0.2.7", v6: "::7" }]) {
+    const error = await assertRejects(() => dial(["192.0.2.1", 443], { bindAddress }), DialError);
+    assertEquals(
+      error.message,
+      "The connection to the target failed: Deno was not granted the source address of " +
+        "TOR_PT_OUTBOUND_BIND_ADDRESS; add it with port 0 to --allow-net",
+    );
+    assertEquals(replyFor(error), 2);
+  }
+});
+
+confined(
+  ["127.0.0.9:0"],
+  "dial() from a source address says without an address that the target is not granted",
+  async () => {
+    const bindAddress = { v4: "127.0.0.9", v6: null };
+    const error = await assertRejects(() => dial(["192.0.2.1", 443], { bindAddress }), DialError);
+    assertEquals(
+      error.message,
+      "The connection to the target failed: Deno was not granted it; add its address to --allow-net",
+    );
+    assertEquals(replyFor(error), 2);
+  },
+);
+
+confined(
+  ["127.0.0.9:0"],
+  "dial() from a source address says that Deno was not granted to resolve a name",
+  async () => {
+    const bindAddress = { v4: "127.0.0.9", v6: null };
+    const error = await assertRejects(() => dial(["localhost", 443], { bindAddress }), DialError);
+    assertStringIncludes(error.message, "run it with --allow-net");
+    assertEquals(replyFor(error), 2);
+  },
+);
+
+const never = () => new AbortController().signal;
+
+/** A connection by way of `node:net`, which `dial()` never makes to loopback. */
+function bound(peer: { port: number }): Promise<StreamConn> {
+  return connectFrom("127.0.0.1", ["127.0.0.1", peer.port], never());
+}
+
+permitted(
+  ["net"],
+  "connectFrom() makes a connection that half-closes in both directions",
+  async () => {
+    for (const first of ["near", "far"]) {
+      await using peer = new ScriptedPeer(async (conn) => {
+        if (first === "near") assertEquals(await takeAll(conn), bytes("from near"));
+        await conn.write(bytes("from far"));
+        await conn.closeWrite();
+        if (first === "far") assertEquals(await takeAll(conn), bytes("from near"));
+      });
+      const conn = await bound(peer);
+      if (first === "far") assertEquals(await takeAll(conn), bytes("from far"));
+      await writeAll(conn, bytes("from near"));
+      await conn.closeWrite();
+      if (first === "near") assertEquals(await takeAll(conn), bytes("from far"));
+      conn.close();
+    }
+  },
+);
+
+permitted(
+  ["net"],
+  "connectFrom() makes a connection that carries 8 MiB whole each way",
+  async () => {
+    const sent = new Uint8Array(8 * 1024 * 1024).map((_, index) => index * 7 + (index >> 11));
+    await using peer = new ScriptedPeer(async (conn) => {
+      await writeAll(conn, await takeAll(conn));
+    });
+    const conn = await bound(peer);
+    const [, back] = await Promise.all([
+      writeAll(conn, sent).then(() => conn.closeWrite()),
+      takeAll(conn),
+    ]);
+    assertEquals(
+      await crypto.subtle.digest("SHA-256", back),
+      await crypto.subtle.digest("SHA-256", sent),
+    );
+    conn.close();
+  },
+);
+
+permitted(["net"], "connectFrom() makes a connection that reads into small buffers", async () => {
+  await using peer = new ScriptedPeer(async (conn) => {
+    await conn.write(bytes("abc"));
+    await takeAll(conn);
+  });
+  const conn = await bound(peer);
+  assertEquals([await takeText(conn, 1), await takeText(conn, 2)], ["a", "bc"]);
+  conn.close();
+});
+
+permitted(
+  ["net"],
+  "connectFrom() makes a connection whose write waits for the receiver",
+  async () => {
+    const stalled = Promise.withResolvers<void>();
+    await using peer = new ScriptedPeer(() => stalled.promise);
+    const conn = await bound(peer);
+    const chunk = new Uint8Array(1024 * 1024);
+    let taken = 0;
+    const writing = (async () => {
+      for (;;) taken += await conn.write(chunk);
+    })();
+    const failed = assertRejects(() => writing);
+    // Socket buffers end somewhere: then there is a round in which nothing more is taken.
+    for (let before = -1; before < taken;) {
+      before = taken;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    conn.close();
+    assertInstanceOf(await failed, Deno.errors.Interrupted);
+    stalled.resolve();
+  },
+);
+
+permitted(
+  ["net"],
+  "connectFrom() makes a connection that fails like Deno's on a reset",
+  async () => {
+    const { createServer } = await import("node:net");
+    const server = createServer((socket) => socket.once("data", () => socket.resetAndDestroy()));
+    const listening = Promise.withResolvers<void>();
+    server.listen(0, "127.0.0.1", listening.resolve);
+    await listening.promise;
+    const address = server.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    const conn = await bound(address);
+    await writeAll(conn, bytes("x"));
+    await assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.ConnectionReset);
+    conn.close();
+    const closed = Promise.withResolvers<unknown>();
+    server.close(closed.resolve);
+    await closed.promise;
+  },
+);
+
+permitted(["net"], "connectFrom() makes a connection whose close interrupts a read", async () => {
+  await using peer = new ScriptedPeer(async (conn) => {
+    await takeAll(conn);
+  });
+  const conn = await bound(peer);
+  const reading = assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.Interrupted);
+  conn.close();
+  await reading;
+  conn.close();
+  await assertRejects(() => conn.write(new Uint8Array(1)));
+});
+
+permitted(["net"], "connectFrom() fails like Deno.connect when the target refuses", async () => {
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  closed.close();
+  const error = await assertRejects(() => bound(closed.addr), Deno.errors.ConnectionRefused);
+  assertEquals(error.message, "Connection refused");
+  assertEquals(replyFor(error), 5);
+});
+
+permitted(
+  ["net"],
+  "connectFrom() says that the source address is not one of this machine",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const error = await assertRejects(
+      () => connectFrom("192.0.2.1", ["127.0.0.1", listener.addr.port], never()),
+      Deno.errors.AddrNotAvailable,
+    );
+    assertEquals(
+      error.message,
+      "The source address of TOR_PT_OUTBOUND_BIND_ADDRESS is not one of this machine",
+    );
+  },
+);
+
+permitted(["net"], "connectFrom() ends with its signal", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const controller = new AbortController();
+  const target: [string, number] = ["127.0.0.1", listener.addr.port];
+  const connecting = connectFrom("127.0.0.1", target, controller.signal);
+  const reason = new Error("never mind");
+  controller.abort(reason);
+  assertEquals(await connecting.catch((error) => error), reason);
+});
+
+if (Deno.build.os === "linux") { // Only there all of 127.0.0.0/8 is this machine's from the start.
+  confined(
+    ["127.0.0.1", "127.0.0.9:0"],
+    "connectFrom() needs no permission but the target and the source address with port 0",
+    async () => {
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const conn = await connectFrom("127.0.0.9", ["127.0.0.1", listener.addr.port], never());
+      using accepted = await listener.accept();
+      assertEquals(accepted.remoteAddr.hostname, "127.0.0.9");
+      conn.close();
+    },
+  );
+}
+
+const NAMESPACE = ["unshare", "--map-root-user", "--net", "--mount"] as const;
+
+const SETUP = `
+  set -e
+  ip link set lo up
+  ip address add ${NEAR.v4}/32 dev lo
+  ip address add ${FAR.v4}/32 dev lo
+  ip address add ${NEAR.v6}/128 dev lo
+  ip address add ${FAR.v6}/128 dev lo
+  ip link add silent0 type veth peer name silent1
+  ip address add ${SILENT.near}/24 dev silent0
+  ip link set silent0 up
+  ip link set silent1 up
+  ip neighbour add ${SILENT.far} lladdr 02:00:00:00:00:01 dev silent0
+  hosts=$(mktemp)
+  printf '127.0.0.1 localhost\\n${FAR.v6} ${NAME}\\n${FAR.v4} ${NAME}\\n' > "$hosts"
+  mount --bind "$hosts" /etc/hosts
+  rm "$hosts"
+  exec "$@"
+`;
+
+/** Runs a command in a network namespace of its own, with addresses of ours and no way out. */
+function inNamespace(command: readonly string[]): Deno.Command {
+  const [program, ...flags] = NAMESPACE;
+  return new Deno.Command(program, {
+    args: [...flags, "sh", "-c", SETUP, "sh", ...command],
+    stderr: "inherit",
+  });
+}
+
+function whyNoNamespace(): string | null {
+  if (!granted(["net", "run", "read"])) return "needs --allow-net --allow-run --allow-read";
+  if (Deno.build.os !== "linux") return "needs Linux";
+  const [program, ...flags] = NAMESPACE;
+  try {
+    const args = [...flags, "sh", "-c", SETUP, "sh", "true"];
+    const { success } = new Deno.Command(program, { args, stderr: "null" }).outputSync();
+    return success ? null : "needs the right to make a network namespace";
+  } catch {
+    return "needs unshare of util-linux";
+  }
+}
+
+const obstacle = whyNoNamespace();
+
+/** Registers a test that needs a network namespace. */
+function namespaced(name: string, fn: () => Promise<void>): void {
+  const reason = obstacle === null ? "" : ` [${obstacle}]`;
+  Deno.test({ name: `${name}${reason}`, ignore: obstacle !== null, fn });
+}
+
+async function seenInNamespace(...flags: string[]): Promise<unknown> {
+  const program = new URL("./bind_namespace.ts", import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "--no-prompt", "--quiet", ...flags, program];
+  const { stdout } = await inNamespace(command).output();
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+namespaced("dial() connects from the source address of each family", async () => {
+  assertEquals(await seenInNamespace("--allow-net"), {
+    v4: NEAR.v4,
+    v6: NEAR.v6,
+    mapped: NEAR.v4,
+    otherFamily: FAR.v6,
+    loopback: "127.0.0.1",
+    loopbackName: "127.0.0.1",
+    nameV4: NEAR.v4,
+    nameV6: NEAR.v6,
+    proxied: NEAR.v4,
+    nobody: 1,
+    unknownName: 4,
+    unreachable: 3,
+    refused: 5,
+    silent: 6,
+    silentBound: 6,
+  });
+});

@@ -1,0 +1,130 @@
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { spy } from "@std/testing/mock";
+import type { StreamConn } from "../../net/conn.ts";
+import { Lifetime } from "../../run/lifetime.ts";
+import { FakeTimers } from "../timers.ts";
+import { IdleConn } from "../net/idle_conn.ts";
+
+const NEVER = new AbortController().signal;
+
+Deno.test("Lifetime closes everything it owns at its end, whatever one close throws", () => {
+  const conns = [new IdleConn(), new IdleConn()] as const;
+  const stubborn = {
+    close() {
+      throw new Deno.errors.BadResource("closed before");
+    },
+  };
+  {
+    using life = new Lifetime(NEVER);
+    assertStrictEquals(life.own(conns[0]), conns[0]);
+    life.own(stubborn);
+    life.own(conns[1]);
+    assert(!conns[0].closed);
+  }
+  assertEquals(conns.map((conn) => conn.closed), [true, true]);
+});
+
+Deno.test("Lifetime aborts its signal with the outer one's reason", () => {
+  const outer = new AbortController();
+  using life = new Lifetime(outer.signal);
+  const reason = new Error("shutdown");
+  outer.abort(reason);
+  assertStrictEquals(life.signal.reason, reason);
+});
+
+Deno.test("Lifetime is over at once when the outer signal has aborted before", () => {
+  using life = new Lifetime(AbortSignal.abort());
+  assert(life.signal.aborted);
+});
+
+Deno.test("Lifetime aborts its signal at its end, and leaves no listener at the outer one", () => {
+  const { signal } = new AbortController();
+  using added = spy(signal, "addEventListener");
+  using removed = spy(signal, "removeEventListener");
+  const life = new Lifetime(signal);
+  life[Symbol.dispose]();
+  assertEquals(life.signal.reason.name, "AbortError");
+  assertEquals(added.calls.map(({ args }) => args), removed.calls.map(({ args }) => args));
+});
+
+Deno.test("Lifetime.own() closes what comes after the end", () => {
+  const life = new Lifetime(NEVER);
+  life[Symbol.dispose]();
+  assert(life.own(new IdleConn()).closed);
+});
+
+Deno.test("Lifetime.carry() owns the connection that the transport returns", async () => {
+  const conn = new IdleConn();
+  {
+    using life = new Lifetime(NEVER);
+    assertStrictEquals(await life.carry(1_000, () => conn), conn);
+    assert(!conn.closed);
+  }
+  assert(conn.closed);
+});
+
+Deno.test("Lifetime.carry() passes on what the transport throws, and ends", async () => {
+  const failure = new Error("no secret");
+  const transports: readonly (() => Promise<StreamConn>)[] = [
+    () => Promise.reject(failure),
+    () => {
+      throw failure;
+    },
+  ];
+  for (const transport of transports) {
+    using life = new Lifetime(NEVER);
+    assertStrictEquals(await life.carry(1_000, transport).catch((error) => error), failure);
+    assertStrictEquals(life.signal.reason, failure);
+  }
+});
+
+Deno.test("Lifetime.carry() takes nothing that is no connection", async () => {
+  const { read, write, closeWrite } = new IdleConn();
+  for (const value of [undefined, null, 5, {}, { read, write, closeWrite }]) {
+    using life = new Lifetime(NEVER);
+    const transport = () => value as StreamConn;
+    await assertRejects(() => life.carry(1_000, transport), TypeError, "a connection");
+  }
+});
+
+Deno.test("Lifetime.carry() ends a transport that hangs, and closes what it returns later", async () => {
+  using timers = new FakeTimers();
+  const late = Promise.withResolvers<StreamConn>();
+  const conn = new IdleConn();
+  using life = new Lifetime(NEVER);
+  const carried = assertRejects(
+    () => life.carry(60_000, () => late.promise),
+    DOMException,
+    "longer than 60 s",
+  );
+  await timers.fire(60_000);
+  await carried;
+  assert(life.signal.aborted);
+  late.resolve(conn);
+  await conn.whenClosed;
+});
+
+Deno.test("Lifetime.carry() drops what a transport that hung throws later", async () => {
+  using timers = new FakeTimers();
+  const late = Promise.withResolvers<StreamConn>();
+  using life = new Lifetime(NEVER);
+  const carried = assertRejects(
+    () => life.carry(60_000, () => late.promise),
+    DOMException,
+    "longer than 60 s",
+  );
+  await timers.fire(60_000);
+  await carried;
+  // Nobody may be left to whom this would be an unhandled rejection.
+  late.reject(new Error("too late to matter"));
+  await late.promise.catch(() => {});
+});
+
+Deno.test("Lifetime.carry() ends with the outer signal", async () => {
+  const outer = new AbortController();
+  using life = new Lifetime(outer.signal);
+  const reason = new Error("shutdown");
+  const carried = life.carry(60_000, () => new Promise(() => {}));
+  outer.abort(reason);
+  assertStrictEquals(await carried.catch((error) => error), reason);
+});

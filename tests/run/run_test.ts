@@ -1,0 +1,619 @@
+import {
+  assert,
+  assertEquals,
+  assertMatch,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
+import type { Address } from "../../address.ts";
+import { connectSocks5, SocksReplyError } from "../../net/proxy.ts";
+import { Deadline, DialError, handshake, readFull, writeAll } from "../../net/mod.ts";
+import {
+  type ClientMethod,
+  dialTransport,
+  launchClient,
+  launchServer,
+  type LaunchServerOptions,
+  type LogMessage,
+  type ServerMethod,
+  type TransportMessage,
+  type TransportProcess,
+} from "../../parent/mod.ts";
+import { EchoServer } from "../echo.ts";
+import { connectResettable } from "../net/resettable_conn.ts";
+import { CookieFile } from "../net/scripted_ext_orport.ts";
+import { permitted, withDirectory } from "../permitted.ts";
+import { RawChild, runToEnd } from "../raw_child.ts";
+
+type Server = TransportProcess<ServerMethod>;
+type Client = TransportProcess<ClientMethod>;
+
+/** The command of a program of `tests/run/`, with everything that it may need. */
+function program(name: string, ...flags: string[]): string[] {
+  const path = new URL(`./${name}.ts`, import.meta.url).pathname;
+  const granted = flags.length > 0 ? flags : ["--allow-env=TOR_PT_*", "--allow-net=127.0.0.1"];
+  return [Deno.execPath(), "run", "--no-prompt", "--quiet", ...granted, path];
+}
+
+/** A test with a state directory that does not exist yet. */
+function launching(name: string, use: (stateDirectory: string) => Promise<void>): void {
+  permitted(
+    ["net", "read", "write", "run"],
+    name,
+    () => withDirectory((parent) => use(`${parent}/pt_state/deep`)),
+  );
+}
+
+const LOOPBACK: Address = ["127.0.0.1", 0];
+
+/** Transports of a server on loopback, with options. */
+function onLoopback(
+  names: Record<string, [string, string][]>,
+): LaunchServerOptions["transports"] {
+  return Object.fromEntries(
+    Object.entries(names).map(([name, options]) => [name, { bindAddress: LOOPBACK, options }]),
+  );
+}
+
+/** Reads what a program says until it logs a text. */
+async function logged(
+  process: Client | Server,
+  text: string,
+  said: LogMessage[] = [],
+): Promise<LogMessage> {
+  const reader: ReadableStreamDefaultReader<TransportMessage> = process.messages.getReader();
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`it never logged ${text}`);
+      if (value.kind !== "log") continue;
+      said.push(value);
+      if (value.message.includes(text)) return value;
+    }
+  } finally {
+    reader.releaseLock();
+  }
+}
+
+/** Resolves when the peer has ended the connection, in whatever way. */
+async function ended(conn: Deno.Conn): Promise<void> {
+  try {
+    while (await conn.read(new Uint8Array(1024)) !== null);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+  }
+}
+
+/** Sends some bytes, and checks that they come back. */
+async function checkEcho(conn: Deno.Conn): Promise<void> {
+  const bytes = crypto.getRandomValues(new Uint8Array(10_000));
+  const [back] = await Promise.all([readFull(conn, new Uint8Array(10_000)), writeAll(conn, bytes)]);
+  assertEquals(back, bytes);
+}
+
+async function connect(method: { address: Readonly<Address> } | undefined): Promise<Deno.TcpConn> {
+  if (method === undefined) throw new Error("the transport was not reported");
+  const [hostname, port] = method.address;
+  return await Deno.connect({ hostname, port });
+}
+
+const FAILING: readonly [name: string, reply: number][] = [
+  ["throws", 1],
+  ["throws_the_unspeakable", 1],
+  ["refuses", 5],
+  ["hangs", 6],
+  ["hangs_behind_open", 6],
+  ["returns_late", 6],
+  ["returns_nothing", 1],
+  ["returns_half", 1],
+];
+
+const BREAKING = ["reads_nothing", "read_throws", "write_throws"];
+
+const HARMLESS = ["forgets_a_rejection", "throws_later"];
+
+async function launchFaultyClient(stateDirectory: string): Promise<Client> {
+  const names = [...FAILING.map(([name]) => name), ...BREAKING, ...HARMLESS];
+  return await launchClient(program("faulty"), {
+    transports: ["sound", "never_reads", "close_throws", ...names],
+    stateDirectory,
+  });
+}
+
+launching(
+  "run() turns what a client's transport fails with into a SOCKS reply, and serves the others",
+  async (stateDirectory) => {
+    using echo = new EchoServer();
+    await using client = await launchFaultyClient(stateDirectory);
+    using before = await dialTransport(client.methods["sound"]!, echo.address);
+    for (const [name, reply] of FAILING) {
+      const dialled = dialTransport(client.methods[name]!, echo.address);
+      const { cause } = await assertRejects(() => dialled, DialError, undefined, name);
+      assert(cause instanceof SocksReplyError, name);
+      assertEquals(cause.code, reply, name);
+    }
+    await checkEcho(before);
+    using after = await dialTransport(client.methods["sound"]!, echo.address);
+    await checkEcho(after);
+  },
+);
+
+launching(
+  "run() logs why a client's transport failed, without any address",
+  async (stateDirectory) => {
+    await using client = await launchFaultyClient(stateDirectory);
+    const targets: [Address, string][] = [
+      [["192.0.2.7", 443], "[scrubbed]"],
+      [["2001:db8::7", 443], "[scrubbed]"],
+      [["bridge.example", 443], "[scrubbed]"],
+    ];
+    for (const [target, shown] of targets) {
+      await assertRejects(() => dialTransport(client.methods["throws"]!, target), DialError);
+      const { severity, message } = await logged(client, "no connection");
+      assertEquals(severity, "notice");
+      const text = `throws: no connection: no way to ${shown} port 443, nor to [scrubbed]`;
+      assertEquals(message, text);
+    }
+    await assertRejects(() =>
+      dialTransport(client.methods["throws_the_unspeakable"]!, ["127.0.0.1", 1])
+    );
+    await logged(client, "throws_the_unspeakable: no connection");
+    await assertRejects(() => dialTransport(client.methods["sound"]!, ["127.0.0.1", 1]), DialError);
+    const { message } = await logged(client, "sound: ");
+    assert(!message.includes("127.0.0.1"), message);
+    assertMatch(message, /refused/i);
+  },
+);
+
+launching(
+  "run() closes what a client's transport has dialled when it is too late or breaks",
+  async (stateDirectory) => {
+    using target = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const address: Address = ["127.0.0.1", target.addr.port];
+    await using client = await launchFaultyClient(stateDirectory);
+    for (const name of ["hangs_behind_open", "returns_late", "returns_half"]) {
+      const rejected = assertRejects(
+        () => dialTransport(client.methods[name]!, address),
+        DialError,
+        undefined,
+        name,
+      );
+      using bridge = await target.accept();
+      await rejected;
+      await ended(bridge);
+    }
+    for (const name of BREAKING) {
+      using user = await dialTransport(client.methods[name]!, address);
+      using bridge = await target.accept();
+      await user.write(Uint8Array.of(1));
+      await Promise.all([ended(bridge), ended(user)]);
+    }
+    {
+      using user = await connect(client.methods["hangs_behind_open"]);
+      const rejected = assertRejects(() => connectSocks5(user, address), SocksReplyError);
+      using bridge = await target.accept();
+      await rejected;
+      // The user does not go, and could keep it open for 10 s.
+      using deadline = new Deadline(5_000, "The end of what was dialled");
+      await handshake(bridge, deadline.signal, () => ended(bridge));
+    }
+    const [, port] = client.methods["close_throws"]!.address;
+    using user = await connectResettable(port);
+    await connectSocks5(user, address);
+    using bridge = await target.accept();
+    user.reset();
+    await ended(bridge);
+  },
+);
+
+launching(
+  "run() survives rejections and errors that a transport forgets about",
+  async (stateDirectory) => {
+    using echo = new EchoServer();
+    await using client = await launchFaultyClient(stateDirectory);
+    const rows = [
+      ["forgets_a_rejection", "An error was not handled: forgotten: [scrubbed]"],
+      ["throws_later", "An error was not caught: broken"],
+    ] as const;
+    for (const [name, text] of rows) {
+      using conn = await dialTransport(client.methods[name]!, echo.address);
+      await checkEcho(conn);
+      const { severity, message } = await logged(client, "An error");
+      assertEquals([severity, message], ["warning", text]);
+      await checkEcho(conn);
+    }
+  },
+);
+
+launching(
+  "run() is not held up by a connection that never reads, neither in service nor at the end",
+  async (stateDirectory) => {
+    using echo = new EchoServer();
+    const client = await launchFaultyClient(stateDirectory);
+    await using _ended = client;
+    using deaf = await dialTransport(client.methods["never_reads"]!, echo.address);
+    await deaf.write(new Uint8Array(1000));
+    using conn = await dialTransport(client.methods["sound"]!, echo.address);
+    await checkEcho(conn);
+    const { code, signal } = await client.close();
+    assertEquals({ code, signal }, { code: 0, signal: null });
+  },
+);
+
+launching(
+  "run() does not wait at the end for a user whom it has rejected",
+  async (stateDirectory) => {
+    const client = await launchFaultyClient(stateDirectory);
+    await using _ended = client;
+    using user = await connect(client.methods["throws"]);
+    await assertRejects(() => connectSocks5(user, ["192.0.2.7", 443]), SocksReplyError);
+    // Whoever takes too long is killed.
+    const { code, signal } = await client.close();
+    assertEquals({ code, signal }, { code: 0, signal: null });
+  },
+);
+
+launching(
+  "run() ends only the connection at which a server's transport fails",
+  async (stateDirectory) => {
+    using echo = new EchoServer();
+    const failing = [...FAILING.map(([name]) => name), ...BREAKING];
+    await using server = await launchServer(program("faulty"), {
+      transports: onLoopback(
+        Object.fromEntries(["sound", "never_reads", ...failing, ...HARMLESS].map((n) => [n, []])),
+      ),
+      orport: echo.address,
+      stateDirectory,
+    });
+    using before = await connect(server.methods["sound"]);
+    await checkEcho(before);
+    using deaf = await connect(server.methods["never_reads"]);
+    await deaf.write(new Uint8Array(1000));
+    for (const name of failing) {
+      using conn = await connect(server.methods[name]);
+      await conn.write(Uint8Array.of(1));
+      await ended(conn);
+    }
+    for (const name of HARMLESS) {
+      using conn = await connect(server.methods[name]);
+      await checkEcho(conn);
+    }
+    await checkEcho(before);
+    const said: LogMessage[] = [];
+    await logged(server, "not caught", said);
+    const throws = said.find(({ message }) => message.startsWith("throws:"));
+    assertEquals(throws?.severity, "info");
+    assertMatch(
+      throws?.message ?? "",
+      /^throws: no connection: no way to \[scrubbed\] port \d+, nor to \[scrubbed\]$/,
+    );
+    for (const { message } of said) assert(!message.includes("127.0.0.1"), message);
+  },
+);
+
+launching(
+  "run() warns when tor's port is dead, because that is no client's fault",
+  async (stateDirectory) => {
+    const dead = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    dead.close();
+    await using server = await launchServer(program("faulty"), {
+      transports: onLoopback({ sound: [] }),
+      orport: ["127.0.0.1", dead.addr.port],
+      stateDirectory,
+    });
+    using conn = await connect(server.methods["sound"]);
+    await ended(conn);
+    const { severity, message } = await logged(server, "sound: no connection");
+    assertEquals(severity, "warning");
+    assertMatch(message, /refused/i);
+  },
+);
+
+permitted(
+  ["net", "read", "write", "run"],
+  "run() gives up at its end what still waits for tor's Extended ORPort",
+  async () => {
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    await using cookie = await CookieFile.create();
+    const command = program(
+      "patient",
+      "--allow-env=TOR_PT_*",
+      "--allow-net=127.0.0.1",
+      `--allow-read=${cookie.path}`,
+    );
+    await using child = new RawChild(command, {
+      MANAGED_TRANSPORT_VER: "1",
+      STATE_LOCATION: "/nowhere",
+      EXIT_ON_STDIN_CLOSE: "1",
+      SERVER_TRANSPORTS: "plain",
+      SERVER_BINDADDR: "plain-127.0.0.1:0",
+      EXTENDED_SERVER_PORT: `127.0.0.1:${silent.addr.port}`,
+      AUTH_COOKIE_FILE: cookie.path,
+    });
+    await child.until("SMETHODS DONE");
+    using _client = await Deno.connect({ hostname: "127.0.0.1", port: child.port("plain") });
+    using _orport = await silent.accept();
+    await child.closeStdin();
+    assertEquals((await child.status()).code, 0);
+  },
+);
+
+launching(
+  "run() reports a transport that cannot be published or bound, and serves the others",
+  async (stateDirectory) => {
+    using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const free = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    free.close();
+    using echo = new EchoServer();
+    await using server = await launchServer(program("faulty"), {
+      transports: {
+        ...onLoopback({ publish_throws: [], publish_hangs: [] }),
+        throws: { bindAddress: ["127.0.0.1", taken.addr.port] },
+        // The first of these two gives back the port, which the second gets.
+        publishes_a_space: { bindAddress: ["127.0.0.1", free.addr.port] },
+        sound: { bindAddress: ["127.0.0.1", free.addr.port] },
+      },
+      orport: echo.address,
+      stateDirectory,
+    });
+    assertEquals(Object.keys(server.methods), ["sound"]);
+    const { publish_throws, publish_hangs, publishes_a_space, throws, ...others } = server.failures;
+    assertEquals(others, {});
+    assertEquals(publish_throws, "broken");
+    assertMatch(publish_hangs ?? "", /took longer than 60 s/);
+    assertMatch(publishes_a_space ?? "", /space|printable/i);
+    assertMatch(throws ?? "", /in use/i);
+    using conn = await connect(server.methods["sound"]);
+    await checkEcho(conn);
+  },
+);
+
+launching(
+  "run() publishes arguments, hands on options and creates the state directory on demand",
+  async (stateDirectory) => {
+    using echo = new EchoServer();
+    const above = stateDirectory.split("/pt_state")[0]!;
+    const flags = ["--allow-env=TOR_PT_*", "--allow-net=127.0.0.1", `--allow-write=${above}`];
+    await using server = await launchServer(program("bridge", ...flags), {
+      transports: onLoopback({ tells: [["k", "v"], ["k", ";:=\\,"]], mute: [] }),
+      orport: echo.address,
+      // launchServer() creates the one that it knows of.
+      stateDirectory: above,
+      env: { TOR_PT_STATE_LOCATION: stateDirectory },
+    });
+    assertEquals(server.failures, Object.create(null));
+    assertEquals([...server.methods["mute"]!.args], []);
+    assertEquals([...server.methods["tells"]!.args], [
+      ["k", "v"],
+      ["k", ";:=\\,"],
+      ["same", "true"],
+      ["odd", "a=b,c\\d"],
+    ]);
+    assertEquals((await Deno.stat(stateDirectory)).mode! & 0o777, 0o700);
+    assertEquals(await Deno.readTextFile(`${stateDirectory}/file`), "kept");
+    using conn = await connect(server.methods["tells"]);
+    await checkEcho(conn);
+  },
+);
+
+const NO_PERMISSION = "--allow-env=NOTHING";
+
+const ENVIRONMENT = [
+  "TOR_PT_AUTH_COOKIE_FILE",
+  "TOR_PT_CLIENT_TRANSPORTS",
+  "TOR_PT_EXIT_ON_STDIN_CLOSE",
+  "TOR_PT_EXTENDED_SERVER_PORT",
+  "TOR_PT_MANAGED_TRANSPORT_VER",
+  "TOR_PT_ORPORT",
+  "TOR_PT_OUTBOUND_BIND_ADDRESS_V4",
+  "TOR_PT_OUTBOUND_BIND_ADDRESS_V6",
+  "TOR_PT_PROXY",
+  "TOR_PT_SERVER_BINDADDR",
+  "TOR_PT_SERVER_TRANSPORTS",
+  "TOR_PT_SERVER_TRANSPORT_OPTIONS",
+  "TOR_PT_STATE_LOCATION",
+];
+
+permitted(
+  ["read", "run"],
+  "run() answers --capabilities with one JSON object, whatever the environment says",
+  async () => {
+    const command = [...program("bridge", NO_PERMISSION), "--capabilities"];
+    const { code, stdout, stderr } = await runToEnd(command, { SERVER_BINDADDR: "nonsense" });
+    assertEquals([code, stderr], [0, ""]);
+    const { environment, ...others } = JSON.parse(stdout);
+    assertEquals(others, {
+      name: "bridge",
+      version: "1.2.3",
+      transports: {
+        tells: { client: false, server: true },
+        mute: { client: false, server: true },
+        elsewhere: { client: true, server: false },
+      },
+      permissions: {
+        client: ["--allow-env=TOR_PT_*", "--allow-net"],
+        server: ["--allow-env=TOR_PT_*", "--allow-net", "--allow-read", "--allow-write"],
+      },
+    });
+    assertEquals(environment.toSorted(), ENVIRONMENT);
+  },
+);
+
+permitted(
+  ["read", "run"],
+  "run() says its name by its file, and no version, where the author gave none",
+  async () => {
+    const { code, stdout } = await runToEnd([...program("faulty", NO_PERMISSION), "--version"], {});
+    assertEquals([code, stdout], [0, "faulty (no version)\n"]);
+  },
+);
+
+permitted(["read", "run"], "run() answers --version and --help on stdout", async () => {
+  const command = program("bridge", NO_PERMISSION);
+  const version = await runToEnd([...command, "--version"], {});
+  assertEquals(version, { code: 0, stdout: "bridge 1.2.3\n", stderr: "" });
+  const help = await runToEnd([...command, "--help"], {});
+  assertEquals([help.code, help.stderr], [0, ""]);
+  assertEquals((await runToEnd([...command, "-h"], {})).stdout, help.stdout);
+  const words = ["--capabilities", "--help", "--version", "tells", "mute", "elsewhere"];
+  for (const word of [...words, "--allow-env=TOR_PT_*"]) assertStringIncludes(help.stdout, word);
+});
+
+permitted(
+  ["read", "run"],
+  "run() takes any other argument for a mistake, and says so on stderr",
+  async () => {
+    const rows = [["--capability"], ["--version", "--help"], ["rot13"], [""]];
+    await Promise.all(rows.map(async (args) => {
+      const command = [...program("bridge", NO_PERMISSION), ...args];
+      const { code, stdout, stderr } = await runToEnd(command, {});
+      assertEquals([code, stdout], [2, ""]);
+      assertMatch(stderr, /^bridge: .*--help/);
+    }));
+  },
+);
+
+const CLIENT = {
+  MANAGED_TRANSPORT_VER: "1",
+  STATE_LOCATION: "/nowhere",
+  CLIENT_TRANSPORTS: "sound",
+  EXIT_ON_STDIN_CLOSE: "1",
+};
+
+permitted(
+  ["read", "run"],
+  "run() ends with status 1 where the environment is unusable, and only protocol is on stdout",
+  async () => {
+    const rows: [Record<string, string>, RegExp, RegExp][] = [
+      [{}, /^ENV-ERROR .*TOR_PT_MANAGED_TRANSPORT_VER.*\n$/, /TOR_PT_MANAGED_TRANSPORT_VER/],
+      [{ ...CLIENT, MANAGED_TRANSPORT_VER: "2" }, /^VERSION-ERROR no-version\n$/, /version 1/],
+      [{ ...CLIENT, CLIENT_TRANSPORTS: "" }, /^ENV-ERROR .*\n$/, /CLIENT_TRANSPORTS/],
+      [{ ...CLIENT, SERVER_TRANSPORTS: "sound" }, /^ENV-ERROR .*\n$/, /both/],
+      [{ ...CLIENT, PROXY: "ftp://127.0.0.1:1" }, /^VERSION 1\nPROXY-ERROR .*\n$/, /TOR_PT_PROXY/],
+    ];
+    await Promise.all(rows.map(async ([variables, stdout, stderr]) => {
+      const outcome = await runToEnd(program("faulty"), variables);
+      assertEquals(outcome.code, 1);
+      assertMatch(outcome.stdout, stdout);
+      assertMatch(outcome.stderr, stderr);
+    }));
+  },
+);
+
+permitted(
+  ["read", "run"],
+  "run() names the flag when it may not read the environment",
+  async () => {
+    const outcome = await runToEnd(program("faulty", NO_PERMISSION), CLIENT);
+    assertEquals(outcome.code, 1);
+    assertMatch(outcome.stdout, /^ENV-ERROR .*--allow-env=TOR_PT_\*.*\n$/);
+  },
+);
+
+permitted(
+  ["read", "run"],
+  "run() reports a listener that it was not granted",
+  async () => {
+    const command = program("faulty", "--allow-env=TOR_PT_*");
+    const outcome = await runToEnd(command, CLIENT);
+    assertEquals(outcome.code, 0);
+    assertMatch(outcome.stdout, /^VERSION 1\nCMETHOD-ERROR sound .*\nCMETHODS DONE\n$/);
+  },
+);
+
+permitted(
+  ["read", "run"],
+  "run() that has no wanted transport says so, and stays until it is told to end",
+  async () => {
+    const server = {
+      MANAGED_TRANSPORT_VER: "1",
+      STATE_LOCATION: "/nowhere",
+      EXIT_ON_STDIN_CLOSE: "1",
+      SERVER_TRANSPORTS: "constructor,__proto__,elsewhere",
+      ORPORT: "127.0.0.1:9",
+    };
+    const rows = [
+      [{ ...CLIENT, CLIENT_TRANSPORTS: "constructor,__proto__,mute" }, "CMETHODS DONE"],
+      [server, "SMETHODS DONE"],
+    ] as const;
+    for (const [variables, done] of rows) {
+      await using child = new RawChild(program("bridge"), variables);
+      const said = await child.until(done);
+      const version = 'STATUS TYPE=version IMPLEMENTATION="bridge" VERSION="1.2.3"';
+      assertEquals(said, `VERSION 1\n${version}\n${done}\n`);
+      await child.closeStdin();
+      assertEquals((await child.status()).code, 0);
+    }
+  },
+);
+
+permitted(
+  ["read", "run"],
+  "run() warns about an Extended ORPort on another machine, without its address",
+  async () => {
+    const variables = {
+      MANAGED_TRANSPORT_VER: "1",
+      STATE_LOCATION: "/nowhere",
+      EXIT_ON_STDIN_CLOSE: "1",
+      SERVER_TRANSPORTS: "mute",
+      SERVER_BINDADDR: "mute-127.0.0.1:0",
+      AUTH_COOKIE_FILE: "/nowhere/cookie",
+    };
+    const rows = [
+      ["192.0.2.7:9", 1],
+      ["[2001:db8::7]:9", 1],
+      ["127.0.0.1:9", 0],
+      ["[::1]:9", 0],
+    ] as const;
+    await Promise.all(rows.map(async ([EXTENDED_SERVER_PORT, count]) => {
+      await using child = new RawChild(program("bridge"), { ...variables, EXTENDED_SERVER_PORT });
+      const said = await child.until("SMETHODS DONE");
+      const logs = said.split("\n").filter((line) => line.startsWith("LOG "));
+      assertEquals(logs.length, count, EXTENDED_SERVER_PORT);
+      for (const line of logs) {
+        assertStringIncludes(line, "LOG SEVERITY=warning MESSAGE=");
+        assert(!line.includes("192.0.2.7") && !line.includes("2001:db8"), line);
+      }
+    }));
+  },
+);
+
+permitted(
+  ["net", "read", "run"],
+  "run() ends with status 0 when nobody reads what it says any more",
+  async () => {
+    const { EXIT_ON_STDIN_CLOSE: _, ...variables } = CLIENT;
+    await using child = new RawChild(program("faulty"), variables);
+    await child.until("CMETHODS DONE");
+    await child.closeStdout();
+    const address: Address = ["127.0.0.1", child.port("sound")];
+    const method = { socksVersion: 5, address } as const;
+    // The failure is logged, or would be.
+    await assertRejects(() => dialTransport(method, ["127.0.0.1", 1]));
+    assertEquals((await child.status()).code, 0);
+  },
+);
+
+launching(
+  "run() lets a client's transport go elsewhere than where the user wants to go",
+  async (stateDirectory) => {
+    using echo = new EchoServer();
+    await using client = await launchClient(program("bridge"), {
+      transports: ["elsewhere"],
+      stateDirectory,
+    });
+    const args: [string, string][] = [["port", String(echo.address[1])]];
+    using conn = await dialTransport(client.methods["elsewhere"]!, ["192.0.2.7", 1], args);
+    await checkEcho(conn);
+  },
+);
+
+permitted(["read", "run"], "run() refuses a table with a name that is none", async () => {
+  const run = JSON.stringify(new URL("../../run/run.ts", import.meta.url).href);
+  const code = `import { run } from ${run}; await run({ "rot-13": { client: (c) => c.dial() } });`;
+  const deno = [Deno.execPath(), "eval", "--no-config", code];
+  const outcome = await runToEnd(deno, CLIENT);
+  assertEquals([outcome.code, outcome.stdout], [1, ""]);
+  assertStringIncludes(outcome.stderr, "TypeError");
+  assertStringIncludes(outcome.stderr, "rot-13");
+});

@@ -164,7 +164,7 @@ async function* runAll(
   stop: AbortController,
 ): AsyncGenerator<CheckResult> {
   stop.signal.throwIfAborted();
-  await using shared = new SharedPrograms();
+  const shared = new SharedPrograms();
   const results = tasks.map(() => Promise.withResolvers<CheckResult>());
   let next = 0;
   const work = async () => {
@@ -185,6 +185,7 @@ async function* runAll(
   } finally {
     stop.abort();
     await Promise.all(workers);
+    await shared[Symbol.asyncDispose]();
   }
 }
 

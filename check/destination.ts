@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Fixture, SharedPrograms, type Subject } from "./fixture.ts";
+import { type Fixture, type Subject, withFixture } from "./fixture.ts";
 import { clientTarget } from "./test_tunnel.ts";
 import { socksConnect } from "./socks_connect.ts";
 import { transparency } from "./transparency.ts";
@@ -30,10 +30,8 @@ async function grantsElsewhere(fixture: Fixture): Promise<boolean> {
 
 async function look(subject: Subject): Promise<boolean> {
   if (await transparency(subject, "client") === null) return false;
-  await using shared = new SharedPrograms();
-  await using fixture = new Fixture(subject, "client", shared, true);
   try {
-    return await grantsElsewhere(fixture);
+    return await withFixture(subject, "client", grantsElsewhere);
   } catch (error) {
     if (error instanceof Failed || error instanceof Skipped) return false;
     throw error;

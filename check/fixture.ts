@@ -220,15 +220,17 @@ const SHORT = 1_000;
 
 /** Makes connections that fail, so that the program has something to say. */
 async function fail(fixture: Fixture, { address }: ClientMethod | ServerMethod): Promise<void> {
-  using garbage = await fixture.dial(address);
+  const garbage = await fixture.dial(address);
   await garbage.send(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
   await garbage.next(SHORT);
+  garbage[Symbol.dispose]();
   if (fixture.role === "server") return;
-  using refused = await fixture.dial(address);
+  const refused = await fixture.dial(address);
   await refused.send(greeting(NO_AUTH));
   await refused.next(SHORT);
   await refused.send(request(NOBODY));
   await refused.next(SHORT);
+  refused[Symbol.dispose]();
 }
 
 /** Has a program live a whole life: it starts, cannot connect, and is told to end. */
@@ -278,5 +280,24 @@ export class SharedPrograms implements AsyncDisposable {
   /** Ends the programs. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#stack.disposeAsync();
+  }
+}
+
+/**
+ * Looks at one half of a program by itself, and clears everything away behind it. (`using` would be
+ * a syntax error in Node 22, which has to get far enough to say that this needs Deno.)
+ */
+export async function withFixture<T>(
+  subject: Subject,
+  role: Role,
+  look: (fixture: Fixture) => Promise<T>,
+): Promise<T> {
+  const shared = new SharedPrograms();
+  const fixture = new Fixture(subject, role, shared, true);
+  try {
+    return await look(fixture);
+  } finally {
+    await fixture[Symbol.asyncDispose]();
+    await shared[Symbol.asyncDispose]();
   }
 }

@@ -67,13 +67,16 @@ export class TestListener implements Listener, Disposable {
    */
   async uninvited(): Promise<number> {
     const [hostname, port] = this.address;
-    using sentinel = await Deno.connect({ hostname, port });
-    const marker = (sentinel.localAddr as Deno.NetAddr).port;
-    for (let count = 0;; count++) {
+    const sentinel = await Deno.connect({ hostname, port });
+    const isSentinel = ({ conn }: Probe) =>
+      (conn as Deno.TcpConn).remoteAddr.port === sentinel.localAddr.port;
+    let count = 0;
+    for (;; count++) {
       const probe = await this.accept();
-      if (probe === null) return count;
-      if ((probe.conn as Deno.TcpConn).remoteAddr.port === marker) return count;
+      if (probe === null || isSentinel(probe)) break;
     }
+    sentinel.close();
+    return count;
   }
 
   [Symbol.dispose](): void {

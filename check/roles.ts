@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Fixture, isDone, methodOf, outputOf, SharedPrograms, type Subject } from "./fixture.ts";
+import { type Fixture, isDone, methodOf, outputOf, type Subject, withFixture } from "./fixture.ts";
 import type { Role } from "./verdict.ts";
 
 /** What a program made of the environment of one half. */
@@ -16,9 +16,12 @@ export interface RoleFinding {
 }
 
 /** Starts a program as one half and looks. */
-export async function findRole(subject: Subject, role: Role): Promise<RoleFinding> {
-  await using shared = new SharedPrograms();
-  await using fixture = new Fixture(subject, role, shared, true);
+export function findRole(subject: Subject, role: Role): Promise<RoleFinding> {
+  return withFixture(subject, role, look);
+}
+
+async function look(fixture: Fixture): Promise<RoleFinding> {
+  const { role, subject } = fixture;
   const program = await fixture.start();
   await program.line(({ message }) => message?.kind === "env-error" || isDone(role, message));
   const { transport } = subject;

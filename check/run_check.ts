@@ -69,7 +69,7 @@ async function attempt(
   task: Task,
   fresh: boolean,
 ): Promise<{ verdict: Verdict; usedShared: boolean }> {
-  await using fixture = new Fixture(subject, task.role, shared, fresh);
+  const fixture = new Fixture(subject, task.role, shared, fresh);
   const limit = WAITS * subject.timeout;
   let verdict: Verdict = { outcome: "ok" };
   try {
@@ -77,6 +77,8 @@ async function attempt(
     if (done === null) throw new Failed(`an end within ${limit / 1000} s`, "none");
   } catch (error) {
     verdict = verdictOf(error, fixture, task);
+  } finally {
+    await fixture[Symbol.asyncDispose]();
   }
   return { verdict, usedShared: fixture.usedShared };
 }

@@ -580,12 +580,13 @@ const robustnessChecks: readonly Check[] = [
       const client = await fixture.running();
       (await dial(fixture, client))[Symbol.dispose]();
       for (const start of [[], [5], [5, 1], [5, 1, NO_AUTH], [5, 1, PASSWORD]]) {
-        using probe = await dialAgain(fixture, client, "behind clients that left");
+        const probe = await dialAgain(fixture, client, "behind clients that left");
         await probe.send(Uint8Array.from(start));
-        // An answer shows that the client has got as backend.
+        // An answer shows that the client has got as far.
         if (start.length === 3) await probe.next();
         await probe.closeWrite();
         await probe.next(ABANDONED);
+        probe[Symbol.dispose]();
       }
       await stillServes(fixture, client, "behind clients that left");
     },

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { Fixture, SharedPrograms, type Subject } from "./fixture.ts";
+import { type Fixture, type Subject, withFixture } from "./fixture.ts";
 import { Failed, type Role, Skipped } from "./verdict.ts";
 import { socksConnect } from "./socks_connect.ts";
 import { hex, type Probe } from "./probe.ts";
@@ -35,10 +35,8 @@ async function whyUnlike(fixture: Fixture): Promise<string | null> {
 }
 
 async function look(subject: Subject, role: Role): Promise<string | null> {
-  await using shared = new SharedPrograms();
-  await using fixture = new Fixture(subject, role, shared, true);
   try {
-    return await whyUnlike(fixture);
+    return await withFixture(subject, role, whyUnlike);
   } catch (error) {
     if (error instanceof Skipped) return error.reason;
     if (error instanceof Failed) return error.got;

@@ -165,7 +165,7 @@ async function run(args: readonly string[]): Promise<number> {
   const json = values["json"] === true;
   const paint = painter(Deno.stdout);
   const [started, { transport }] = [Date.now(), options];
-  using interrupt = new Interrupt();
+  const interrupt = new Interrupt();
   note(`checking the transport ${transport} of ${program.join(" ")} ...`);
   let results: CheckResult[];
   try {
@@ -177,6 +177,8 @@ async function run(args: readonly string[]): Promise<number> {
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     return 1;
+  } finally {
+    interrupt[Symbol.dispose]();
   }
   const count = countOf(results);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);

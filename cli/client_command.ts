@@ -149,12 +149,16 @@ export const client: Command = {
   help: HELP,
   async run(args) {
     const requests = await readTunnels(args, OPTIONS);
-    await using cleanUp = new AsyncDisposableStack();
-    return await supervise(async function* (signal) {
-      const statistics = cleanUp.use(new Statistics(signal));
-      for (const request of requests) {
-        yield await openTunnel(request, statistics, signal, cleanUp);
-      }
-    });
+    const cleanUp = new AsyncDisposableStack();
+    try {
+      return await supervise(async function* (signal) {
+        const statistics = cleanUp.use(new Statistics(signal));
+        for (const request of requests) {
+          yield await openTunnel(request, statistics, signal, cleanUp);
+        }
+      });
+    } finally {
+      await cleanUp.disposeAsync();
+    }
   },
 };

@@ -29,8 +29,12 @@ function namesIn(text: string): string[] {
  */
 export async function transportsOf(program: readonly string[]): Promise<string[]> {
   const command = [...program, "--capabilities"];
-  await using asked = new Program({ command, environment: passedThrough(), timeout: TIMEOUT });
-  await asked.closeStdin();
-  await asked.ended();
-  return namesIn(asked.lines.map(({ text }) => text).join("\n"));
+  const asked = new Program({ command, environment: passedThrough(), timeout: TIMEOUT });
+  try {
+    await asked.closeStdin();
+    await asked.ended();
+    return namesIn(asked.lines.map(({ text }) => text).join("\n"));
+  } finally {
+    await asked[Symbol.asyncDispose]();
+  }
 }

@@ -84,14 +84,25 @@ function obituary(program: string, { code, signal, fault }: TransportExit): stri
 export async function supervise(
   open: (signal: AbortSignal) => AsyncIterable<OpenTunnel>,
 ): Promise<number> {
-  using interrupt = new Interrupt();
-  await using stack = new AsyncDisposableStack();
+  const interrupt = new Interrupt();
   const tunnels: Tunnel[] = [];
-  // Side by side: a program may take some seconds.
-  stack.defer(async () => void await Promise.all(tunnels.map((tunnel) => tunnel.close())));
+  try {
+    return await untilDeath(interrupt, tunnels, open(interrupt.signal));
+  } finally {
+    // Side by side: a program may take some seconds.
+    await Promise.all(tunnels.map((tunnel) => tunnel.close()));
+    interrupt[Symbol.dispose]();
+  }
+}
+
+async function untilDeath(
+  interrupt: Interrupt,
+  tunnels: Tunnel[],
+  opening: AsyncIterable<OpenTunnel>,
+): Promise<number> {
   const deaths: Promise<string>[] = [];
   try {
-    for await (const { tunnel, program } of open(interrupt.signal)) {
+    for await (const { tunnel, program } of opening) {
       tunnels.push(tunnel);
       listen(program, tunnel.process.messages);
       deaths.push(tunnel.exited.then((exit) => obituary(program, exit)));

@@ -149,12 +149,14 @@ export async function* acceptHandshakes<T>(
   let wake = Promise.withResolvers<void>();
 
   const greet = async (conn: Deno.TcpConn) => {
-    using deadline = new Deadline(HANDSHAKE_TIMEOUT, "A handshake", end.signal);
+    const deadline = new Deadline(HANDSHAKE_TIMEOUT, "A handshake", end.signal);
     let result: T;
     try {
       result = await options.handshake(conn, deadline.signal);
     } catch {
       return; // The peer's business: it was told, and the listener goes on.
+    } finally {
+      deadline[Symbol.dispose]();
     }
     if (end.signal.aborted) return options.discard(result);
     ready.push(result);

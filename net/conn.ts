@@ -234,6 +234,31 @@ export class Deadline implements Disposable {
 }
 
 /**
+ * Does something under a {@linkcode Deadline}.
+ *
+ * @param milliseconds How long it may take.
+ * @param what What takes the time, for the error's message.
+ * @param outer A signal that ends it earlier.
+ * @param work What to do; its signal is the deadline's.
+ * @returns What the work returns.
+ */
+export async function withDeadline<T>(
+  milliseconds: number,
+  what: string,
+  outer: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  // `using` would be a syntax error in Node 22, which has to get far enough to say that this needs
+  // Deno.
+  const deadline = new Deadline(milliseconds, what, outer);
+  try {
+    return await work(deadline.signal);
+  } finally {
+    deadline[Symbol.dispose]();
+  }
+}
+
+/**
  * Waits for a promise or for a signal, whichever comes first. The promise goes on for itself.
  *
  * @param promise What is waited for.

@@ -7,7 +7,7 @@
 
 import { type Address, ipToBytes, scrubAddresses } from "../address.ts";
 import type { BindAddresses, ProxyInfo } from "../config.ts";
-import { connectTcp, Deadline, handshake, type StreamConn } from "./conn.ts";
+import { connectTcp, handshake, type StreamConn, withDeadline } from "./conn.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
 
@@ -113,15 +113,20 @@ async function dialThrough<C extends StreamConn>(
   }
 }
 
-async function dialBy<C extends StreamConn>(
+function dialBy<C extends StreamConn>(
   connect: Connect<C>,
   target: Readonly<Address>,
   { proxy = null, timeout = DEFAULT_TIMEOUT, signal: outer }: Readonly<DialOptions>,
 ): Promise<C> {
-  using deadline = new Deadline(timeout, "The connection to the target", outer);
-  const { signal } = deadline;
-  if (proxy !== null) return await dialThrough(proxy, target, connect, signal);
-  return await connectTo("target", target, connect, signal);
+  return withDeadline(
+    timeout,
+    "The connection to the target",
+    outer,
+    (signal) =>
+      proxy === null
+        ? connectTo("target", target, connect, signal)
+        : dialThrough(proxy, target, connect, signal),
+  );
 }
 
 /**

@@ -7,7 +7,7 @@
 
 import { type Address, formatAddress, unmappedIp } from "../address.ts";
 import type { BindAddresses, OrPorts } from "../config.ts";
-import { concat, Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
+import { concat, handshake, readFull, type StreamConn, withDeadline, writeAll } from "./conn.ts";
 import { dial } from "./dial.ts";
 
 /** The one type of authentication. */
@@ -245,13 +245,23 @@ async function introduce(
  * conn.close();
  * ```
  */
-export async function dialOr(
+export function dialOr(
   info: Readonly<OrPorts>,
   options: Readonly<DialOrOptions>,
 ): Promise<StreamConn> {
-  const { transport, clientAddress, bindAddress, signal: outer } = options;
-  using deadline = new Deadline(TIMEOUT, "The way to tor's ORPort", outer);
-  const { signal } = deadline;
+  return withDeadline(
+    TIMEOUT,
+    "The way to tor's ORPort",
+    options.signal,
+    (signal) => dialEither(info, options, signal),
+  );
+}
+
+async function dialEither(
+  info: Readonly<OrPorts>,
+  { transport, clientAddress, bindAddress }: Readonly<DialOrOptions>,
+  signal: AbortSignal,
+): Promise<StreamConn> {
   if (info.ext_orport === null) {
     if (info.orport === null) throw new TypeError("There is neither an ORPort nor an extended one");
     return await dial(info.orport, { bindAddress, signal });

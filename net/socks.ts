@@ -7,7 +7,14 @@
 import { type Address, bytesToIp } from "../address.ts";
 import { parseSocksArgs } from "../args.ts";
 import { acceptHandshakes } from "./accept.ts";
-import { closeQuietly, Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
+import {
+  closeQuietly,
+  handshake,
+  readFull,
+  type StreamConn,
+  withDeadline,
+  writeAll,
+} from "./conn.ts";
 import { replyFor } from "./dial.ts";
 
 const VERSION = 5;
@@ -203,10 +210,15 @@ class Request implements SocksRequest {
   async reject(reason: unknown): Promise<void> {
     if (this.#answered) return;
     this.#answered = true;
-    using deadline = new Deadline(REJECTION_TIMEOUT, "The end of a rejected request");
     const say = () => sayAndLinger(this.conn, replyBytes(replyFor(reason)));
+    const what = "The end of a rejected request";
     // It ends either way, and so does the connection.
-    await handshake(this.conn, deadline.signal, say).catch(() => {});
+    await withDeadline(
+      REJECTION_TIMEOUT,
+      what,
+      undefined,
+      (signal) => handshake(this.conn, signal, say),
+    ).catch(() => {});
     closeQuietly(this.conn);
   }
 }

@@ -7,7 +7,7 @@
 
 import { type Address, ipToBytes, isLoopback, unmappedIp } from "../address.ts";
 import type { BindAddresses } from "../config.ts";
-import { connectTcp, Deadline, handshake, type StreamConn, unlessAborted } from "./conn.ts";
+import { connectTcp, handshake, type StreamConn, unlessAborted, withDeadline } from "./conn.ts";
 import { CLOSED, denoError, fromDuplex } from "./duplex.ts";
 
 /**
@@ -141,9 +141,13 @@ export async function connectBound(
   if (ipToBytes(host) !== null) return await connectIp(host, port, bindAddress, signal);
   let failure: unknown;
   for (const address of await resolve(host, signal)) {
-    using attempt = new Deadline(LONGEST_ATTEMPT, "The connection to an address of it", signal);
     try {
-      return await connectIp(address, port, bindAddress, attempt.signal);
+      return await withDeadline(
+        LONGEST_ATTEMPT,
+        "The connection to an address of it",
+        signal,
+        (attempt) => connectIp(address, port, bindAddress, attempt),
+      );
     } catch (error) {
       signal.throwIfAborted();
       failure = error;

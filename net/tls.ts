@@ -1,13 +1,19 @@
 /**
- * TLS over any connection, on the client's side.
+ * TLS over any connection, on both sides.
  *
  * @module
  */
 
-import type { TLSSocket } from "node:tls";
+import type { Socket } from "node:net";
+import type {
+  checkServerIdentity,
+  DetailedPeerCertificate,
+  PeerCertificate,
+  TLSSocket,
+} from "node:tls";
 import { ipToBytes, scrubAddresses } from "../address.ts";
-import { Deadline, handshake, type StreamConn } from "./conn.ts";
-import { denoError, fromDuplex, toDuplex } from "./duplex.ts";
+import { concat, handshake, type StreamConn, withDeadline } from "./conn.ts";
+import { CLOSED, denoError, fromDuplex, toDuplex } from "./duplex.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
 
@@ -18,15 +24,59 @@ const DEFAULT_TIMEOUT = 60_000;
  * ```ts
  * import type { StartTlsOptions } from "@ptlib/ptlib/tls";
  *
- * const options: StartTlsOptions = { hostname: "bridge.example", alpnProtocols: ["http/1.1"] };
+ * // Asks a content network for one of its sites, and takes nobody but the bridge behind it.
+ * const options: StartTlsOptions = { hostname: "bridge.example", sni: "front.example" };
  * ```
  */
 export interface StartTlsOptions {
-  /** The server's name or IP address, which its certificate must hold. A name is sent as SNI. */
+  /** The server's name or IP address, which its certificate must hold. */
   hostname: string;
+  /**
+   * The server name that is sent in the clear (SNI, RFC 6066 section 3); `null` for none. Default:
+   * `hostname`, or none where that is an IP address. It has no part in the check of the
+   * certificate.
+   */
+  sni?: string | null | undefined;
+  /**
+   * Certificates that the server may have, each as {@linkcode certificatePin} writes it. Where some
+   * are given, the server must have one of them, and neither its name nor who signed it counts.
+   */
+  pins?: readonly string[] | undefined;
   /** Certificates in PEM that are trusted besides the default ones. */
   caCerts?: readonly string[] | undefined;
-  /** The protocols to offer (RFC 7301), the preferred one first. */
+  /** The protocols to offer (RFC 7301), the preferred one first. Default: none, not even the list. */
+  alpnProtocols?: readonly string[] | undefined;
+  /**
+   * How long the handshake may take in milliseconds. Default: 60,000; `Infinity` leaves it to the
+   * signal.
+   */
+  timeout?: number | undefined;
+  /** Ends the handshake. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * How {@linkcode acceptTls} speaks to the client; named as in `Deno.ListenTlsOptions`.
+ *
+ * @example
+ * ```ts
+ * import type { AcceptTlsOptions } from "@ptlib/ptlib/tls";
+ *
+ * async function read(directory: string): Promise<AcceptTlsOptions> {
+ *   const [cert, key] = await Promise.all([
+ *     Deno.readTextFile(`${directory}/cert.pem`),
+ *     Deno.readTextFile(`${directory}/key.pem`),
+ *   ]);
+ *   return { cert, key, alpnProtocols: ["http/1.1"] };
+ * }
+ * ```
+ */
+export interface AcceptTlsOptions {
+  /** The server's certificate in PEM, and behind it those that lead to a trusted one. */
+  cert: string;
+  /** The private key of the first certificate, in PEM. */
+  key: string;
+  /** The protocols that are taken (RFC 7301), the preferred one first. Default: none. */
   alpnProtocols?: readonly string[] | undefined;
   /**
    * How long the handshake may take in milliseconds. Default: 60,000; `Infinity` leaves it to the
@@ -48,15 +98,15 @@ export interface StartTlsOptions {
  * ```
  */
 export interface TlsStreamConn extends StreamConn {
-  /** The protocol of `alpnProtocols` that the server chose; `null` for none. */
+  /** The protocol of `alpnProtocols` that was chosen; `null` for none. */
   readonly alpnProtocol: string | null;
 }
 
 /** What went wrong, without the names and addresses that node's messages hold. */
-function handshakeError(cause: Error & { code?: unknown }): unknown {
+function handshakeError(cause: Error & { code?: unknown }, peer: "server" | "client"): unknown {
   const { code, message } = cause;
   if (code === "ECONNRESET" && message.includes("before secure TLS connection")) {
-    return new Deno.errors.UnexpectedEof("The server hung up in the TLS handshake", { cause });
+    return new Deno.errors.UnexpectedEof(`The ${peer} hung up in the TLS handshake`, { cause });
   }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return new Deno.errors.InvalidData("The TLS server's certificate is for another name", {
@@ -71,28 +121,136 @@ function handshakeError(cause: Error & { code?: unknown }): unknown {
   });
 }
 
-function secured(socket: TLSSocket): Promise<void> {
+/** Waits for the end of a handshake. */
+function secured(socket: TLSSocket, peer: "server" | "client"): Promise<void> {
+  const event = peer === "server" ? "secureConnect" : "secure";
   return new Promise((resolve, reject) => {
-    socket.once("secureConnect", resolve);
-    socket.once("error", (error) => reject(handshakeError(error)));
-    socket.once("close", () => reject(new Deno.errors.Interrupted("The connection was closed")));
+    socket.once(event, resolve);
+    socket.once("error", (error) => reject(handshakeError(error, peer)));
+    socket.once("close", () => reject(new Deno.errors.Interrupted(CLOSED)));
   });
+}
+
+/** A handshake on a connection, which is closed where it fails. */
+function secure(
+  conn: StreamConn,
+  peer: "server" | "client",
+  { timeout = DEFAULT_TIMEOUT, signal: outer }: Readonly<StartTlsOptions | AcceptTlsOptions>,
+  start: () => Promise<TLSSocket>,
+  check: (socket: TLSSocket) => Promise<void> = () => Promise.resolve(),
+): Promise<TlsStreamConn> {
+  return withDeadline(
+    timeout,
+    "The TLS handshake",
+    outer,
+    (signal) =>
+      handshake(conn, signal, async () => {
+        const socket = await start();
+        const secure = fromDuplex(socket);
+        await secured(socket, peer);
+        await check(socket);
+        return {
+          read: (p) => secure.read(p),
+          write: (p) => secure.write(p),
+          closeWrite: () => secure.closeWrite(),
+          close: () => secure.close(),
+          alpnProtocol: socket.alpnProtocol || null,
+        };
+      }),
+  );
+}
+
+/** The hash of a certificate behind those before it, as WebTunnel pins a chain. */
+async function linkHash(
+  before: Uint8Array<ArrayBuffer> | null,
+  der: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", der));
+  if (before === null) return hash;
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", concat(before, hash)));
+}
+
+/** The certificates that a server has sent, its own first. */
+function* sentCertificates(socket: TLSSocket): Generator<Uint8Array<ArrayBuffer>> {
+  let certificate: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
+  while (certificate?.raw !== undefined) {
+    yield new Uint8Array(certificate.raw);
+    // One that has signed itself is the last.
+    if (certificate.issuerCertificate === certificate) return;
+    certificate = certificate.issuerCertificate;
+  }
+}
+
+async function checkPins(socket: TLSSocket, pins: readonly string[]): Promise<void> {
+  let hash: Uint8Array<ArrayBuffer> | null = null;
+  for (const der of sentCertificates(socket)) {
+    hash = await linkHash(hash, der);
+    // After each of them: a root that this machine knows may stand behind what the server sent.
+    if (pins.includes(hash.toBase64())) return;
+  }
+  throw new Deno.errors.InvalidData("The TLS server has another certificate than the pinned one");
+}
+
+/**
+ * Writes the pin of a certificate, or of a chain of them: SHA-256 of the first one, then for each
+ * further one SHA-256 of what there is so far and of SHA-256 of that one, in Base64. WebTunnel's
+ * bridge lines have it as `cert=`.
+ *
+ * @param pem Certificates in PEM, the server's own first. To pin no more than that, give it alone.
+ * @returns The pin, for {@linkcode StartTlsOptions.pins}.
+ * @throws {TypeError} When there is no certificate in the text.
+ *
+ * @example
+ * ```ts
+ * import { certificatePin } from "@ptlib/ptlib/tls";
+ *
+ * const pem = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+ * if (await certificatePin(pem) !== "cJ6AyISHokEeHuTfufIqhhSS0gxHZRUMDHlKvXD4FHw=") throw new Error();
+ * ```
+ */
+export async function certificatePin(pem: string): Promise<string> {
+  let hash: Uint8Array<ArrayBuffer> | null = null;
+  const blocks = pem.matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/g);
+  for (const [, base64 = ""] of blocks) {
+    hash = await linkHash(hash, Uint8Array.fromBase64(base64));
+  }
+  if (hash === null) throw new TypeError("There is no certificate in PEM in the text");
+  return hash.toBase64();
+}
+
+/** What node is told about the server's name and certificate. */
+function expectations(
+  { hostname, sni, pins = [], caCerts = [] }: Readonly<StartTlsOptions>,
+  tls: { checkServerIdentity: typeof checkServerIdentity; rootCertificates: readonly string[] },
+) {
+  // SNI holds no IP address (RFC 6066 section 3); the certificate is checked for either.
+  const servername = sni === undefined && ipToBytes(hostname) === null ? hostname : sni ?? "";
+  return {
+    servername,
+    // Said, because NODE_TLS_REJECT_UNAUTHORIZED=0 would change the default.
+    rejectUnauthorized: pins.length === 0,
+    checkServerIdentity: (_asked: string, certificate: PeerCertificate) =>
+      pins.length === 0 ? tls.checkServerIdentity(hostname, certificate) : undefined,
+    // node takes these in place of the default ones.
+    ...(caCerts.length > 0 && { ca: [...tls.rootCertificates, ...caCerts] }),
+  };
 }
 
 /**
  * Starts TLS on any connection, as its client: on one that a transport has wrapped, or on TLS
- * again. On a `Deno.TcpConn` as it stands `Deno.startTls` does the same, faster.
+ * again. On a `Deno.TcpConn` as it stands `Deno.startTls` does the same, faster, as long as the
+ * name that is sent is the name that is checked.
  *
- * The server's certificate is always checked. `closeWrite()` says the end in TLS and leaves the
- * other direction open. A connection that the peer ends without saying so in TLS counts as ended.
- * `node:tls` is loaded at the first use.
+ * The server's certificate is always checked, by its name and who signed it or by pins.
+ * `closeWrite()` says the end in TLS and leaves the other direction open. A connection that the
+ * peer ends without saying so in TLS counts as ended. `node:tls` is loaded at the first use.
  *
  * @param conn The connection, which has become the server's. It is closed when the handshake
  * fails, and with the connection that is returned.
  * @param options The server's name, certificates, protocols, a deadline, a signal.
  * @returns The connection in TLS.
  * @throws {Deno.errors.InvalidData} When the server does not speak TLS, its certificate is not
- * trusted or for another name, or it takes none of the protocols.
+ * trusted, for another name or not a pinned one, or it takes none of the protocols.
  * @throws {Deno.errors.UnexpectedEof} When the server hangs up.
  * @throws {DOMException} A `TimeoutError` when the handshake takes too long.
  * @throws {unknown} The signal's reason when it aborts, or what the connection throws.
@@ -114,28 +272,62 @@ export async function startTls(
   conn: StreamConn,
   options: Readonly<StartTlsOptions>,
 ): Promise<TlsStreamConn> {
-  const { hostname, caCerts = [], alpnProtocols = [], timeout = DEFAULT_TIMEOUT } = options;
-  using deadline = new Deadline(timeout, "The TLS handshake", options.signal);
-  return await handshake(conn, deadline.signal, async () => {
-    const { connect, rootCertificates } = await import("node:tls");
-    const socket = connect({
+  const { pins = [], alpnProtocols = [] } = options;
+  const start = async () => {
+    const tls = await import("node:tls");
+    return tls.connect({
       socket: await toDuplex(conn),
-      // SNI holds no IP address (RFC 6066 section 3); the certificate is checked for either.
-      ...(ipToBytes(hostname) === null ? { servername: hostname } : { host: hostname }),
-      // Said, because NODE_TLS_REJECT_UNAUTHORIZED=0 would change the default.
-      rejectUnauthorized: true,
-      // node takes these in place of the default ones.
-      ...(caCerts.length > 0 && { ca: [...rootCertificates, ...caCerts] }),
+      ...expectations(options, tls),
       ALPNProtocols: [...alpnProtocols],
     });
-    const secure = fromDuplex(socket);
-    await secured(socket);
-    return {
-      read: (p) => secure.read(p),
-      write: (p) => secure.write(p),
-      closeWrite: () => secure.closeWrite(),
-      close: () => secure.close(),
-      alpnProtocol: socket.alpnProtocol || null,
-    };
+  };
+  return await secure(
+    conn,
+    "server",
+    options,
+    start,
+    async (socket) => pins.length > 0 ? await checkPins(socket, pins) : undefined,
+  );
+}
+
+/**
+ * Starts TLS on any connection, as its server. `node:tls` is loaded at the first use.
+ *
+ * @param conn The connection, on which the client's first bytes come. It is closed when the
+ * handshake fails, and with the connection that is returned.
+ * @param options Certificate and key, protocols, a deadline, a signal.
+ * @returns The connection in TLS.
+ * @throws {Deno.errors.InvalidData} When the client does not speak TLS, does not like the
+ * certificate, or takes none of the protocols.
+ * @throws {Deno.errors.UnexpectedEof} When the client hangs up.
+ * @throws {DOMException} A `TimeoutError` when the handshake takes too long.
+ * @throws {Error} When certificate or key cannot be read.
+ * @throws {unknown} The signal's reason when it aborts, or what the connection throws.
+ *
+ * @example
+ * ```ts
+ * import { type StreamConn, writeAll } from "@ptlib/ptlib/net";
+ * import { acceptTls } from "@ptlib/ptlib/tls";
+ *
+ * async function greet(conn: StreamConn, cert: string, key: string): Promise<void> {
+ *   const secure = await acceptTls(conn, { cert, key });
+ *   await writeAll(secure, new TextEncoder().encode("hello"));
+ *   secure.close();
+ * }
+ * ```
+ */
+export async function acceptTls(
+  conn: StreamConn,
+  options: Readonly<AcceptTlsOptions>,
+): Promise<TlsStreamConn> {
+  const { cert, key, alpnProtocols = [] } = options;
+  return await secure(conn, "client", options, async () => {
+    const { createSecureContext, TLSSocket } = await import("node:tls");
+    // Any Duplex will do, whatever the type says.
+    return new TLSSocket(await toDuplex(conn) as Socket, {
+      isServer: true,
+      secureContext: createSecureContext({ cert, key }),
+      ALPNProtocols: [...alpnProtocols],
+    });
   });
 }

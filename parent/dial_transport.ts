@@ -6,7 +6,7 @@
 
 import type { Address } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
-import { connectTcp, Deadline, handshake } from "../net/conn.ts";
+import { connectTcp, handshake, type StreamConn, withDeadline } from "../net/conn.ts";
 import { DialError } from "../net/dial.ts";
 import { connectSocks4, connectSocks5, type SocksCredentials } from "../net/proxy.ts";
 import type { ClientMethod } from "./line.ts";
@@ -71,21 +71,20 @@ export async function dialTransport(
 ): Promise<Deno.TcpConn> {
   const bytes = new TextEncoder().encode(formatSocksArgs(args));
   const fields = method.socksVersion === 5 ? credentials(bytes) : undefined;
-  using deadline = new Deadline(TIMEOUT, "The connection through the transport", options.signal);
-  try {
-    const conn = await connectTcp(method.address, deadline.signal);
-    await handshake(
-      conn,
-      deadline.signal,
-      () =>
-        method.socksVersion === 5
-          ? connectSocks5(conn, target, fields)
-          : connectSocks4(conn, target, bytes),
-    );
-    return conn;
-  } catch (cause) {
-    deadline.signal.throwIfAborted();
-    if (!(cause instanceof Error) || cause instanceof TypeError) throw cause;
-    throw new DialError(`The transport did not connect: ${cause.message}`, { cause });
-  }
+  const ask = (conn: StreamConn) =>
+    method.socksVersion === 5
+      ? connectSocks5(conn, target, fields)
+      : connectSocks4(conn, target, bytes);
+  const what = "The connection through the transport";
+  return await withDeadline(TIMEOUT, what, options.signal, async (signal) => {
+    try {
+      const conn = await connectTcp(method.address, signal);
+      await handshake(conn, signal, () => ask(conn));
+      return conn;
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (!(cause instanceof Error) || cause instanceof TypeError) throw cause;
+      throw new DialError(`The transport did not connect: ${cause.message}`, { cause });
+    }
+  });
 }

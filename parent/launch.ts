@@ -7,7 +7,7 @@
 import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
 import { checkTransportName, printable } from "../grammar.ts";
-import { Deadline } from "../net/conn.ts";
+import { withDeadline } from "../net/conn.ts";
 import { Child } from "./child.ts";
 import {
   clientEnvironment,
@@ -374,19 +374,19 @@ async function launch<M extends ClientMethod | ServerMethod>(
   const stateLocation = await createStateDirectory(options.stateDirectory);
   const env = { ...passedThrough(), ...environment(stateLocation), ...options.env };
   const milliseconds = options.timeout ?? START_UP;
-  using deadline = new Deadline(milliseconds, "The launch", options.signal);
   const process = spawn(command, env, negotiation, options);
-  try {
-    await process.start(deadline.signal);
-    return process;
-  } catch (error) {
-    if (error !== deadline.signal.reason || options.signal?.aborted) throw error;
-    const { lastLines } = await process.exited;
-    const sentence = `${command[0]}: it had not reported its methods after ${
-      milliseconds / 1000
-    } s`;
-    throw new LaunchError("timeout", sentence, lastLines, { cause: error });
-  }
+  return await withDeadline(milliseconds, "The launch", options.signal, async (signal) => {
+    try {
+      await process.start(signal);
+      return process;
+    } catch (error) {
+      if (error !== signal.reason || options.signal?.aborted) throw error;
+      const { lastLines } = await process.exited;
+      const seconds = milliseconds / 1000;
+      const sentence = `${command[0]}: it had not reported its methods after ${seconds} s`;
+      throw new LaunchError("timeout", sentence, lastLines, { cause: error });
+    }
+  });
 }
 
 /** Checks what must never reach a program's environment. */

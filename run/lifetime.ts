@@ -6,10 +6,10 @@
 
 import {
   closeQuietly,
-  Deadline,
   type StreamConn,
   timeoutError,
   unlessAborted,
+  withDeadline,
 } from "../net/conn.ts";
 
 /**
@@ -23,9 +23,8 @@ export async function inTime<T>(
   signal: AbortSignal,
   work: () => T | Promise<T>,
 ): Promise<T> {
-  using deadline = new Deadline(milliseconds, what, signal);
   const done = (async () => await work())();
-  return await unlessAborted(done, deadline.signal);
+  return await withDeadline(milliseconds, what, signal, (late) => unlessAborted(done, late));
 }
 
 function checkConn(conn: StreamConn): StreamConn {

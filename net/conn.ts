@@ -37,6 +37,12 @@ export interface StreamConn {
   close(): void;
 }
 
+/** Checks what a connection has read: one that never waits would keep everything else waiting. */
+export function checkCount(count: number): number {
+  if (count > 0) return count;
+  throw new TypeError("read() of a connection gave no byte and no end");
+}
+
 /**
  * Reads until `into` is full, and not a byte further.
  *
@@ -67,10 +73,39 @@ export async function readFull<T extends Uint8Array>(
     if (count === null) {
       throw new Deno.errors.UnexpectedEof("The peer closed the connection in mid-message");
     }
-    // A connection that never waits would keep everything else waiting.
-    if (!(count > 0)) throw new TypeError("read() of a connection gave no byte and no end");
-    filled += count;
+    filled += checkCount(count);
   }
+  return into;
+}
+
+/**
+ * Reads until `into` is full, or nothing where the stream has come to its end: it tells an end
+ * between two messages from one in the middle.
+ *
+ * @param conn The connection to read from.
+ * @param into What to fill.
+ * @returns `into`; `null` when the stream ends before its first byte.
+ * @throws {Deno.errors.UnexpectedEof} When the stream ends behind it.
+ * @throws {TypeError} When `conn.read` gives neither a byte nor an end.
+ *
+ * @example
+ * ```ts
+ * import { readFullOrEnd } from "@ptlib/ptlib/net";
+ *
+ * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+ * using server = await listener.accept();
+ * await client.closeWrite();
+ * if (await readFullOrEnd(server, new Uint8Array(2)) !== null) throw new Error();
+ * ```
+ */
+export async function readFullOrEnd<T extends Uint8Array>(
+  conn: Pick<StreamConn, "read">,
+  into: T,
+): Promise<T | null> {
+  const count = await conn.read(into);
+  if (count === null) return null;
+  await readFull(conn, into.subarray(checkCount(count)));
   return into;
 }
 
@@ -147,6 +182,42 @@ export class ChunkReader {
     this.#rest = this.#rest.subarray(count);
     return count;
   }
+}
+
+/**
+ * Gives a connection back what was read from it too early.
+ *
+ * @param conn The connection.
+ * @param bytes What is read before anything else of it.
+ * @returns The connection itself where there are no bytes, otherwise a wrapped one.
+ *
+ * @example
+ * ```ts
+ * import { prefixed, readFull } from "@ptlib/ptlib/net";
+ *
+ * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+ * using server = await listener.accept();
+ * await client.write(Uint8Array.of(3));
+ * const [a, b, c] = await readFull(prefixed(server, Uint8Array.of(1, 2)), new Uint8Array(3));
+ * if (a !== 1 || b !== 2 || c !== 3) throw new Error();
+ * ```
+ */
+export function prefixed(conn: StreamConn, bytes: Uint8Array): StreamConn {
+  if (bytes.length === 0) return conn;
+  let rest = bytes;
+  return {
+    read(p) {
+      if (rest.length === 0) return conn.read(p);
+      const count = Math.min(p.length, rest.length);
+      p.set(rest.subarray(0, count));
+      rest = rest.subarray(count);
+      return Promise.resolve(count);
+    },
+    write: (p) => conn.write(p),
+    closeWrite: () => conn.closeWrite(),
+    close: () => closeQuietly(conn),
+  };
 }
 
 /**

@@ -5,9 +5,20 @@
  */
 
 export { acceptAll, acceptHandshakes, handleEach, type HandshakeOptions } from "./accept.ts";
-export { closeQuietly, Deadline, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
+export {
+  closeQuietly,
+  Deadline,
+  handshake,
+  prefixed,
+  readFull,
+  readFullOrEnd,
+  type StreamConn,
+  writeAll,
+} from "./conn.ts";
 export { dial, DialError, type DialOptions, replyFor } from "./dial.ts";
 export { HttpConnectError, SocksReplyError } from "./proxy.ts";
+export { type FrameConn, frames, fromFrames } from "./frames.ts";
+export { type Head, HeadError, readHead } from "./head.ts";
 export { relay, type Relayed } from "./relay.ts";
 export { type ShutdownSignal, shutdownSignal, untilAborted } from "./shutdown.ts";
 export {

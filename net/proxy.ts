@@ -11,6 +11,7 @@
 import { type Address, ipToBytes, scrubAddresses } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
 import { readFull, type StreamConn, writeAll } from "./conn.ts";
+import { HeadError, readHeadBy } from "./head.ts";
 
 const utf8 = new TextEncoder();
 
@@ -227,9 +228,6 @@ export async function connectSocks4(
 /** A proxy's whole reply head, cookies and all, is no longer than this. */
 const LONGEST_HEAD = 16 * 1024;
 
-const LF = 10;
-const CR = 13;
-
 const latin1 = new TextDecoder("latin1");
 
 /** The SOCKS5 replies for statuses; general failure for the others. */
@@ -295,21 +293,15 @@ function basic({ user, password }: Readonly<HttpCredentials>): string {
   return `Basic ${utf8.encode(`${user}:${password}`).toBase64()}`;
 }
 
-/** Reads up to the blank line and not a byte further; what follows belongs to the stream. */
-async function readHead(conn: StreamConn): Promise<string> {
-  const head: number[] = [];
-  const byte = new Uint8Array(1);
-  for (let lineStart = 0; head.length < LONGEST_HEAD;) {
-    const [next = 0] = await readFull(conn, byte);
-    head.push(next);
-    if (next !== LF) continue;
-    const end = head.at(-2) === CR ? head.length - 2 : head.length - 1;
-    if (end === lineStart) return latin1.decode(Uint8Array.from(head));
-    lineStart = head.length;
+/** Reads a reply's head and not a byte further; what follows belongs to the stream. */
+async function readReplyHead(conn: StreamConn): Promise<string> {
+  try {
+    return latin1.decode((await readHeadBy(conn, LONGEST_HEAD, 1)).head);
+  } catch (cause) {
+    if (!(cause instanceof HeadError)) throw cause;
+    const Class = cause.reason === "ended" ? Deno.errors.UnexpectedEof : Deno.errors.InvalidData;
+    throw new Class(`Of the HTTP proxy's reply: ${cause.message}`, { cause });
   }
-  throw new Deno.errors.InvalidData(
-    `The HTTP proxy's reply head is longer than ${LONGEST_HEAD} bytes`,
-  );
 }
 
 function parseStatus(head: string): [status: number, reason: string] {
@@ -348,7 +340,7 @@ export async function connectHttp(
   if (credentials !== undefined) lines.push(`Proxy-Authorization: ${basic(credentials)}`);
   await writeAll(conn, utf8.encode(`${lines.join("\r\n")}\r\n\r\n`));
   for (;;) {
-    const [status, reason] = parseStatus(await readHead(conn));
+    const [status, reason] = parseStatus(await readReplyHead(conn));
     // 1xx announces the real reply (RFC 9110 section 15.2).
     if (status < 200 && status !== 101) continue;
     if (status < 200 || status > 299) {

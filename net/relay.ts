@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeQuietly, type StreamConn, writeAll } from "./conn.ts";
+import { checkCount, closeQuietly, type StreamConn, writeAll } from "./conn.ts";
 
 /**
  * What a relay has moved.
@@ -37,9 +37,7 @@ async function pump(from: StreamConn, to: StreamConn, count: (bytes: number) => 
   for (;;) {
     const length = await from.read(buffer);
     if (length === null) break;
-    // A connection that never waits would keep everything else waiting.
-    if (!(length > 0)) throw new TypeError("read() of a connection gave no byte and no end");
-    await writeAll(to, buffer.subarray(0, length));
+    await writeAll(to, buffer.subarray(0, checkCount(length)));
     count(length);
     if (length < buffer.length) buffer = small;
     else if (buffer.length < LARGE) {

@@ -114,7 +114,8 @@ export function init(transports: readonly string[]): ClientInfo {
 /**
  * Tells the parent that the upstream proxy will be used: `PROXY DONE` (pt-spec section 3.3.2).
  *
- * @throws {Error} When there is no proxy, it was answered for, or a method has been reported.
+ * @throws {Error} When `init()` found no proxy, it was answered for, or a method has been reported,
+ * or where any report would throw.
  *
  * @example
  * ```ts
@@ -134,7 +135,8 @@ export function reportProxySuccess(): void {
  * 3.3.2). End with a status other than 0 behind it.
  *
  * @param message Why; whatever is not printable ASCII becomes `?`.
- * @throws {Error} When there is no proxy, it was answered for, or a method has been reported.
+ * @throws {Error} When `init()` found no proxy, it was answered for, or a method has been reported,
+ * or where any report would throw.
  *
  * @example
  * ```ts
@@ -158,7 +160,8 @@ export function reportProxyError(message: string): void {
  * @param socksVersion The SOCKS version its listener speaks.
  * @param address Where it listens: a numeric host and the port that was really bound.
  * @throws {TypeError} When the line would be malformed: tor would give up all transports.
- * @throws {Error} When it comes before `init()` has succeeded or after `reportEnd()`.
+ * @throws {Error} When it comes after an `init()` that failed, after the other half's, or after
+ * `reportEnd()`. Where `init()` was never called here, as in a Worker, it is simply printed.
  *
  * @example
  * ```ts
@@ -189,7 +192,8 @@ export function reportSuccess(
  * @param name The transport's name.
  * @param message Why; whatever is not printable ASCII becomes `?`.
  * @throws {TypeError} When `name` is no transport name.
- * @throws {Error} When it comes before `init()` has succeeded or after `reportEnd()`.
+ * @throws {Error} When it comes after an `init()` that failed, after the other half's, or after
+ * `reportEnd()`. Where `init()` was never called here, as in a Worker, it is simply printed.
  *
  * @example
  * ```ts
@@ -208,7 +212,8 @@ export function reportFailure(name: string, message: string): void {
  * Tells the parent that all transports have been reported: `CMETHODS DONE` (pt-spec section
  * 3.3.2). It starts to use them now.
  *
- * @throws {Error} When it comes before `init()` has succeeded or a second time.
+ * @throws {Error} When it comes after an `init()` that failed, after the other half's, or a second
+ * time.
  *
  * @example
  * ```ts

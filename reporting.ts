@@ -3,7 +3,7 @@
  *
  * tor kills a transport that names a method before `VERSION` or behind the `DONE` line, or answers
  * for a proxy late or twice (pt-spec section 3.3), so each of these throws here before anything is
- * written.
+ * written, as far as it is known here: behind `init()` of this module instance, and behind the end.
  *
  * @module
  */
@@ -21,10 +21,13 @@ import { checkTransportName, printable } from "./grammar.ts";
 /** The two halves of a transport. */
 export type Role = "client" | "server";
 
-/** How far this process is with its parent. */
+/** How far this process is with its parent, as far as this instance of the module knows. */
 interface Negotiation {
-  /** Who may report; null before a successful `init`. */
-  role: Role | null;
+  /**
+   * Who may report: a role behind a successful `init`, `nobody` behind one that failed, `anybody`
+   * where there was none. A Worker reports for its main thread, a wrapper has its own negotiation.
+   */
+  reporter: Role | "anybody" | "nobody";
   /** Whether the parent still waits for an answer about its upstream proxy. */
   proxyAnswerDue: boolean;
   methodReported: boolean;
@@ -33,7 +36,7 @@ interface Negotiation {
 }
 
 const START: Readonly<Negotiation> = {
-  role: null,
+  reporter: "anybody",
   proxyAnswerDue: false,
   methodReported: false,
   endedBy: null,
@@ -71,7 +74,7 @@ export function negotiate<T extends object>(
   readRest: () => T,
 ): T {
   supported.forEach(checkTransportName);
-  negotiation = { ...START };
+  negotiation = { ...START, reporter: "nobody" };
   let info: T;
   try {
     if (!readVersionOffer()) {
@@ -86,13 +89,15 @@ export function negotiate<T extends object>(
     throw error;
   }
   printLine("VERSION 1");
-  negotiation = { ...START, role, proxyAnswerDue: "proxy" in info && info.proxy !== null };
+  const proxyAnswerDue = "proxy" in info && info.proxy !== null;
+  negotiation = { ...START, reporter: role, proxyAnswerDue };
   return info;
 }
 
+/** Throws where it is known that the parent would take no report. */
 function checkReporting(role: Role): void {
-  const { role: allowed, endedBy } = negotiation;
-  if (allowed !== role) {
+  const { reporter, endedBy } = negotiation;
+  if (reporter !== role && reporter !== "anybody") {
     throw new Error(`Nothing can be reported before ${role}.init() has succeeded`);
   }
   if (endedBy !== null) throw new Error(`Nothing can be reported after ${role}.${endedBy}()`);
@@ -124,16 +129,23 @@ export function printMethodError(role: Role, name: string, message: string): voi
   negotiation.methodReported = true;
 }
 
-/** Prints the answer about the upstream proxy; behind a `PROXY-ERROR` nothing else is taken. */
-export function printProxyAnswer(line: string, accepted: boolean): void {
+/** Throws where it is known that the parent would take no answer about a proxy. */
+function checkProxyAnswer(): void {
   checkReporting("client");
+  if (negotiation.reporter === "anybody") return;
   if (!negotiation.proxyAnswerDue) {
     throw new Error("There is no upstream proxy to answer for, or it has been answered for");
   }
   if (negotiation.methodReported) {
     throw new Error("The upstream proxy is answered for before the first method is reported");
   }
+}
+
+/** Prints the answer about the upstream proxy; behind a `PROXY-ERROR` nothing else is taken. */
+export function printProxyAnswer(line: string, accepted: boolean): void {
+  checkProxyAnswer();
   printLine(line);
+  if (negotiation.reporter === "anybody") return;
   negotiation.proxyAnswerDue = false;
   if (!accepted) negotiation.endedBy = "reportProxyError";
 }

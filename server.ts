@@ -119,7 +119,8 @@ export function init(transports: readonly string[]): ServerInfo {
  * @param args What clients need to know, such as a certificate; tor publishes it. Printable
  * ASCII without spaces.
  * @throws {TypeError} When the line would be malformed: tor would give up all transports.
- * @throws {Error} When it comes before `init()` has succeeded or after `reportEnd()`.
+ * @throws {Error} When it comes after an `init()` that failed, after the other half's, or after
+ * `reportEnd()`. Where `init()` was never called here, as in a Worker, it is simply printed.
  *
  * @example
  * ```ts
@@ -150,7 +151,8 @@ export function reportSuccess(
  * @param name The transport's name.
  * @param message Why; whatever is not printable ASCII becomes `?`.
  * @throws {TypeError} When `name` is no transport name.
- * @throws {Error} When it comes before `init()` has succeeded or after `reportEnd()`.
+ * @throws {Error} When it comes after an `init()` that failed, after the other half's, or after
+ * `reportEnd()`. Where `init()` was never called here, as in a Worker, it is simply printed.
  *
  * @example
  * ```ts
@@ -169,7 +171,8 @@ export function reportFailure(name: string, message: string): void {
  * Tells the parent that all transports have been reported: `SMETHODS DONE` (pt-spec section
  * 3.3.3). It starts to use them now.
  *
- * @throws {Error} When it comes before `init()` has succeeded or a second time.
+ * @throws {Error} When it comes after an `init()` that failed, after the other half's, or a second
+ * time.
  *
  * @example
  * ```ts

@@ -27,8 +27,49 @@ function assertRefused(reports: Record<string, () => void>, message: RegExp): vo
 }
 
 // The first test of this file, because afterwards there has been an init().
-Deno.test("client reports throw before init() and print nothing", () => {
-  assertRefused(REPORTS, /before client\.init\(\) has succeeded/);
+Deno.test("client reports print where there was no init(), and throw behind reportEnd()", () => {
+  const { reportEnd, ...others } = REPORTS;
+  const lines = printedBy(() => {
+    for (const report of [...Object.values(others), ...Object.values(others)]) report();
+    reportEnd!();
+  });
+  const round = "CMETHOD rot13 socks5 127.0.0.1:1\nCMETHOD-ERROR rot13 text\n" +
+    "PROXY DONE\nPROXY-ERROR text\n";
+  assertEquals(lines, `${round}${round}CMETHODS DONE\n`);
+  assertRefused(REPORTS, /after client\.reportEnd\(\)/);
+});
+
+Deno.test("client reports check the grammar where there was no init()", () => {
+  assertEquals(
+    printedBy(() => {
+      assertThrows(() => client.reportSuccess("rot-13", 5, ANY), TypeError);
+      assertThrows(() => client.reportSuccess("rot13", 5, ["localhost", 1]), TypeError);
+      assertThrows(() => client.reportFailure("", "text"), TypeError);
+    }),
+    "",
+  );
+});
+
+permitted(["run"], "a Worker reports its method while the main thread did init()", async () => {
+  const worker = `
+    import { reportSuccess } from ${JSON.stringify(new URL("../client.ts", import.meta.url).href)};
+    reportSuccess("rot13", 5, ["127.0.0.1", 4242]);
+    self.postMessage("reported");`;
+  const { code, stdout, stderr } = await runProgram(
+    `
+    client.init(["rot13"]);
+    const worker = new Worker(${
+      JSON.stringify(`data:text/javascript,${encodeURIComponent(worker)}`)
+    },
+      { type: "module" });
+    await new Promise((resolve, reject) => { worker.onmessage = resolve; worker.onerror = reject; });
+    worker.terminate();
+    client.reportEnd();`,
+    { variables: CLIENT, flags: ["--allow-env=TOR_PT_*", "--allow-import", "--allow-read"] },
+  );
+  assertEquals(stderr, "");
+  assertEquals(stdout, "VERSION 1\nCMETHOD rot13 socks5 127.0.0.1:4242\nCMETHODS DONE\n");
+  assertEquals(code, 0);
 });
 
 Deno.test("init() prints VERSION 1 and nothing else", () => {

@@ -32,8 +32,10 @@ function assertRefused(reports: Record<string, () => void>, message: RegExp): vo
 }
 
 // The first test of this file, because afterwards there has been an init().
-Deno.test("server reports throw before init() and print nothing", () => {
-  assertRefused(REPORTS, /before server\.init\(\) has succeeded/);
+Deno.test("server reports print where there was no init(), and throw behind reportEnd()", () => {
+  const lines = printedBy(() => Object.values(REPORTS).forEach((report) => report()));
+  assertEquals(lines, "SMETHOD rot13 127.0.0.1:1\nSMETHOD-ERROR rot13 text\nSMETHODS DONE\n");
+  assertRefused(REPORTS, /after server\.reportEnd\(\)/);
 });
 
 /** What a row expects; the arguments as pairs, because `URLSearchParams` have no fields. */

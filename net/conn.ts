@@ -248,7 +248,7 @@ export function closeQuietly(conn: Pick<StreamConn, "close"> & Partial<Disposabl
 }
 
 /** `setTimeout` takes anything longer for 1 ms. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+export const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What a wait ends with that has taken its whole time. */
 export function timeoutError(what: string, milliseconds: number): DOMException {

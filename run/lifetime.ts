@@ -6,6 +6,7 @@
 
 import {
   closeQuietly,
+  LONGEST_TIMER,
   type StreamConn,
   timeoutError,
   unlessAborted,
@@ -27,7 +28,8 @@ export async function inTime<T>(
   return await withDeadline(milliseconds, what, signal, (late) => unlessAborted(done, late));
 }
 
-function checkConn(conn: StreamConn): StreamConn {
+/** Checks what a transport says is a connection. */
+export function checkConn(conn: StreamConn): StreamConn {
   const methods = ["read", "write", "closeWrite", "close"] as const;
   if (methods.every((method) => typeof conn?.[method] === "function")) return conn;
   throw new TypeError("The transport did not return a connection with read, write and close");
@@ -46,6 +48,9 @@ export class Lifetime implements Disposable {
   /** Made when somebody asks for the signal: most transports do not. */
   #controller: AbortController | undefined;
   #interrupt: ((reason: unknown) => void) | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #unlimited = false;
+  readonly #awaited: Promise<unknown>[] = [];
 
   /** Starts a life that ends with `outer` at the latest. */
   constructor(outer: AbortSignal) {
@@ -78,45 +83,69 @@ export class Lifetime implements Disposable {
     return conn;
   }
 
-  /** Waits for a connection, or for the end of this life, which comes after `milliseconds`. */
-  async #wait(milliseconds: number, carrier: Promise<StreamConn>): Promise<StreamConn> {
+  /** Has this life go on until a promise is settled, whatever time that takes. */
+  waitUntil(promise: Promise<unknown>): void {
+    clearTimeout(this.#timer);
+    this.#unlimited = true;
+    this.#awaited.push(Promise.resolve(promise).catch(() => {}));
+  }
+
+  /** Waits for what was given to `waitUntil()`, or for the end of this life. */
+  async untilSettled(): Promise<void> {
+    // What is awaited may ask for more.
+    while (this.#awaited.length > 0) await this.#unlessOver(this.#awaited.pop());
+  }
+
+  async #unlessOver<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
     const { promise: interrupted, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      this.#end(timeoutError("The transport's handshake", milliseconds));
-    }, milliseconds);
     this.#interrupt = reject;
     if (this.#over) reject(this.#reason);
     try {
-      const owned = carrier.then((conn) => this.own(checkConn(conn)));
-      return await Promise.race([owned, interrupted]);
+      return await Promise.race([promise, interrupted]);
     } finally {
-      clearTimeout(timer);
       this.#interrupt = undefined;
     }
   }
 
   /**
    * Lets a transport wrap or open a connection. Where that takes longer than `milliseconds`,
-   * this life ends, and what it comes to later is closed.
+   * this life ends.
+   *
+   * @param milliseconds How long it may take, unless it says `waitUntil()`.
+   * @param transport What is to be done.
+   * @param take Takes over what it comes to, also when that is too late.
    */
-  async carry(
+  async carry<T, U>(
     milliseconds: number,
-    transport: () => StreamConn | Promise<StreamConn>,
-  ): Promise<StreamConn> {
+    transport: () => T | Promise<T>,
+    take: (result: T) => U,
+  ): Promise<U> {
     try {
-      const carrier = transport();
+      const result = transport();
       // A server that only wraps is done, and needs no timer.
-      if (!(carrier instanceof Promise)) return this.own(checkConn(carrier));
-      return await this.#wait(milliseconds, carrier);
+      if (!(result instanceof Promise)) return take(result);
+      if (!this.#unlimited) {
+        this.#timer = setTimeout(() => {
+          this.#end(timeoutError("The transport's handshake", milliseconds));
+        }, Math.min(milliseconds, LONGEST_TIMER));
+      }
+      return await this.#unlessOver(result.then(take)) as U;
     } catch (error) {
       this.#end(error);
       throw error;
+    } finally {
+      clearTimeout(this.#timer);
     }
+  }
+
+  /** Goes on when the outer signal aborts: from now on only disposing of it ends this life. */
+  release(): void {
+    this.#outer.removeEventListener("abort", this.#follow);
   }
 
   /** Ends everything. */
   [Symbol.dispose](): void {
-    this.#outer.removeEventListener("abort", this.#follow);
+    this.release();
     this.#end(ended ??= new DOMException("The connection has ended", "AbortError"));
     this.#owned.forEach(closeQuietly);
   }

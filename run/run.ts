@@ -17,22 +17,27 @@
  * @module
  */
 
-import { type Address, isLoopback, scrubAddresses } from "../address.ts";
+import { type Address, formatAddress, isLoopback, scrubAddresses } from "../address.ts";
 import * as client from "../client.ts";
 import { EnvError, readBindAddresses } from "../config.ts";
 import { log, reportVersion, type Severity } from "../messages.ts";
 import { acceptAll, handleEach } from "../net/accept.ts";
+import type { StreamConn } from "../net/conn.ts";
 import { dial } from "../net/dial.ts";
 import { dialOr } from "../net/ext_orport.ts";
-import { inTime, Lifetime } from "./lifetime.ts";
+import { checkConn, inTime, Lifetime } from "./lifetime.ts";
 import { relay } from "../net/relay.ts";
 import { type ShutdownSignal, shutdownSignal, untilAborted } from "../net/shutdown.ts";
 import { listenSocks, type SocksRequest } from "../net/socks.ts";
 import type {
   ClientContext,
+  Flags,
   PublishContext,
+  Published,
+  PublishResult,
   RunOptions,
   ServerContext,
+  ServerResult,
   Transport,
   TransportContext,
   Transports,
@@ -40,11 +45,18 @@ import type {
 import * as server from "../server.ts";
 import { checkClientMode, makeStateDirectory } from "../util.ts";
 
+export { connectThrough, type ConnectThroughOptions } from "./connect_through.ts";
 export type {
+  Accepted,
   ClientContext,
+  FlagOption,
+  Flags,
   PublishContext,
+  Published,
+  PublishResult,
   RunOptions,
   ServerContext,
+  ServerResult,
   Transport,
   TransportContext,
 } from "./transport.ts";
@@ -69,24 +81,25 @@ function say(severity: Severity, text: string): void {
 }
 
 /** Why something failed, without any address. A transport can throw anything. */
-function reason(error: unknown, host?: string): string {
+function reason(error: unknown, ...hosts: readonly (string | undefined)[]): string {
   let message: string;
   try {
     message = String(error instanceof Error ? error.message : error);
   } catch {
     message = "what was thrown cannot be put into words";
   }
-  return scrubAddresses(message, host);
+  return hosts.reduce<string>(scrubAddresses, scrubAddresses(message));
 }
 
 /** What every function of a transport is told. */
-function common(state_loc: string, signal: AbortSignal): TransportContext {
+function common(state_loc: string, flags: Flags, signal: AbortSignal): TransportContext {
   return {
     state_loc,
     async stateDirectory() {
       await makeStateDirectory(state_loc);
       return state_loc;
     },
+    flags,
     signal,
   };
 }
@@ -102,15 +115,22 @@ async function untilDone(serving: Promise<void>, stop: ShutdownSignal): Promise<
   await Promise.race([Promise.all([serving, untilAborted(stop)]), lastMoment(stop.end)]);
 }
 
-/** The functions with which one half reports. */
-interface Half {
+/** The functions with which one role reports. */
+interface Reporter {
   reportFailure(name: string, message: string): void;
   reportEnd(): void;
 }
 
+/** What a program is: its transports, what it says of itself, and how it was started. */
+interface Program {
+  transports: Transports;
+  options: Readonly<RunOptions>;
+  flags: Flags;
+}
+
 /** Launches and reports each transport, then serves those that listen until they are done. */
 async function launchAll(
-  half: Half,
+  reporter: Reporter,
   names: readonly string[],
   launch: (name: string) => () => Promise<void>,
   options: Readonly<RunOptions>,
@@ -119,20 +139,17 @@ async function launchAll(
     try {
       return [launch(name)];
     } catch (error) {
-      half.reportFailure(name, reason(error));
+      reporter.reportFailure(name, reason(error));
       return [];
     }
   });
   if (options.reportVersion) reportVersion(named(options).name, options.version ?? "unknown");
-  half.reportEnd();
+  reporter.reportEnd();
   await Promise.all(launched.map((serve) => serve()));
 }
 
 /** Runs the client halves of transports until the process has to end. */
-async function runClient(
-  transports: Transports,
-  options: Readonly<RunOptions>,
-): Promise<void> {
+async function runClient({ transports, options, flags }: Program): Promise<void> {
   const supported = Object.keys(transports).filter((name) => transports[name]?.client);
   const { state_loc, transports: names, proxy } = client.init(supported);
   const stop = shutdownSignal();
@@ -140,17 +157,25 @@ async function runClient(
   if (proxy !== null) client.reportProxySuccess();
 
   const carry = async (name: string, request: SocksRequest) => {
-    using life = new Lifetime(stop.end);
+    const life = new Lifetime(stop.end);
     const { signal } = life;
     const { target, args } = request;
     const context: ClientContext = {
-      ...common(state_loc, signal),
+      ...common(state_loc, flags, signal),
       target,
       args,
       dial: async (to = target) => life.own(await dial(to, { proxy, bindAddress, signal })),
     };
-    const carrier = await life.carry(TRANSPORT_TIMEOUT, () => transports[name]!.client!(context));
-    await relay(await request.grant(), carrier, { signal: stop.end });
+    try {
+      const carrier = await life.carry(
+        TRANSPORT_TIMEOUT,
+        () => transports[name]!.client!(context),
+        (conn) => life.own(checkConn(conn)),
+      );
+      await relay(await request.grant(), carrier, { signal: stop.end });
+    } finally {
+      life[Symbol.dispose]();
+    }
   };
   const carryOrReject = async (name: string, request: SocksRequest) => {
     try {
@@ -168,16 +193,46 @@ async function runClient(
   await untilDone(serving, stop);
 }
 
-/** Arguments of any kind as the multimap in which they are handed on. */
-function pairs(args: Iterable<readonly [string, string]>): URLSearchParams {
-  return new URLSearchParams(Array.from(args, ([key, value]) => [key, value]));
+/** What a transport publishes: its arguments as a multimap, and the address where it has one. */
+interface Publication {
+  args: URLSearchParams;
+  address: Readonly<Address> | undefined;
+}
+
+function toPublication(result: PublishResult): Publication {
+  const { args = [], address }: Published = Symbol.iterator in result ? { args: result } : result;
+  return { args: new URLSearchParams(Array.from(args, ([key, value]) => [key, value])), address };
+}
+
+/** An address that tor can be told; undefined for what is none, such as a header's junk. */
+function tellable(address: Readonly<Address> | null): Readonly<Address> | undefined {
+  try {
+    if (address === null) return undefined;
+    const [host, port] = address;
+    formatAddress([host.replace(/%.*$/s, ""), port]); // A zone is no part of what tor is told.
+    return [host, port];
+  } catch {
+    return undefined;
+  }
+}
+
+/** A client's connection, unwrapped, and the address that tor is told. */
+interface Unwrapped {
+  conn: StreamConn;
+  clientAddress: Readonly<Address> | undefined;
+}
+
+/** What a transport returned for a connection from an address; null where it is done with it. */
+function toUnwrapped(result: ServerResult, from: Readonly<Address>): Unwrapped | null {
+  if (result === null) return null;
+  if (typeof result === "object" && "conn" in result) {
+    return { conn: checkConn(result.conn), clientAddress: tellable(result.clientAddress) };
+  }
+  return { conn: checkConn(result), clientAddress: from };
 }
 
 /** Runs the server halves of transports until the process has to end. */
-async function runServer(
-  transports: Transports,
-  options: Readonly<RunOptions>,
-): Promise<void> {
+async function runServer({ transports, options, flags }: Program): Promise<void> {
   const supported = Object.keys(transports).filter((name) => transports[name]?.server);
   const info = server.init(supported);
   const stop = shutdownSignal();
@@ -187,61 +242,84 @@ async function runServer(
   }
 
   const names = Object.keys(info.transports);
-  const publish = async (name: string): Promise<[PublishContext, URLSearchParams]> => {
-    const options = info.transport_options[name] ?? new URLSearchParams();
-    const context = { ...common(info.state_loc, stop.end), options };
+  const contextOf = (name: string): PublishContext => ({
+    ...common(info.state_loc, flags, stop.end),
+    options: info.transport_options[name] ?? new URLSearchParams(),
+  });
+  const publish = async (name: string): Promise<Publication> => {
     const transport = transports[name]!;
     // Timers cost start-up time, so there is none where there is nothing to wait for.
-    if (transport.publish === undefined) return [context, new URLSearchParams()];
-    const work = () => transport.publish!(context);
-    return [context, pairs(await inTime(TRANSPORT_TIMEOUT, "publish()", stop.end, work))];
+    if (transport.publish === undefined) return toPublication([]);
+    const work = () => transport.publish!(contextOf(name));
+    return toPublication(await inTime(TRANSPORT_TIMEOUT, "publish()", stop.end, work));
   };
   const published = await Promise.allSettled(names.map(publish));
 
-  const carry = async (name: string, context: ServerContext, conn: Deno.TcpConn) => {
-    using life = new Lifetime(stop.end);
+  const carry = async (name: string, args: URLSearchParams, conn: Deno.TcpConn) => {
+    const life = new Lifetime(stop.end);
     life.own(conn);
-    // Anybody can connect and fail, and so fill tor's log with what it shows.
-    let severity: Severity = "info";
+    const from: Address = [conn.remoteAddr.hostname, conn.remoteAddr.port];
+    const context: ServerContext = {
+      ...contextOf(name),
+      args,
+      clientAddress: from,
+      waitUntil: (promise) => life.waitUntil(promise),
+      get signal() {
+        return life.signal;
+      },
+    };
+    const own = (result: ServerResult) => {
+      const unwrapped = toUnwrapped(result, from);
+      if (unwrapped !== null) life.own(unwrapped.conn);
+      return unwrapped;
+    };
+    let [client, severity]: [Unwrapped | null, Severity] = [null, "info"];
     try {
-      const carrier = await life.carry(
-        TRANSPORT_TIMEOUT,
-        () =>
-          transports[name]!.server!(conn, {
-            ...context,
-            get signal() {
-              return life.signal;
-            },
-          }),
-      );
+      const unwrap = () => transports[name]!.server!(conn, context);
+      client = await life.carry(TRANSPORT_TIMEOUT, unwrap, own);
+      if (client === null) return await life.untilSettled();
       severity = "warning"; // From here on it is tor's own port that fails.
-      const { clientAddress } = context;
+      const { clientAddress } = client;
       const signal = stop.end;
       const tor = await dialOr(info, { transport: name, clientAddress, bindAddress, signal });
-      await relay(carrier, life.own(tor), { signal: stop.end });
+      await relay(client.conn, life.own(tor), { signal });
     } catch (error) {
-      say(severity, `${name}: no connection: ${reason(error, context.clientAddress[0])}`);
+      // Anybody can connect and fail, and so fill tor's log with what it shows.
+      const hosts = [from[0], client?.clientAddress?.[0]];
+      say(severity, `${name}: no connection: ${reason(error, ...hosts)}`);
+    } finally {
+      life[Symbol.dispose]();
     }
   };
   const serving = launchAll(server, names, (name) => {
     const outcome = published[names.indexOf(name)]!;
     if (outcome.status === "rejected") throw outcome.reason;
-    const [context, args] = outcome.value;
+    const { args, address } = outcome.value;
     const [hostname, port] = info.transports[name]!;
     const listener = Deno.listen({ hostname, port });
     try {
-      server.reportSuccess(name, [listener.addr.hostname, listener.addr.port], args);
+      const bound: Address = [listener.addr.hostname, listener.addr.port];
+      server.reportSuccess(name, address ?? bound, args);
     } catch (error) {
       listener.close(); // What is not reported must not look alive.
       throw error;
     }
     return () =>
-      handleEach(acceptAll(listener, { signal: stop }), (conn) => {
-        const clientAddress: Address = [conn.remoteAddr.hostname, conn.remoteAddr.port];
-        return carry(name, { ...context, args, clientAddress }, conn);
-      });
+      handleEach(acceptAll(listener, { signal: stop }), (conn) => carry(name, args, conn));
   }, options);
   await untilDone(serving, stop);
+}
+
+/** What the program was started with. What reads arguments is loaded where there are some. */
+async function readFlags(transports: Transports, options: Readonly<RunOptions>): Promise<Flags> {
+  if (Deno.args.length === 0) {
+    const defaults = Object.entries(options.flags ?? {}).map((
+      [name, flag],
+    ) => [name, flag.default]);
+    return Object.fromEntries(defaults.filter(([, value]) => value !== undefined));
+  }
+  const { readArguments } = await import("./command_line.ts");
+  return await readArguments(Deno.args, transports, named(options));
 }
 
 /** Whether the parent wants a client. Where that is unclear, `init` will say so to it. */
@@ -273,12 +351,12 @@ function surviveUncaught(): void {
  * answers SOCKS requests, connects to the ORPort, and relays. On SIGTERM or SIGINT it stops
  * listening and gives connections 2 s to finish. When stdin is closed, where that counts, or the
  * parent is gone, it ends at once. `--capabilities`, `--help` and `--version` are answered without
- * a look at the environment.
+ * a look at the environment; other flags are the program's own.
  *
  * @param transports The transports by name.
  * @param options What the program says of itself.
  * @returns Never: the process ends with status 0, with 1 where the environment is unusable or a
- * name of the table is no transport name, with 2 where its arguments are.
+ * name of the table is no transport name, with 2 where its arguments cannot be understood.
  *
  * @example
  * ```ts
@@ -298,13 +376,11 @@ export async function run(
   transports: Readonly<Record<string, Transport>>,
   options: Readonly<RunOptions> = {},
 ): Promise<never> {
-  if (Deno.args.length > 0) {
-    const { answerArguments } = await import("./capabilities.ts");
-    await answerArguments(Deno.args, transports, named(options));
-  }
+  const flags = await readFlags(transports, options);
   surviveUncaught();
+  const program: Program = { transports, options, flags };
   try {
-    await (isClient() ? runClient(transports, options) : runServer(transports, options));
+    await (isClient() ? runClient(program) : runServer(program));
   } catch (error) {
     console.error(error instanceof EnvError ? error.message : error);
     Deno.exit(1);

@@ -8,6 +8,41 @@ import type { Address } from "../address.ts";
 import type { StreamConn } from "../net/conn.ts";
 
 /**
+ * A flag of a program's own, in the form that `parseArgs()` of `node:util` takes.
+ *
+ * @example
+ * ```ts
+ * import type { FlagOption } from "@ptlib/ptlib/run";
+ *
+ * const level: FlagOption = { type: "string", short: "l", default: "notice", description: "..." };
+ * ```
+ */
+export interface FlagOption {
+  /** Whether it takes a value, as in `--level notice`, or is only there or not. */
+  type: "string" | "boolean";
+  /** One letter for it, as in `-l notice`. */
+  short?: string;
+  /** Whether it may come several times; its value is an array then. */
+  multiple?: boolean;
+  /** Its value where it does not come. */
+  default?: string | boolean | string[] | boolean[];
+  /** A line about it for `--help`. */
+  description?: string;
+}
+
+/**
+ * What a program's flags were set to, by their names.
+ *
+ * @example
+ * ```ts
+ * import type { Flags } from "@ptlib/ptlib/run";
+ *
+ * const isLoud = (flags: Flags) => flags["level"] === "debug";
+ * ```
+ */
+export type Flags = Readonly<Record<string, string | boolean | (string | boolean)[] | undefined>>;
+
+/**
  * What both halves of a transport are told.
  *
  * @example
@@ -24,6 +59,8 @@ export interface TransportContext {
   state_loc: string;
   /** Creates that directory, for this user alone, and resolves to its path. */
   stateDirectory(): Promise<string>;
+  /** What the program was started with, of the flags it has (`RunOptions.flags`). */
+  flags: Flags;
   /** Aborts when the connection, or the whole transport, is at its end. */
   signal: AbortSignal;
 }
@@ -80,7 +117,7 @@ export interface PublishContext extends TransportContext {
  * import type { ServerContext } from "@ptlib/ptlib/run";
  * import type { StreamConn } from "@ptlib/ptlib/net";
  *
- * function server(conn: Deno.TcpConn, { args }: ServerContext): StreamConn {
+ * function server(conn: StreamConn, { args }: ServerContext): StreamConn {
  *   if (!args.has("secret")) throw new Error("nothing was published");
  *   return conn;
  * }
@@ -89,8 +126,58 @@ export interface PublishContext extends TransportContext {
 export interface ServerContext extends PublishContext {
   /** What `publish` has published. */
   args: URLSearchParams;
-  /** The client's address. Never log it. */
+  /** The client's address, as the connection has it. Never log it. */
   clientAddress: Address;
+  /**
+   * Has the connection live on until a promise is settled, as `waitUntil()` of a service worker's
+   * events does, also beyond the 60 s. It is for connections that the transport handles itself, and
+   * for which `server()` returns `null`.
+   */
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+/**
+ * What a server publishes, where that is more than arguments.
+ *
+ * @example
+ * ```ts
+ * import type { Published } from "@ptlib/ptlib/run";
+ *
+ * // Behind NAT: what clients connect to is not what is bound here.
+ * const published: Published = { args: [["cert", "AAAA"]], address: ["203.0.113.7", 443] };
+ * ```
+ */
+export interface Published {
+  /** What clients need to know: the `ARGS` of the `SMETHOD` line. Default: nothing. */
+  args?: Iterable<readonly [string, string]>;
+  /**
+   * The address of the `SMETHOD` line, which tor publishes. Default: where the server listens.
+   */
+  address?: Readonly<Address>;
+}
+
+/**
+ * A client's connection, with an address that the transport knows better than the connection.
+ *
+ * @example
+ * ```ts
+ * import type { StreamConn } from "@ptlib/ptlib/net";
+ * import type { Accepted } from "@ptlib/ptlib/run";
+ *
+ * // Behind a web server, which says in a header who is there.
+ * function accept(conn: StreamConn, forwardedFor: string): Accepted {
+ *   return { conn, clientAddress: [forwardedFor, 60_000] };
+ * }
+ * ```
+ */
+export interface Accepted {
+  /** The connection that carries the user's bytes. */
+  conn: StreamConn;
+  /**
+   * The client's address. tor is told none where it is `null`, or where the host is not an IP
+   * address: what stands in a header can be anything.
+   */
+  clientAddress: Readonly<Address> | null;
 }
 
 /**
@@ -120,16 +207,25 @@ export interface Transport {
    * throws becomes a SOCKS reply, and a `LOG` line without addresses.
    */
   client?(context: ClientContext): StreamConn | Promise<StreamConn>;
-  /** Takes a client's connection and returns the one that carries the user's bytes. */
-  server?(conn: Deno.TcpConn, context: ServerContext): StreamConn | Promise<StreamConn>;
+  /**
+   * Takes a client's connection and returns the one that carries the user's bytes; `null` where it
+   * has handled the connection itself, as a web site for visitors does, or a drain. Such a
+   * connection is closed behind that, or when what `waitUntil()` was given is settled.
+   */
+  server?(conn: StreamConn, context: ServerContext): ServerResult | Promise<ServerResult>;
   /**
    * Returns what clients must know, before the server listens: the `ARGS` of its `SMETHOD` line,
-   * printable ASCII without spaces. What it throws becomes an `SMETHOD-ERROR`.
+   * printable ASCII without spaces, and where it has to be another than the real one the address.
+   * What it throws becomes an `SMETHOD-ERROR`.
    */
-  publish?(
-    context: PublishContext,
-  ): Iterable<readonly [string, string]> | Promise<Iterable<readonly [string, string]>>;
+  publish?(context: PublishContext): PublishResult | Promise<PublishResult>;
 }
+
+/** What the `server()` of a transport returns. */
+export type ServerResult = StreamConn | Accepted | null;
+
+/** What the `publish()` of a transport returns. */
+export type PublishResult = Iterable<readonly [string, string]> | Published;
 
 /** Transports by their names. */
 export type Transports = Readonly<Record<string, Transport>>;
@@ -156,4 +252,10 @@ export interface RunOptions {
   reportVersion?: boolean;
   /** Permission flags that each half needs beyond those of `run()`, for `--capabilities`. */
   permissions?: { client?: readonly string[]; server?: readonly string[] };
+  /**
+   * Flags of the program's own, by their names, as torrc lines pass them. `--help` and
+   * `--capabilities` show them, and each transport is handed what they were set to. `help`,
+   * `capabilities` and `version` are `run()`'s.
+   */
+  flags?: Readonly<Record<string, FlagOption>>;
 }

@@ -1,11 +1,14 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { spy } from "@std/testing/mock";
 import type { StreamConn } from "../../net/conn.ts";
-import { Lifetime } from "../../run/lifetime.ts";
+import { checkConn, Lifetime } from "../../run/lifetime.ts";
 import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "../net/idle_conn.ts";
 
 const NEVER = new AbortController().signal;
+
+/** What `run()` does with a connection that a transport returns. */
+const own = (life: Lifetime) => (conn: StreamConn) => life.own(checkConn(conn));
 
 Deno.test("Lifetime closes everything it owns at its end, whatever one close throws", () => {
   const conns = [new IdleConn(), new IdleConn()] as const;
@@ -57,7 +60,7 @@ Deno.test("Lifetime.carry() owns the connection that the transport returns", asy
   const conn = new IdleConn();
   {
     using life = new Lifetime(NEVER);
-    assertStrictEquals(await life.carry(1_000, () => conn), conn);
+    assertStrictEquals(await life.carry(1_000, () => conn, own(life)), conn);
     assert(!conn.closed);
   }
   assert(conn.closed);
@@ -73,7 +76,10 @@ Deno.test("Lifetime.carry() passes on what the transport throws, and ends", asyn
   ];
   for (const transport of transports) {
     using life = new Lifetime(NEVER);
-    assertStrictEquals(await life.carry(1_000, transport).catch((error) => error), failure);
+    assertStrictEquals(
+      await life.carry(1_000, transport, own(life)).catch((error) => error),
+      failure,
+    );
     assertStrictEquals(life.signal.reason, failure);
   }
 });
@@ -83,7 +89,7 @@ Deno.test("Lifetime.carry() takes nothing that is no connection", async () => {
   for (const value of [undefined, null, 5, {}, { read, write, closeWrite }]) {
     using life = new Lifetime(NEVER);
     const transport = () => value as StreamConn;
-    await assertRejects(() => life.carry(1_000, transport), TypeError, "a connection");
+    await assertRejects(() => life.carry(1_000, transport, own(life)), TypeError, "a connection");
   }
 });
 
@@ -93,7 +99,7 @@ Deno.test("Lifetime.carry() ends a transport that hangs, and closes what it retu
   const conn = new IdleConn();
   using life = new Lifetime(NEVER);
   const carried = assertRejects(
-    () => life.carry(60_000, () => late.promise),
+    () => life.carry(60_000, () => late.promise, own(life)),
     DOMException,
     "longer than 60 s",
   );
@@ -109,7 +115,7 @@ Deno.test("Lifetime.carry() drops what a transport that hung throws later", asyn
   const late = Promise.withResolvers<StreamConn>();
   using life = new Lifetime(NEVER);
   const carried = assertRejects(
-    () => life.carry(60_000, () => late.promise),
+    () => life.carry(60_000, () => late.promise, own(life)),
     DOMException,
     "longer than 60 s",
   );
@@ -124,7 +130,7 @@ Deno.test("Lifetime.carry() ends with the outer signal", async () => {
   const outer = new AbortController();
   using life = new Lifetime(outer.signal);
   const reason = new Error("shutdown");
-  const carried = life.carry(60_000, () => new Promise(() => {}));
+  const carried = life.carry(60_000, () => new Promise<StreamConn>(() => {}), own(life));
   outer.abort(reason);
   assertStrictEquals(await carried.catch((error) => error), reason);
 });

@@ -1,0 +1,217 @@
+/**
+ * The command line of a program built on `run()`: its own flags, and what it says of itself by
+ * `--capabilities`, `--help` and `--version`.
+ *
+ * @module
+ */
+
+import { printable } from "../grammar.ts";
+import { printLine } from "../reporting.ts";
+import type { FlagOption, Flags, RunOptions, Transports } from "./transport.ts";
+
+/** What is said of a program. */
+interface Program {
+  /** Its name. */
+  name: string;
+  /** Its version, where it has one. */
+  version: string | null;
+  /** Its transports, and which halves each has. */
+  transports: Readonly<Record<string, { client: boolean; server: boolean }>>;
+  /** Permission flags of Deno's that each half needs beyond those of `run()`. */
+  permissions: { client?: readonly string[]; server?: readonly string[] };
+  /** Flags of its own. */
+  flags: Readonly<Record<string, FlagOption>>;
+}
+
+const ENVIRONMENT = {
+  both: [
+    "TOR_PT_MANAGED_TRANSPORT_VER",
+    "TOR_PT_STATE_LOCATION",
+    "TOR_PT_EXIT_ON_STDIN_CLOSE",
+    "TOR_PT_OUTBOUND_BIND_ADDRESS_V4",
+    "TOR_PT_OUTBOUND_BIND_ADDRESS_V6",
+    "TOR_PT_CLIENT_TRANSPORTS",
+    "TOR_PT_SERVER_TRANSPORTS",
+  ],
+  client: ["TOR_PT_PROXY"],
+  server: [
+    "TOR_PT_SERVER_BINDADDR",
+    "TOR_PT_SERVER_TRANSPORT_OPTIONS",
+    "TOR_PT_ORPORT",
+    "TOR_PT_EXTENDED_SERVER_PORT",
+    "TOR_PT_AUTH_COOKIE_FILE",
+  ],
+};
+
+// Bridges, tor's ports and the cookie's file are not known before the start, so these flags name
+// none of them; --help says how to narrow them.
+const PERMISSIONS = {
+  client: ["--allow-env=TOR_PT_*", "--allow-net"],
+  server: ["--allow-env=TOR_PT_*", "--allow-net", "--allow-read"],
+};
+
+type Role = "client" | "server";
+
+/** The roles that any of the transports can play. */
+function rolesOf({ transports }: Program): Role[] {
+  return (["client", "server"] as const).filter((role) =>
+    Object.values(transports).some((transport) => transport[role])
+  );
+}
+
+function flagsOf({ permissions }: Program, role: Role): string[] {
+  return [...PERMISSIONS[role], ...permissions[role] ?? []];
+}
+
+function describe(program: Program): string {
+  const { name, version, transports } = program;
+  const roles = rolesOf(program);
+  const flags = roles.map((role) => [role, flagsOf(program, role)]);
+  return JSON.stringify(
+    {
+      name,
+      version,
+      transports,
+      environment: [...ENVIRONMENT.both, ...roles.flatMap((role) => ENVIRONMENT[role])],
+      permissions: Object.fromEntries(flags),
+      flags: program.flags,
+    },
+    null,
+    2,
+  );
+}
+
+const TORRC = { client: "ClientTransportPlugin", server: "ServerTransportPlugin" };
+
+const NARROWED = {
+  client: "--allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)",
+  server: "--allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE",
+};
+
+function help(program: Program): string {
+  const { name } = program;
+  const transports = Object.entries(program.transports).map(([transport, { client, server }]) =>
+    `  ${transport} (${client ? server ? "client and server" : "client only" : "server only"})`
+  );
+  const lines = (line: (role: Role) => string) => rolesOf(program).map(line).join("\n");
+  return `${name} is a program of pluggable transports. tor starts it, as torrc says:
+
+${lines((role) => `  ${TORRC[role]} NAME exec /path/to/deno run --no-prompt ... ${name}`)}
+
+Transports:
+${transports.join("\n")}
+
+Permissions in place of "...":
+${lines((role) => `  ${role}  ${flagsOf(program, role).join(" ")}`)}
+
+Narrow them where the addresses are known:
+${lines((role) => `  ${role}  ${NARROWED[role]}`)}
+  The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them.
+
+Options:
+${optionLines({ ...program.flags, ...OWN_FLAGS }).join("\n")}`;
+}
+
+/** The flags that every program has. */
+const OWN_FLAGS: Readonly<Record<string, FlagOption>> = {
+  capabilities: {
+    type: "boolean",
+    description: "what this program can do and needs, as JSON",
+  },
+  help: { type: "boolean", short: "h", description: "this text" },
+  version: { type: "boolean", description: "the version of this program" },
+};
+
+/** A line for each flag. */
+function optionLines(flags: Readonly<Record<string, FlagOption>>): string[] {
+  const rows = Object.entries(flags).map(([name, flag]) => {
+    const usage = `${flag.short === undefined ? "" : `-${flag.short}, `}--${name}`;
+    const several = flag.multiple === true ? " (may come several times)" : "";
+    const initial = flag.default === undefined ? "" : ` (default: ${flag.default})`;
+    return [
+      flag.type === "string" ? `${usage} VALUE` : usage,
+      `${flag.description ?? ""}${several}${initial}`.trim(),
+    ] as const;
+  });
+  const width = Math.max(...rows.map(([usage]) => usage.length));
+  return rows.map(([usage, description]) => `  ${usage.padEnd(width)}  ${description}`.trimEnd());
+}
+
+function programOf(
+  transports: Transports,
+  options: Readonly<RunOptions & { name: string }>,
+): Program {
+  const halves = Object.entries(transports).map(([name, { client, server }]) => [
+    name,
+    { client: client !== undefined, server: server !== undefined },
+  ]);
+  return {
+    name: options.name,
+    version: options.version ?? null,
+    transports: Object.fromEntries(halves),
+    permissions: options.permissions ?? {},
+    flags: options.flags ?? {},
+  };
+}
+
+/** Ends the process with words for whoever started it. */
+async function answer(
+  stream: { writable: WritableStream<Uint8Array> },
+  text: string,
+  status: number,
+): Promise<never> {
+  await new Blob([text, "\n"]).stream().pipeTo(stream.writable);
+  Deno.exit(status);
+}
+
+/** Whether a parent such as tor has started us. */
+function hasParent(): boolean {
+  const variable = "TOR_PT_MANAGED_TRANSPORT_VER";
+  if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") return false;
+  return Boolean(Deno.env.get(variable));
+}
+
+/** Ends the process because of its arguments. tor shows its operator what an `ENV-ERROR` says. */
+async function refuse(program: Program, cause: string): Promise<never> {
+  const text = `${program.name}: ${cause} (try --help)`;
+  if (hasParent()) printLine(`ENV-ERROR ${printable(text)}`);
+  return await answer(Deno.stderr, text, 2);
+}
+
+/** Checks an author's flags. */
+function checkFlags(flags: Readonly<Record<string, FlagOption>>): void {
+  for (const [name, { short }] of Object.entries(flags)) {
+    if (Object.hasOwn(OWN_FLAGS, name) || short === "h") {
+      throw new TypeError(`The flag --${name} is one that run() has itself, or has its letter`);
+    }
+  }
+}
+
+/**
+ * Reads the arguments of a program. Where they ask what it is, or cannot be understood, the process
+ * ends with the answer.
+ */
+export async function readArguments(
+  args: readonly string[],
+  transports: Transports,
+  options: Readonly<RunOptions & { name: string }>,
+): Promise<Flags> {
+  const program = programOf(transports, options);
+  checkFlags(program.flags);
+  const { parseArgs } = await import("node:util");
+  let flags: Flags;
+  try {
+    const known = { ...program.flags, ...OWN_FLAGS };
+    flags = parseArgs({ args: [...args], options: known, allowPositionals: false }).values;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return await refuse(program, error.message);
+  }
+  const { capabilities, help: wantsHelp, version, ...own } = flags;
+  if (capabilities === true) return await answer(Deno.stdout, describe(program), 0);
+  if (wantsHelp === true) return await answer(Deno.stdout, help(program), 0);
+  if (version === true) {
+    return await answer(Deno.stdout, `${program.name} ${program.version ?? "(no version)"}`, 0);
+  }
+  return own;
+}

@@ -269,6 +269,7 @@ function scrubIps(text: string): string {
  */
 export function scrubAddresses(text: string, host?: string): string {
   if (!host || ipToBytes(host) !== null) return scrubIps(text);
-  const name = new RegExp(`${RegExp.escape(host)}(?::[0-9]+)?`, "gi");
+  const escaped = host.replace(/[^\w-]/g, "\\$&");
+  const name = new RegExp(`${escaped}(?::[0-9]+)?`, "gi");
   return scrubIps(text.replace(name, "[scrubbed]"));
 }

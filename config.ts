@@ -11,6 +11,14 @@
 import { type Address, ipToBytes, parseAddress } from "./address.ts";
 import { parseServerOptions } from "./args.ts";
 
+// Whatever needs Deno imports this file, first of all. Another runtime shall hear a sentence.
+if (typeof Deno === "undefined") {
+  throw new Error(
+    "This part of @ptlib/ptlib needs Deno (https://deno.com). " +
+      "In other runtimes @ptlib/ptlib/address, /args and /line can be used",
+  );
+}
+
 /**
  * The environment is not what a managed proxy needs: not started by tor, or configured wrongly.
  *

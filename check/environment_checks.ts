@@ -49,7 +49,8 @@ async function started(fixture: Fixture, although: string, changes: Variables): 
 
 /** A program that has said ENV-ERROR. */
 async function refusing(fixture: Fixture): Promise<Program> {
-  for (const changes of [{ [CLIENT]: null, [SERVER]: null }, { [STATE]: null }]) {
+  const unusable: Variables[] = [{ [CLIENT]: null, [SERVER]: null }, { [STATE]: null }];
+  for (const changes of unusable) {
     const program = await decision(fixture, changes);
     if (program.lines.some(({ message }) => message?.kind === "env-error")) return program;
   }

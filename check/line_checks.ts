@@ -9,6 +9,7 @@ import { isLoopback } from "../address.ts";
 import { type Fixture, isDone, outputOf, quoted, type Transcript } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import type { Line, Program } from "./program.ts";
+import type { Variables } from "./start.ts";
 import { refuses } from "./listener.ts";
 import { expect, type Role, Skipped } from "./verdict.ts";
 
@@ -25,7 +26,9 @@ function keyword(role: Role): string {
 async function startWith(fixture: Fixture, names: string): Promise<Program> {
   const list = fixture.role === "client" ? "TOR_PT_CLIENT_TRANSPORTS" : "TOR_PT_SERVER_TRANSPORTS";
   const bind = [...new Set(names.split(","))].map((name) => `${name}-127.0.0.1:0`);
-  const addresses = fixture.role === "server" ? { TOR_PT_SERVER_BINDADDR: bind.join() } : {};
+  const addresses: Variables = fixture.role === "server"
+    ? { TOR_PT_SERVER_BINDADDR: bind.join() }
+    : {};
   const program = await fixture.start({ [list]: names, ...addresses });
   await program.line(({ message }) => isDone(fixture.role, message));
   return program;

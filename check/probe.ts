@@ -34,7 +34,13 @@ export class Probe implements Disposable {
   #over: "end" | "reset" | null = null;
   readonly #scratch = new Uint8Array(1 << 16);
 
-  constructor(readonly conn: StreamConn, readonly timeout: number) {}
+  readonly conn: StreamConn;
+  readonly timeout: number;
+
+  constructor(conn: StreamConn, timeout: number) {
+    this.conn = conn;
+    this.timeout = timeout;
+  }
 
   async #read(): Promise<Arrival> {
     try {

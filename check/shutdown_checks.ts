@@ -53,7 +53,13 @@ async function endsOn(fixture: Fixture, signal: Deno.Signal): Promise<Deno.Comma
 
 /** A program whose parent is not us: nobody else would end it. */
 class Grandchild implements AsyncDisposable {
-  constructor(readonly parent: Program, readonly pid: number) {}
+  readonly parent: Program;
+  readonly pid: number;
+
+  constructor(parent: Program, pid: number) {
+    this.parent = parent;
+    this.pid = pid;
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     // Its stdout is open for as long as it lives, so until then the process id is its own.

@@ -31,16 +31,24 @@ export function ofRole<T extends string>(value: ByRole<T>, role: Role): T {
 /** The statement of a check does not hold. */
 export class Failed extends Error {
   override readonly name = "Failed";
-  constructor(readonly expected: string, readonly got: string) {
+  readonly expected: string;
+  readonly got: string;
+
+  constructor(expected: string, got: string) {
     super(`expected ${expected}; got ${got}`);
+    this.expected = expected;
+    this.got = got;
   }
 }
 
 /** A check cannot be made here. */
 export class Skipped extends Error {
   override readonly name = "Skipped";
-  constructor(readonly reason: string) {
+  readonly reason: string;
+
+  constructor(reason: string) {
     super(reason);
+    this.reason = reason;
   }
 }
 

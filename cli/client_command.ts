@@ -81,7 +81,11 @@ class Statistics {
   #sent = 0;
   #received = 0;
 
-  constructor(readonly signal: AbortSignal) {}
+  readonly signal: AbortSignal;
+
+  constructor(signal: AbortSignal) {
+    this.signal = signal;
+  }
 
   add({ sent, received, error }: TunnelledConnection): void {
     this.#connections++;

@@ -6,6 +6,7 @@
  */
 
 import type { Address } from "../address.ts";
+import "../config.ts"; // It says that this needs Deno.
 
 /**
  * A two-way stream of bytes that can be half-closed: the part of `Deno.Conn` that a transport

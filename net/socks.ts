@@ -95,8 +95,11 @@ export interface SocksListenOptions {
 /** Something that is wrong with a handshake, and the bytes that say so. */
 class Refusal extends Error {
   override readonly name = "Refusal";
-  constructor(readonly answer: Uint8Array) {
+  readonly answer: Uint8Array;
+
+  constructor(answer: Uint8Array) {
     super("The SOCKS handshake is malformed");
+    this.answer = answer;
   }
 }
 
@@ -195,11 +198,15 @@ async function sayAndLinger(conn: StreamConn, answer: Uint8Array): Promise<void>
 class Request implements SocksRequest {
   #answered = false;
 
-  constructor(
-    readonly target: Address,
-    readonly args: URLSearchParams,
-    readonly conn: Deno.TcpConn,
-  ) {}
+  readonly target: Address;
+  readonly args: URLSearchParams;
+  readonly conn: Deno.TcpConn;
+
+  constructor(target: Address, args: URLSearchParams, conn: Deno.TcpConn) {
+    this.target = target;
+    this.args = args;
+    this.conn = conn;
+  }
 
   async grant(): Promise<Deno.TcpConn> {
     this.#answered = true;

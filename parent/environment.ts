@@ -9,8 +9,9 @@ import { formatServerOptions } from "../args.ts";
 import type { ProxyInfo } from "../config.ts";
 
 /** What programs need to find themselves, their files, certificates and, for Deno, its cache. */
-const PASSED_THROUGH = Deno.build.os === "windows"
-  ? [
+const PASSED_THROUGH = {
+  posix: ["PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME", "DENO_DIR"],
+  windows: [
     "PATH",
     "PATHEXT",
     "SystemRoot",
@@ -23,14 +24,14 @@ const PASSED_THROUGH = Deno.build.os === "windows"
     "LOCALAPPDATA",
     "ProgramData",
     "DENO_DIR",
-  ]
-  : ["PATH", "HOME", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", "XDG_CACHE_HOME", "DENO_DIR"];
+  ],
+};
 
 /** The variables of ours that a child gets: those it needs, as far as we may read them. */
 export function passedThrough(): Record<string, string> {
   // A child that is a Deno would look up the host of its updates, around any upstream proxy.
   const env: Record<string, string> = { DENO_NO_UPDATE_CHECK: "1" };
-  for (const variable of PASSED_THROUGH) {
+  for (const variable of PASSED_THROUGH[Deno.build.os === "windows" ? "windows" : "posix"]) {
     if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
     const value = Deno.env.get(variable);
     if (value !== undefined) env[variable] = value;

@@ -1,6 +1,6 @@
 /** Registers tests that need more than `deno test --allow-env` grants. */
 
-type Need = "net" | "read" | "write" | "run" | "sys";
+type Need = "env" | "net" | "read" | "write" | "run" | "sys";
 
 /** Whether every one of `needs` is granted without restriction. */
 export function granted(needs: readonly Need[]): boolean {

@@ -173,12 +173,17 @@ interface Pair extends Disposable {
 }
 
 class Chain {
-  constructor(
-    readonly client: Running,
-    readonly server: Running,
-    readonly orport: Listening,
-    readonly cookieFile: CookieFile,
-  ) {}
+  readonly client: Running;
+  readonly server: Running;
+  readonly orport: Listening;
+  readonly cookieFile: CookieFile;
+
+  constructor(client: Running, server: Running, orport: Listening, cookieFile: CookieFile) {
+    this.client = client;
+    this.server = server;
+    this.orport = orport;
+    this.cookieFile = cookieFile;
+  }
 
   /** The request with which a user gets to the server. */
   get request(): number[] {

@@ -63,11 +63,17 @@ function checkEqual(expected: boolean, cases: readonly (readonly [unknown, unkno
 }
 
 class Point {
-  constructor(public x: number) {}
+  x: number;
+  constructor(x: number) {
+    this.x = x;
+  }
 }
 
 class Place {
-  constructor(public x: number) {}
+  x: number;
+  constructor(x: number) {
+    this.x = x;
+  }
 }
 
 class Sealed {

@@ -1,5 +1,5 @@
 /**
- * The main job in one command, without Tor: `deno task demo`.
+ * Teaches what happens to a user's bytes, in one command and without Tor: `deno task demo`.
  *
  * It plays the parent for the client and the server of `rot0r.ts`, two processes with only their
  * own permissions, and sends random bytes both ways at once:

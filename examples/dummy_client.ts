@@ -1,5 +1,6 @@
 /**
- * The client of the transport dummy, which changes nothing: the twin of goptlib's dummy-client.
+ * Teaches the least that a client has to be: the transport dummy, which changes nothing, the twin of
+ * goptlib's dummy-client.
  *
  * tor starts it, with the address of the bridge, or of the upstream proxy where there is one:
  *

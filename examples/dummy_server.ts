@@ -1,5 +1,6 @@
 /**
- * The server of the transport dummy, which changes nothing: the twin of goptlib's dummy-server.
+ * Teaches the least that a server has to be: the transport dummy, which changes nothing, the twin of
+ * goptlib's dummy-server.
  *
  * tor starts it, with the address it binds, that of tor's ORPorts and the cookie's file:
  *

@@ -1,6 +1,6 @@
 /**
- * rot0r: the transports rot13 and rot26, on the functions that the API overview describes. Read
- * it from top to bottom: it is the tutorial of the protocol. (`rot13.ts` is the short way.)
+ * Teaches the protocol, step by step: the transports rot13 and rot26 on the functions that pyptlib's
+ * API overview describes. Read it from top to bottom. (`rot13.ts` is the short way.)
  *
  * Letters rotate by 13 or by 26 places, other bytes stay: that hides nothing from anybody.
  *

@@ -1,5 +1,6 @@
 /**
- * rot13 in twenty lines: letters rotate by 13 places, other bytes stay. It hides nothing.
+ * Teaches a whole transport in twenty lines: letters rotate by 13 places, other bytes stay. It hides
+ * nothing.
  *
  * tor starts it, as a client and as a server (`--help` says more about the permissions):
  *

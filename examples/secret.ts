@@ -1,8 +1,8 @@
 /**
- * secret: whoever does not know the bridge's secret is turned away, and the rest is encrypted.
+ * Teaches arguments, options, what a server publishes, and the state directory: whoever does not
+ * know the bridge's secret is turned away, and the rest is encrypted.
  *
- * **This is a demonstration and no circumvention tool.** It shows per-connection arguments, server
- * options, the `ARGS` of an `SMETHOD` line and the state directory. A censor recognises its
+ * **This is a demonstration and no circumvention tool.** A censor recognises its
  * handshake by its lengths, nothing detects bytes that were changed on the way, and tor may publish
  * the secret with the bridge.
  *

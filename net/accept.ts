@@ -100,17 +100,17 @@ export async function* acceptAll(
 export interface HandshakeOptions<T> {
   /** Ends the listener and the handshakes under way. */
   signal?: AbortSignal | undefined;
+  /** How long each handshake may take, in milliseconds. */
+  timeout: number;
   /** Takes a connection through its handshake; it closes the connection when that fails. */
   handshake(conn: Deno.TcpConn, signal: AbortSignal): Promise<T>;
   /** Gives up the result of a handshake that nobody has taken. */
   discard(result: T): void;
 }
 
-const HANDSHAKE_TIMEOUT = 10_000;
-
 /**
  * Accepts every connection and takes each through its handshake, side by side and each under a
- * deadline of 10 s: a slow or hostile peer keeps nobody else waiting, and a handshake that fails
+ * deadline: a slow or hostile peer keeps nobody else waiting, and a handshake that fails
  * is forgotten.
  *
  * @param listener Where connections arrive; it is closed at the end.
@@ -127,6 +127,7 @@ const HANDSHAKE_TIMEOUT = 10_000;
  * using client = await Deno.connect({ hostname: "127.0.0.1", port });
  * await client.write(Uint8Array.of(5));
  * const greeted = acceptHandshakes(listener, {
+ *   timeout: 10_000,
  *   async handshake(conn) {
  *     await readFull(conn, new Uint8Array(1));
  *     return conn;
@@ -149,7 +150,7 @@ export async function* acceptHandshakes<T>(
   let wake = Promise.withResolvers<void>();
 
   const greet = async (conn: Deno.TcpConn) => {
-    const deadline = new Deadline(HANDSHAKE_TIMEOUT, "A handshake", end.signal);
+    const deadline = new Deadline(options.timeout, "A handshake", end.signal);
     let result: T;
     try {
       result = await options.handshake(conn, deadline.signal);

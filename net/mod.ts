@@ -15,7 +15,7 @@ export {
   type StreamConn,
   writeAll,
 } from "./conn.ts";
-export { dial, DialError, type DialOptions, replyFor } from "./dial.ts";
+export { dial, DialError, type DialOptions } from "./dial.ts";
 export { HttpConnectError, SocksReplyError } from "./proxy.ts";
 export { type FrameConn, frames, fromFrames } from "./frames.ts";
 export { type Head, HeadError, readHead } from "./head.ts";
@@ -23,6 +23,7 @@ export { relay, type Relayed } from "./relay.ts";
 export { type ShutdownSignal, shutdownSignal, untilAborted } from "./shutdown.ts";
 export {
   listenSocks,
+  replyFor,
   type SocksListener,
   type SocksListenOptions,
   type SocksRequest,

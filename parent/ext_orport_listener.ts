@@ -102,6 +102,9 @@ export interface ExtOrPortListener extends AsyncIterable<TransportConnection>, A
   close(): Promise<void>;
 }
 
+/** How long a peer may take to introduce a client, in milliseconds. */
+const HANDSHAKE_TIMEOUT = 10_000;
+
 /** The peer does not do what the spec says; the connection ends without a word about it. */
 class Violation extends Error {
   override readonly name = "Violation";
@@ -222,6 +225,7 @@ class Listener implements ExtOrPortListener {
     try {
       yield* acceptHandshakes<TransportConnection>(this.#listener, {
         signal: this.#end.signal,
+        timeout: HANDSHAKE_TIMEOUT,
         handshake: (conn, signal) => handshake(conn, signal, () => this.#receive(conn)),
         discard: ({ conn }) => closeQuietly(conn),
       });

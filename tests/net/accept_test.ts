@@ -137,6 +137,7 @@ permitted(["net"], "acceptAll() stops listening when its reader leaves", async (
 
 /** A handshake of one byte, which it refuses when it is "x". */
 const greeting: HandshakeOptions<{ conn: Deno.TcpConn; byte: number | undefined }> = {
+  timeout: 10_000,
   handshake: (conn, signal) =>
     handshake(conn, signal, async () => {
       const [byte] = await readFull(conn, new Uint8Array(1));
@@ -197,7 +198,7 @@ permitted(["net"], "acceptHandshakes() yields results in the order they come", a
   await results.return();
 });
 
-permitted(["net"], "acceptHandshakes() gives a silent client 10 s", async () => {
+permitted(["net"], "acceptHandshakes() gives a silent client its time and no more", async () => {
   using timers = new FakeTimers();
   using clients = new Clients();
   const silent = await clients.connect();
@@ -263,6 +264,7 @@ Deno.test("acceptHandshakes() discards what nobody has taken when its reader lea
   const conns = [new IdleConn(), new IdleConn(), new IdleConn()];
   const { listener } = new ScriptedListener(...conns.map(accepted));
   const results = acceptHandshakes<IdleConn>(listener, {
+    timeout: 10_000,
     handshake: (conn) => Promise.resolve(conn as unknown as IdleConn),
     discard: (conn) => conn.close(),
   });
@@ -279,6 +281,7 @@ Deno.test("acceptHandshakes() discards what a handshake comes to behind the end"
   const begun = Promise.withResolvers<void>();
   const finish = Promise.withResolvers<void>();
   const results = acceptHandshakes<IdleConn>(listener, {
+    timeout: 10_000,
     signal: stop.signal,
     // It does not look at its signal.
     async handshake() {

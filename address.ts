@@ -1,13 +1,13 @@
 /**
  * Numeric addresses: `1.2.3.4:80` and `[2001:db8::1]:80`, read strictly and written canonically.
  *
- * A host name never takes part: a variable of pt-spec and a METHOD line hold numeric addresses
- * only, and resolving a name could leak it.
+ * The parsers here never accept a host name: pt-spec variables and `CMETHOD`/`SMETHOD` lines hold
+ * numeric addresses only, and resolving a name could leak it.
  *
  * @module
  */
 
-/** An IP address without brackets and a port.
+/** A host and a port. The host is an IP address without brackets; a target may also be a host name.
  *
  * @example
  * ```ts
@@ -174,7 +174,7 @@ export function parseAddress(text: string): Address {
  *
  * @param address A numeric host without brackets and a port from 0 to 65535.
  * @returns The address as one word.
- * @throws {TypeError} When the host is not numeric or the port is none.
+ * @throws {TypeError} When the host is not an IP address or the port is not from 0 to 65535.
  *
  * @example
  * ```ts
@@ -196,8 +196,8 @@ export function formatAddress(address: Readonly<Address>): string {
 }
 
 /**
- * Writes the IP address that is meant: canonically, and one of `::ffff:0:0/96`, under which
- * listeners for both families see IPv4 peers, as the IPv4 address.
+ * Writes an IP address in its canonical form. An IPv4-mapped one (`::ffff:0:0/96`, as dual-stack
+ * listeners see IPv4 peers) is written as the IPv4 address.
  *
  * @param host An IP address without brackets, or a host name.
  * @returns The address; `null` for a host name.
@@ -235,41 +235,4 @@ export function unmappedIp(host: string): string | null {
 export function isLoopback(host: string): boolean {
   const ip = unmappedIp(host);
   return ip !== null && (ip === "::1" || ip.startsWith("127."));
-}
-
-/** Takes the IP addresses, and the ports behind them, out of a text. */
-function scrubIps(text: string): string {
-  // A colon in front, as in "peer:2001:db8::1", is not the address's own.
-  const ipv6 =
-    /(:(?=[0-9a-f]))?\[?([0-9a-f]*:[0-9a-f]*:(?:[0-9a-f:.]*[0-9a-f:])?)(?:%\w+)?(?:\]:[0-9]+|\])?/gi;
-  const ipv4 = /(?<![0-9])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?![0-9])(?::[0-9]+)?/g;
-  return text.replace(ipv6, (word, before: string = "", ip: string) => {
-    if (ipToBytes(ip) !== null) return `${before}[scrubbed]`;
-    // node:net puts the port behind a mere colon, a sentence may have a colon of its own.
-    if (ipToBytes(ip.replace(/:[0-9]*$/, "")) === null) return word;
-    return `${before}[scrubbed]${ip.endsWith(":") ? ":" : ""}`;
-  }).replace(ipv4, "[scrubbed]");
-}
-
-/**
- * Takes the addresses out of a text, so that it can be logged: every IP address, and a host name
- * that is known.
- *
- * @param text Any text, such as an error's message.
- * @param host The host that must not be seen, in upper or lower case.
- * @returns The text with each address, and the port behind it, replaced by `[scrubbed]`.
- *
- * @example
- * ```ts
- * import { scrubAddresses } from "@ptlib/ptlib/address";
- *
- * const text = scrubAddresses("neither [2001:db8::1]:443 nor bridge.example", "bridge.example");
- * if (text !== "neither [scrubbed] nor [scrubbed]") throw new Error();
- * ```
- */
-export function scrubAddresses(text: string, host?: string): string {
-  if (!host || ipToBytes(host) !== null) return scrubIps(text);
-  const escaped = host.replace(/[^\w-]/g, "\\$&");
-  const name = new RegExp(`${escaped}(?::[0-9]+)?`, "gi");
-  return scrubIps(text.replace(name, "[scrubbed]"));
 }

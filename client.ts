@@ -65,7 +65,7 @@ export interface ClientInfo {
   state_loc: string;
   /** The names of the transports to start. The list can be empty. */
   transports: string[];
-  /** The upstream proxy, around which no connection may be made; `null` where there is none. */
+  /** The upstream proxy that every outgoing connection must use; `null` if there is none. */
   proxy: ProxyInfo | null;
 }
 
@@ -83,7 +83,7 @@ export interface ClientInfo {
  * `VERSION-ERROR` or `ENV-ERROR` in place of `VERSION 1`: end with a status other than 0.
  * @throws {ProxyError} When `TOR_PT_PROXY` is malformed. The parent has been told, with
  * `PROXY-ERROR`: end with a status other than 0.
- * @throws {TypeError} When one of `transports` is no transport name. Nothing was printed.
+ * @throws {TypeError} When one of `transports` is not a valid transport name. Nothing was printed.
  *
  * @example
  * ```ts
@@ -114,8 +114,8 @@ export function init(transports: readonly string[]): ClientInfo {
 /**
  * Tells the parent that the upstream proxy will be used: `PROXY DONE` (pt-spec section 3.3.2).
  *
- * @throws {Error} When `init()` found no proxy, it was answered for, or a method has been reported,
- * or where any report would throw.
+ * @throws {Error} When there is no proxy, when it was already accepted or refused, after the first
+ * `reportSuccess()` or `reportFailure()`, and in every case where those two throw.
  *
  * @example
  * ```ts
@@ -132,11 +132,11 @@ export function reportProxySuccess(): void {
 
 /**
  * Tells the parent that the upstream proxy cannot be used: `PROXY-ERROR` (pt-spec section
- * 3.3.2). End with a status other than 0 behind it.
+ * 3.3.2). After it, exit with a status other than 0.
  *
  * @param message Why; whatever is not printable ASCII becomes `?`.
- * @throws {Error} When `init()` found no proxy, it was answered for, or a method has been reported,
- * or where any report would throw.
+ * @throws {Error} When there is no proxy, when it was already accepted or refused, after the first
+ * `reportSuccess()` or `reportFailure()`, and in every case where those two throw.
  *
  * @example
  * ```ts
@@ -160,8 +160,8 @@ export function reportProxyError(message: string): void {
  * @param socksVersion The SOCKS version its listener speaks.
  * @param address Where it listens: a numeric host and the port that was really bound.
  * @throws {TypeError} When the line would be malformed: tor would give up all transports.
- * @throws {Error} When it comes after an `init()` that failed, after the other half's, or after
- * `reportEnd()`. Where `init()` was never called here, as in a Worker, it is simply printed.
+ * @throws {Error} When `init()` failed, when the `init()` of the other role was called, or when the
+ * end or a proxy error was already reported. Without any `init()`, as in a Worker, it just prints.
  *
  * @example
  * ```ts
@@ -191,9 +191,9 @@ export function reportSuccess(
  *
  * @param name The transport's name.
  * @param message Why; whatever is not printable ASCII becomes `?`.
- * @throws {TypeError} When `name` is no transport name.
- * @throws {Error} When it comes after an `init()` that failed, after the other half's, or after
- * `reportEnd()`. Where `init()` was never called here, as in a Worker, it is simply printed.
+ * @throws {TypeError} When `name` is not a valid transport name.
+ * @throws {Error} When `init()` failed, when the `init()` of the other role was called, or when the
+ * end or a proxy error was already reported. Without any `init()`, as in a Worker, it just prints.
  *
  * @example
  * ```ts
@@ -212,8 +212,8 @@ export function reportFailure(name: string, message: string): void {
  * Tells the parent that all transports have been reported: `CMETHODS DONE` (pt-spec section
  * 3.3.2). It starts to use them now.
  *
- * @throws {Error} When it comes after an `init()` that failed, after the other half's, or a second
- * time.
+ * @throws {Error} When `init()` failed, when the `init()` of the other role was called, or when the
+ * end or a proxy error was already reported.
  *
  * @example
  * ```ts

@@ -1,9 +1,9 @@
 /**
- * The environment in: every `TOR_PT_*` variable of pt-spec section 3.2, read one at a time and
- * parsed strictly.
+ * Reads the `TOR_PT_*` variables of pt-spec section 3.2, one function for each, and parses them
+ * strictly.
  *
- * Each function takes the reader of variables as its argument, so that it can be tested, or used,
- * without a process of its own. Errors name the variable and never repeat an address.
+ * The argument `read` is optional: a function that reads one variable, for tests. The default is
+ * {@linkcode readEnvironment}. Errors name the variable and never repeat an address.
  *
  * @module
  */
@@ -22,8 +22,8 @@ if (typeof Deno === "undefined") {
 /**
  * The environment is not what a managed proxy needs: not started by tor, or configured wrongly.
  *
- * {@linkcode client.init} and {@linkcode server.init} have told the parent when they throw it;
- * the program ends with a status other than 0.
+ * When {@linkcode client.init} or {@linkcode server.init} throws it, the parent has already been
+ * told: exit with a status other than 0.
  *
  * @example
  * ```ts
@@ -116,7 +116,7 @@ export interface BindAddresses {
  *
  * @param name The variable's name.
  * @returns Its value; `undefined` where it is unset.
- * @throws {EnvError} When Deno was not granted to read it, or it is not valid UTF-8.
+ * @throws {EnvError} When Deno has no permission to read it, or it is not valid UTF-8.
  *
  * @example
  * ```ts
@@ -224,7 +224,7 @@ export function readStateLocation(read: ReadVariable = readEnvironment): string 
  *
  * @param read Reads a variable.
  * @returns Whether the variable is exactly `1`.
- * @throws {EnvError} When Deno was not granted to read it.
+ * @throws {EnvError} When Deno has no permission to read it.
  *
  * @example
  * ```ts

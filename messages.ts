@@ -1,6 +1,6 @@
 /**
- * Messages to the parent beyond the seed's reports: `LOG` and `STATUS` lines (pt-spec section
- * 3.3.4 and 3.3.5). They can be sent at any time.
+ * Other messages to the parent: `LOG` and `STATUS` lines (pt-spec sections 3.3.4 and 3.3.5).
+ * `log()` and `status()` can be called at any time, `reportVersion()` only before `reportEnd()`.
  *
  * @module
  */
@@ -9,6 +9,7 @@ import { checkTransportName, quoteCString, SEVERITIES, type Severity } from "./g
 import { printBeforeDone, printLine } from "./reporting.ts";
 
 export { quoteCString, type Severity, unquoteCString } from "./grammar.ts";
+export { scrubAddresses } from "./scrub.ts";
 
 /**
  * Sends a message to the parent's log: `LOG SEVERITY=... MESSAGE=...` (pt-spec section 3.3.4).
@@ -17,7 +18,7 @@ export { quoteCString, type Severity, unquoteCString } from "./grammar.ts";
  *
  * @param severity How much it matters.
  * @param text The message, any text.
- * @throws {TypeError} When the severity is none of the five.
+ * @throws {TypeError} When `severity` is not one of the five values.
  *
  * @example
  * ```ts
@@ -38,8 +39,8 @@ export function log(severity: Severity, text: string): void {
  * 3.3.5).
  *
  * @param transport The transport's name.
- * @param values At least one key with its value; the meaning is between the two of you.
- * @throws {TypeError} When the name or a key would break the grammar, or there is no value.
+ * @param values At least one key and value. Their meaning is agreed between transport and parent.
+ * @throws {TypeError} When the name or a key is not valid, or `values` is empty.
  *
  * @example
  * ```ts

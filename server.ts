@@ -81,7 +81,7 @@ function optionsOf(
  * @returns What the parent wants; names that the program does not have are left out.
  * @throws {EnvError} When the environment is unusable. The parent has been told, with
  * `VERSION-ERROR` or `ENV-ERROR` in place of `VERSION 1`: end with a status other than 0.
- * @throws {TypeError} When one of `transports` is no transport name. Nothing was printed.
+ * @throws {TypeError} When one of `transports` is not a valid transport name. Nothing was printed.
  *
  * @example
  * ```ts
@@ -119,8 +119,8 @@ export function init(transports: readonly string[]): ServerInfo {
  * @param args What clients need to know, such as a certificate; tor publishes it. Printable
  * ASCII without spaces.
  * @throws {TypeError} When the line would be malformed: tor would give up all transports.
- * @throws {Error} When it comes after an `init()` that failed, after the other half's, or after
- * `reportEnd()`. Where `init()` was never called here, as in a Worker, it is simply printed.
+ * @throws {Error} When `init()` failed, when the `init()` of the other role was called, or when the
+ * end or a proxy error was already reported. Without any `init()`, as in a Worker, it just prints.
  *
  * @example
  * ```ts
@@ -150,9 +150,9 @@ export function reportSuccess(
  *
  * @param name The transport's name.
  * @param message Why; whatever is not printable ASCII becomes `?`.
- * @throws {TypeError} When `name` is no transport name.
- * @throws {Error} When it comes after an `init()` that failed, after the other half's, or after
- * `reportEnd()`. Where `init()` was never called here, as in a Worker, it is simply printed.
+ * @throws {TypeError} When `name` is not a valid transport name.
+ * @throws {Error} When `init()` failed, when the `init()` of the other role was called, or when the
+ * end or a proxy error was already reported. Without any `init()`, as in a Worker, it just prints.
  *
  * @example
  * ```ts
@@ -171,8 +171,8 @@ export function reportFailure(name: string, message: string): void {
  * Tells the parent that all transports have been reported: `SMETHODS DONE` (pt-spec section
  * 3.3.3). It starts to use them now.
  *
- * @throws {Error} When it comes after an `init()` that failed, after the other half's, or a second
- * time.
+ * @throws {Error} When `init()` failed, when the `init()` of the other role was called, or when the
+ * end or a proxy error was already reported.
  *
  * @example
  * ```ts

@@ -1,5 +1,6 @@
 /**
- * Step 0 of a managed proxy, finding out which half it is, and the directory for its files.
+ * The first steps of a managed proxy: find out whether it is a client or a server, and create its
+ * state directory.
  *
  * @module
  */

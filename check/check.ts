@@ -190,9 +190,9 @@ async function* runAll(
 }
 
 /**
- * Checks a program. It is started many times, and every one of its processes has ended when the
- * iteration has. It is asked for connections to loopback only; a transport that connects elsewhere
- * on its own is not held back.
+ * Checks a program. It is started many times; when the iteration is over, all these processes have
+ * ended. It is asked to connect to loopback only, but a transport that connects elsewhere by itself
+ * is not prevented from it.
  *
  * A transport that carries bytes as they are is checked alone. Any other is checked against its
  * other half: the same program where it is both, or `peer`.

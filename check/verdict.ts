@@ -8,7 +8,7 @@
 export type Role = "client" | "server";
 
 /**
- * How much a failure matters: the specification demands it, recommends it, or real life does.
+ * How strong a rule is: MUST or SHOULD of the specification, or `robustness`, useful in practice.
  *
  * @example
  * ```ts

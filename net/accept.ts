@@ -102,7 +102,7 @@ export interface HandshakeOptions<T> {
   signal?: AbortSignal | undefined;
   /** How long each handshake may take, in milliseconds. */
   timeout: number;
-  /** Takes a connection through its handshake; it closes the connection when that fails. */
+  /** Does the handshake. It must itself close the connection when it fails. */
   handshake(conn: Deno.TcpConn, signal: AbortSignal): Promise<T>;
   /** Gives up the result of a handshake that nobody has taken. */
   discard(result: T): void;

@@ -86,7 +86,7 @@ export async function readFull<T extends Uint8Array>(
  * @param conn The connection to read from.
  * @param into What to fill.
  * @returns `into`; `null` when the stream ends before its first byte.
- * @throws {Deno.errors.UnexpectedEof} When the stream ends behind it.
+ * @throws {Deno.errors.UnexpectedEof} When the stream ends after the first byte, too early.
  * @throws {TypeError} When `conn.read` gives neither a byte nor an end.
  *
  * @example
@@ -186,10 +186,10 @@ export class ChunkReader {
 }
 
 /**
- * Gives a connection back what was read from it too early.
+ * Puts bytes back in front of a connection, such as those that were read too far.
  *
  * @param conn The connection.
- * @param bytes What is read before anything else of it.
+ * @param bytes The bytes that the next reads return first.
  * @returns The connection itself where there are no bytes, otherwise a wrapped one.
  *
  * @example
@@ -352,8 +352,8 @@ export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal)
 }
 
 /**
- * Takes the steps of a handshake on a connection. Where they fail, or the signal aborts, the
- * connection is closed: a half-done handshake is of no use to anybody.
+ * Runs a function that does a handshake on a connection. If it throws, or the signal aborts, the
+ * connection is closed.
  *
  * @param conn The connection; it stays open when the steps succeed.
  * @param signal Ends the handshake.

@@ -4,15 +4,16 @@
  * @module
  */
 
-import { type Address, ipToBytes, scrubAddresses } from "../address.ts";
+import { type Address, ipToBytes } from "../address.ts";
 import type { BindAddresses, ProxyInfo } from "../config.ts";
+import { scrubAddresses } from "../scrub.ts";
 import { connectTcp, handshake, type StreamConn, withDeadline } from "./conn.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
 
 /**
- * No connection to the target came about. The message says why and holds no address; `cause` is
- * the error below.
+ * The connection to the target failed. The message says why and contains no address; `cause` is the
+ * underlying error.
  *
  * @example
  * ```ts
@@ -45,7 +46,7 @@ export class DialError extends Error {
  * ```
  */
 export interface DialOptions {
-  /** The upstream proxy, through which alone is connected; `null` for none. */
+  /** The upstream proxy. Every connection is made through it; `null` for none. */
   proxy?: Readonly<ProxyInfo> | null | undefined;
   /**
    * The source address for each family, on the way to the proxy, too; not used for loopback.
@@ -132,8 +133,8 @@ function dialBy<C extends StreamConn>(
  * Connects to a target, directly or through the upstream proxy (`TOR_PT_PROXY`, pt-spec section
  * 3.2.2).
  *
- * With a proxy nothing else is ever connected to and a name is left for the proxy to resolve; when
- * the proxy fails, so does this. Directly, a name's addresses are raced (RFC 8305).
+ * With a proxy, only the proxy is connected to, and it resolves the host name; if it fails, no
+ * direct connection is tried. Without one, a name's addresses are raced (Happy Eyeballs, RFC 8305).
  *
  * @param target An IP address without brackets or a name, and a port.
  * @param options The proxy, a deadline, a signal.
@@ -178,9 +179,9 @@ export function dial(
  * Connects to a target from a source address (`TOR_PT_OUTBOUND_BIND_ADDRESS_V4` and `_V6`,
  * pt-spec section 3.2.1), directly or through the upstream proxy.
  *
- * `Deno.connect` has no source address, so where one applies `node:net` connects, and is loaded
- * for it. Directly, the addresses of a name are then tried one after the other, each from the
- * source address of its family; that needs `--allow-net` without a list.
+ * `Deno.connect` cannot set a source address, so `node:net` is loaded and used when there is one.
+ * Without a proxy, the addresses of a name are then tried one after the other, each from the source
+ * address of its family; this needs `--allow-net` without a list of hosts.
  *
  * @param target An IP address without brackets or a name, and a port.
  * @param options The source addresses, the proxy, a deadline, a signal.

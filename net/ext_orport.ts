@@ -33,8 +33,8 @@ const utf8 = new TextEncoder();
 export const COOKIE_HEADER: Uint8Array = utf8.encode("! Extended ORPort Auth Cookie !\n");
 
 /**
- * tor's Extended ORPort did not take a connection: the cookie, the authentication or tor's word
- * was against it. Nothing of the user's was sent.
+ * tor's Extended ORPort did not accept a connection: the cookie was unusable, the authentication
+ * failed, or tor denied it. None of the user's data was sent.
  *
  * @example
  * ```ts
@@ -227,8 +227,8 @@ async function introduce(
  * @param info What `server.init()` has returned.
  * @param options The transport, the client's address, a signal.
  * @returns The connection; the next byte is the user's, in both directions.
- * @throws {ExtOrPortError} When the cookie, the authentication or tor's decision is against it.
- * @throws {DialError} When there is no connection.
+ * @throws {ExtOrPortError} When the cookie is unusable, authentication fails, or tor denies it.
+ * @throws {DialError} When tor's port cannot be reached.
  * @throws {TypeError} When `info` has neither port, or an extended one without a cookie.
  * @throws {DOMException} A `TimeoutError` when tor does not answer in time.
  * @throws {unknown} The signal's reason when it aborts.

@@ -42,7 +42,7 @@ export interface FrameConn {
   readonly limit: number;
   /** Reads the next message; `null` at the end of the stream. An empty message is one, too. */
   read(): Promise<Uint8Array<ArrayBuffer> | null>;
-  /** Writes a message, one at a time. */
+  /** Writes a message. Wait for it before you write the next one. */
   write(message: Uint8Array): Promise<void>;
   /** Ends the stream that is written, and leaves the other one open. */
   closeWrite(): Promise<void>;
@@ -51,8 +51,8 @@ export interface FrameConn {
 }
 
 /**
- * Makes frames of the bytes of a connection: each message travels behind its length, two bytes in
- * network order.
+ * Sends and receives whole messages over a connection: each message is preceded by its length, two
+ * bytes in network byte order.
  *
  * `read` rejects with `Deno.errors.UnexpectedEof` when the stream ends inside a message, and with
  * `Deno.errors.InvalidData` for a length above the limit. `write` throws a `TypeError` for a
@@ -112,11 +112,11 @@ export function frames(
 }
 
 /**
- * Makes a stream of bytes of whole messages again: what is written goes out in messages that are
- * as long as they may be, and what comes in is joined.
+ * Turns a connection of messages back into a byte stream: what is written is cut into messages of
+ * at most `limit` bytes, and the messages that arrive are joined.
  *
- * @param conn The connection of whole messages, such as one that seals those of
- * {@linkcode frames}. From now on nobody else reads or writes it.
+ * @param conn The connection of messages, such as one that encrypts those of
+ * {@linkcode frames}. From now on nobody else may read or write it.
  * @returns The connection that carries the user's bytes.
  *
  * @example

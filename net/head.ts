@@ -118,10 +118,10 @@ const PIECE = 2048;
 
 /**
  * Reads a head: everything up to the first blank line, whose line ends are CR LF or LF (RFC 9112
- * section 2.2). It reads what has arrived, so some of the stream behind the head may be among it;
- * {@linkcode prefixed} gives it back.
+ * section 2.2). It may also read bytes that follow the head: they are in `rest`, and
+ * {@linkcode prefixed} puts them back.
  *
- * It has no deadline of its own: {@linkcode handshake} and {@linkcode Deadline} have.
+ * It has no time limit: use {@linkcode handshake} with a {@linkcode Deadline}.
  *
  * @param conn The connection to read from.
  * @param limit How many bytes the head may have, the blank line included.

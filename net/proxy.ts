@@ -8,8 +8,9 @@
  * @module
  */
 
-import { type Address, ipToBytes, scrubAddresses } from "../address.ts";
+import { type Address, ipToBytes } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
+import { scrubAddresses } from "../scrub.ts";
 import { readFull, type StreamConn, writeAll } from "./conn.ts";
 import { HeadError, readHeadBy } from "./head.ts";
 

@@ -21,7 +21,7 @@ export interface Relayed {
   sent: number;
   /** Bytes from the second connection to the first. */
   received: number;
-  /** What ended it early, such as a reset or the signal's reason; `null` after two good ends. */
+  /** What ended it early, such as a reset or the signal's reason; `null` after a normal end. */
   error: unknown;
 }
 
@@ -51,8 +51,8 @@ async function pump(from: StreamConn, to: StreamConn, count: (bytes: number) => 
  * Moves bytes both ways until both streams have ended, then closes both connections.
  *
  * The end of one stream half-closes the other connection and lets the opposite direction finish.
- * A reset, a failed write or the signal closes both at once. What waits in between is bounded by
- * one buffer a direction, from 2 KiB while it is quiet to 512 KiB while it flows.
+ * A reset, a failed write or the signal closes both at once. Each direction buffers at most one
+ * chunk, of 2 KiB when little is sent and up to 512 KiB when much is sent.
  *
  * @param a One connection.
  * @param b The other.

@@ -57,7 +57,7 @@ function whenParentDies(parent: number, callback: () => void): void {
  * otherwise a closed stdin means nothing.
  *
  * @returns The signal. Call this once in a process.
- * @throws {EnvError} When Deno was not granted to read the variable.
+ * @throws {EnvError} When Deno has no permission to read the variable.
  *
  * @example
  * ```ts
@@ -99,8 +99,8 @@ export function shutdownSignal(): ShutdownSignal {
 }
 
 /**
- * Waits for a signal, and keeps the process alive meanwhile, whatever the signal is: tor starts a
- * transport again that ends on its own, so one that has nothing to do stays.
+ * Waits until a signal aborts, and keeps the process alive until then. Use it when there is nothing
+ * else to do: tor restarts a transport that exits by itself.
  *
  * @param signal What to wait for.
  * @returns A promise that resolves when the signal aborts.

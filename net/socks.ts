@@ -85,8 +85,8 @@ function ownReply(error: Error & { code?: unknown; reply?: unknown }): number | 
  * Chooses the SOCKS5 reply for an error (RFC 1928 section 6).
  *
  * Refused and reset become 5, unreachable 3 or 4, a name that is not found 4, a time-out 6, a
- * missing permission 2. An error that has a number from 1 to 8 as its `reply` chooses for itself:
- * so an upstream proxy's reply is passed on. An error that says nothing is judged by its `cause`.
+ * missing permission 2. If the error has a property `reply` from 1 to 8, that number is used; this
+ * passes an upstream proxy's reply on. If the error is of no known kind, its `cause` is looked at.
  *
  * @param error What was thrown on the way to the target, or the reply itself.
  * @returns A reply from 1 to 8; 1, general failure, for everything else.
@@ -137,17 +137,17 @@ export interface SocksRequest {
   /** The per-connection arguments (pt-spec section 3.5). */
   readonly args: URLSearchParams;
   /**
-   * Says that the connection stands. It never throws: when the user has gone meanwhile, reading
-   * from the connection does.
+   * Sends the success reply. It never throws: if the user has gone, the next read from the
+   * connection fails.
    *
-   * @returns The user's end of it. What the user sent early is still to be read from it.
+   * @returns The connection to the user. Bytes that the user sent early can still be read from it.
    */
   grant(): Promise<Deno.TcpConn>;
   /**
-   * Says that there is no connection, and closes. It never throws, and behind
-   * {@linkcode grant} it does nothing.
+   * Sends a failure reply and closes the connection. It never throws, and does nothing after
+   * {@linkcode grant}.
    *
-   * @param reason A reply code of RFC 1928 (1–8), or the error for which to find one.
+   * @param reason A reply code of RFC 1928 (1–8), or an error that {@linkcode replyFor} translates.
    */
   reject(reason: unknown): Promise<void>;
 }

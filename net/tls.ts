@@ -11,7 +11,8 @@ import type {
   PeerCertificate,
   TLSSocket,
 } from "node:tls";
-import { ipToBytes, scrubAddresses } from "../address.ts";
+import { ipToBytes } from "../address.ts";
+import { scrubAddresses } from "../scrub.ts";
 import { concat, handshake, type StreamConn, withDeadline } from "./conn.ts";
 import { CLOSED, denoError, fromDuplex, toDuplex } from "./duplex.ts";
 
@@ -192,9 +193,9 @@ async function checkPins(socket: TLSSocket, pins: readonly string[]): Promise<vo
 }
 
 /**
- * Writes the pin of a certificate, or of a chain of them: SHA-256 of the first one, then for each
- * further one SHA-256 of what there is so far and of SHA-256 of that one, in Base64. WebTunnel's
- * bridge lines have it as `cert=`.
+ * Computes the pin of a certificate or of a chain, in Base64, as in the `cert=` of a bridge line of
+ * WebTunnel. For one certificate it is SHA-256(DER); each further certificate of the chain turns it
+ * into SHA-256(pin so far || SHA-256(DER)).
  *
  * @param pem Certificates in PEM, the server's own first. To pin no more than that, give it alone.
  * @returns The pin, for {@linkcode StartTlsOptions.pins}.
@@ -238,15 +239,15 @@ function expectations(
 
 /**
  * Starts TLS on any connection, as its client: on one that a transport has wrapped, or on TLS
- * again. On a `Deno.TcpConn` as it stands `Deno.startTls` does the same, faster, as long as the
- * name that is sent is the name that is checked.
+ * again. For a plain `Deno.TcpConn`, without `sni` and `pins`, use `Deno.startTls`: it does the
+ * same and is faster.
  *
  * The server's certificate is always checked, by its name and who signed it or by pins.
- * `closeWrite()` says the end in TLS and leaves the other direction open. A connection that the
- * peer ends without saying so in TLS counts as ended. `node:tls` is loaded at the first use.
+ * `closeWrite()` sends `close_notify` and leaves the other direction open. If the peer closes the
+ * connection without `close_notify`, that is a normal end. `node:tls` is loaded on first use.
  *
- * @param conn The connection, which has become the server's. It is closed when the handshake
- * fails, and with the connection that is returned.
+ * @param conn The connection to the TLS server. It is closed when the handshake fails, and when the
+ * returned connection is closed.
  * @param options The server's name, certificates, protocols, a deadline, a signal.
  * @returns The connection in TLS.
  * @throws {Deno.errors.InvalidData} When the server does not speak TLS, its certificate is not

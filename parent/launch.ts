@@ -50,16 +50,16 @@ export interface LaunchOptions {
    */
   stateDirectory: string;
   /**
-   * More environment variables, and other values for those that are set here. Of ours, a child
-   * gets `PATH`, `HOME`, `TMPDIR`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, `XDG_CACHE_HOME` and `DENO_DIR`,
-   * or what a program needs on Windows; a Deno is told not to look for updates.
+   * Environment variables to add or to override. From this process the program inherits only
+   * `PATH`, `HOME`, `TMPDIR`, `SSL_CERT_FILE`, `SSL_CERT_DIR`, `XDG_CACHE_HOME` and `DENO_DIR`, or
+   * what a program needs on Windows. `DENO_NO_UPDATE_CHECK=1` is set too.
    */
   env?: Readonly<Record<string, string>> | undefined;
   /** How long it may take to report its methods, in milliseconds. Default: 60,000. */
   timeout?: number | undefined;
   /**
-   * Is called with each line of its stdout, as it came and before it means anything. It may hold
-   * control characters. What it throws is reported as uncaught, and ends nothing here.
+   * Is called with each line of its stdout, unchanged and before it is parsed. The line may contain
+   * control characters. An error thrown here goes to `reportError()` and stops nothing.
    */
   onStdout?: ((line: string) => void) | undefined;
   /** The same for its stderr. */
@@ -106,7 +106,7 @@ export interface LaunchClientOptions extends LaunchOptions {
 export interface LaunchServerOptions extends LaunchOptions {
   /** The transports to start, by name. */
   transports: Readonly<Record<string, ServerTransportOptions>>;
-  /** Where the program forwards its clients to, without a word about them. */
+  /** Where the program forwards its clients to, without telling who they are. */
   orport?: Readonly<Address> | undefined;
   /**
    * Where it forwards its clients to, with their addresses: a {@linkcode listenExtOrPort}. One
@@ -130,7 +130,7 @@ export interface TransportExit {
   code: number;
   /** The signal that ended it, `null` where none did. */
   signal: Deno.Signal | null;
-  /** What it said against the protocol, for which it was ended as tor would; usually `null`. */
+  /** The protocol violation for which it was ended, as tor would do it; usually `null`. */
   fault: LaunchError | null;
   /** The last lines of its stderr and of its log, printable ASCII. */
   lastLines: readonly string[];
@@ -163,8 +163,8 @@ export interface TransportProcess<M extends ClientMethod | ServerMethod> extends
   /** Why the other transports were not started, by name. No prototype. */
   readonly failures: Readonly<Record<string, string>>;
   /**
-   * Its log, statuses and version, from its first line on; ends with the program. The first 256
-   * are kept for whoever reads them, later ones only as far as they are read.
+   * Its `LOG` and `STATUS` messages from the start; the stream ends with the program. At most 256
+   * unread messages are kept; while that many are unread, new ones are dropped.
    */
   readonly messages: ReadableStream<TransportMessage>;
   /** Resolves when it has ended, by itself or not. Never rejects. */
@@ -405,8 +405,8 @@ function checkTransports(transports: readonly string[]): void {
  * `failures`.
  * @throws {LaunchError} When the program cannot be started, ends, fails or breaks the protocol.
  * It has been ended.
- * @throws {TypeError} When there is no transport, or one's name is none, or the proxy's host is not
- * numeric.
+ * @throws {TypeError} When `transports` is empty, when a transport's name is not valid, or when the
+ * proxy's host is not an IP address.
  * @throws {unknown} The signal's reason when it aborts.
  *
  * @example

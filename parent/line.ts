@@ -60,7 +60,7 @@ export interface ServerMethod {
 
 /**
  * A line that says that something failed. The text is the program's own: it may hold control
- * characters, so it is no good for a terminal as it stands.
+ * characters, so do not print it to a terminal unescaped.
  *
  * @example
  * ```ts

@@ -68,7 +68,7 @@ export class LineReader {
   }
 
   /**
-   * What has come of a line that has not ended: at the end of a stream, what no line feed follows.
+   * The current line as far as received. At the end of a stream: the text after the last LF.
    *
    * @returns The text so far; `null` when it is too long already.
    *

@@ -37,7 +37,7 @@ export interface TunnelledConnection {
   received: number;
   /**
    * What ended it early: a {@linkcode DialError} when there was no way to the bridge, otherwise
-   * for instance a reset; `null` after two good ends.
+   * for instance a reset; `null` after a normal end.
    */
   error: unknown;
 }
@@ -236,7 +236,7 @@ class ServerTunnel implements Tunnel {
  * @returns The tunnel, ready for connections.
  * @throws {LaunchError} When the program cannot be launched.
  * @throws {Deno.errors.AddrInUse} When somebody listens there already.
- * @throws {TypeError} When the name of the transport is none.
+ * @throws {TypeError} When the transport's name is not valid, or the proxy's host is not numeric.
  * @throws {unknown} The signal's reason when it aborts.
  *
  * @example
@@ -279,7 +279,7 @@ export async function tunnelClient(
  * @param options The transport, where it listens, where the service is.
  * @returns The tunnel, ready for clients; its `args` are what they need.
  * @throws {LaunchError} When the program cannot be launched.
- * @throws {TypeError} When the name of the transport is none, or an address is not numeric.
+ * @throws {TypeError} When the transport's name is not valid, or an address is not numeric.
  * @throws {unknown} The signal's reason when it aborts.
  *
  * @example

@@ -28,11 +28,11 @@ import type { Flags, Transport } from "./transport.ts";
 export interface ConnectThroughOptions {
   /** What the transport needs to know, as a bridge line has it. */
   args?: Iterable<readonly [string, string]> | undefined;
-  /** The upstream proxy, through which alone is connected; `null` for none. */
+  /** The upstream proxy. Every connection is made through it; `null` for none. */
   proxy?: Readonly<ProxyInfo> | null | undefined;
   /**
    * How the transport connects, in place of `dial()` of `./net`: for instance through another
-   * transport. It excludes `proxy`, around which it could go.
+   * transport. It cannot be combined with `proxy`, because it could bypass the proxy.
    */
   dial?:
     | ((target: Readonly<Address>, options: { signal: AbortSignal }) => Promise<StreamConn>)

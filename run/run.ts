@@ -17,7 +17,7 @@
  * @module
  */
 
-import { type Address, formatAddress, isLoopback, scrubAddresses } from "../address.ts";
+import { type Address, formatAddress, isLoopback } from "../address.ts";
 import * as client from "../client.ts";
 import { EnvError, readBindAddresses } from "../config.ts";
 import { log, reportVersion, type Severity } from "../messages.ts";
@@ -44,6 +44,7 @@ import type {
 } from "./transport.ts";
 import * as server from "../server.ts";
 import { checkClientMode, makeStateDirectory } from "../util.ts";
+import { scrubAddresses } from "../scrub.ts";
 
 export { connectThrough, type ConnectThroughOptions } from "./connect_through.ts";
 export type {
@@ -80,15 +81,15 @@ function say(severity: Severity, text: string): void {
   }
 }
 
-/** Why something failed, without any address. A transport can throw anything. */
-function reason(error: unknown, ...hosts: readonly (string | undefined)[]): string {
+/** Why something failed, without addresses and secrets. A transport can throw anything. */
+function reason(error: unknown, ...secrets: readonly string[]): string {
   let message: string;
   try {
     message = String(error instanceof Error ? error.message : error);
   } catch {
     message = "what was thrown cannot be put into words";
   }
-  return hosts.reduce<string>(scrubAddresses, scrubAddresses(message));
+  return scrubAddresses(message, ...secrets);
 }
 
 /** What every function of a transport is told. */
@@ -181,7 +182,10 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
     try {
       await carry(name, request);
     } catch (error) {
-      say("notice", `${name}: no connection: ${reason(error, request.target[0])}`);
+      say(
+        "notice",
+        `${name}: no connection: ${reason(error, request.target[0], ...request.args.values())}`,
+      );
       await request.reject(error); // That waits for the user; what was dialled is closed by now.
     }
   };
@@ -285,8 +289,8 @@ async function runServer({ transports, options, flags }: Program): Promise<void>
       await relay(client.conn, life.own(tor), { signal });
     } catch (error) {
       // Anybody can connect and fail, and so fill tor's log with what it shows.
-      const hosts = [from[0], client?.clientAddress?.[0]];
-      say(severity, `${name}: no connection: ${reason(error, ...hosts)}`);
+      const secrets = [from[0], client?.clientAddress?.[0] ?? ""];
+      say(severity, `${name}: no connection: ${reason(error, ...secrets)}`);
     } finally {
       life[Symbol.dispose]();
     }
@@ -355,8 +359,9 @@ function surviveUncaught(): void {
  *
  * @param transports The transports by name.
  * @param options What the program says of itself.
- * @returns Never: the process ends with status 0, with 1 where the environment is unusable or a
- * name of the table is no transport name, with 2 where its arguments cannot be understood.
+ * @returns Never. The process exits with status 0 after a normal shutdown, 1 when the environment
+ * is unusable or a transport's name is not valid, 2 when the command line is wrong.
+ * @throws {TypeError} When `options.flags` has a flag or a letter that `run()` itself uses.
  *
  * @example
  * ```ts

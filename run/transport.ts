@@ -129,9 +129,9 @@ export interface ServerContext extends PublishContext {
   /** The client's address, as the connection has it. Never log it. */
   clientAddress: Address;
   /**
-   * Has the connection live on until a promise is settled, as `waitUntil()` of a service worker's
-   * events does, also beyond the 60 s. It is for connections that the transport handles itself, and
-   * for which `server()` returns `null`.
+   * Keeps the connection open until a promise is settled, even beyond the 60 s, like `waitUntil()`
+   * of a service worker's event. It is for connections that the transport handles itself, where
+   * `server()` returns `null`.
    */
   waitUntil(promise: Promise<unknown>): void;
 }
@@ -181,8 +181,8 @@ export interface Accepted {
 }
 
 /**
- * A transport: how a connection is wrapped at each end. One with a single half is known to that
- * half of the parent only.
+ * A transport: how a connection is wrapped at each end. One that has only `client` is not offered
+ * when the parent asks for a server, and the other way round.
  *
  * Each function may take 60 s. One that throws, or takes longer, ends its own connection and
  * nothing else.
@@ -208,14 +208,14 @@ export interface Transport {
    */
   client?(context: ClientContext): StreamConn | Promise<StreamConn>;
   /**
-   * Takes a client's connection and returns the one that carries the user's bytes; `null` where it
-   * has handled the connection itself, as a web site for visitors does, or a drain. Such a
-   * connection is closed behind that, or when what `waitUntil()` was given is settled.
+   * Takes a client's connection and returns the one that carries the user's bytes. It returns
+   * `null` if it has handled the connection itself, for example as a decoy web site. The
+   * connection is then closed, or later, when all promises given to `waitUntil()` are settled.
    */
   server?(conn: StreamConn, context: ServerContext): ServerResult | Promise<ServerResult>;
   /**
-   * Returns what clients must know, before the server listens: the `ARGS` of its `SMETHOD` line,
-   * printable ASCII without spaces, and where it has to be another than the real one the address.
+   * Is called before the server listens. Returns the `ARGS` of its `SMETHOD` line, printable ASCII
+   * without spaces, and also an address if the one to publish is not the one it listens on.
    * What it throws becomes an `SMETHOD-ERROR`.
    */
   publish?(context: PublishContext): PublishResult | Promise<PublishResult>;

@@ -1,13 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
-import {
-  type Address,
-  bytesToIp,
-  formatAddress,
-  ipToBytes,
-  parseAddress,
-  scrubAddresses,
-} from "../address.ts";
+import { type Address, bytesToIp, formatAddress, ipToBytes, parseAddress } from "../address.ts";
 import {
   formatServerOptions,
   formatSmethodArgs,
@@ -17,7 +10,7 @@ import {
   parseSocksArgs,
 } from "../args.ts";
 import * as config from "../config.ts";
-import { quoteCString, unquoteCString } from "../messages.ts";
+import { quoteCString, scrubAddresses, unquoteCString } from "../messages.ts";
 import { client, log, reportVersion, server, status } from "../mod.ts";
 import { CLIENT, SERVER, setEnvironment } from "./environment.ts";
 import { captureStdout } from "./stdout.ts";

@@ -101,7 +101,7 @@ export function formatSocksArgs(args: Iterable<readonly [string, string]>): stri
  *
  * @param text The value of the variable. Empty means no options.
  * @returns The options of each transport. The object has no prototype, so any name is safe.
- * @throws {SyntaxError} When an item is empty or has no `:` or no `=` behind it, a name or a key
+ * @throws {SyntaxError} When an item is empty or has no `:` or no `=` after it, a name or a key
  * is empty, or a backslash ends the text.
  *
  * @example
@@ -118,7 +118,7 @@ export function parseServerOptions(text: string): Record<string, URLSearchParams
   for (const item of splitUnescaped(text, ";")) {
     const named = cutUnescaped(item, ":");
     if (item === "") throw new SyntaxError("an item is empty");
-    if (named === null) throw new SyntaxError("an item has no : behind the transport's name");
+    if (named === null) throw new SyntaxError("an item has no : after the transport's name");
     if (named[0] === "") throw new SyntaxError("the name of a transport is empty");
     const [key, value] = parsePair(named[1]);
     (options[unescape(named[0])] ??= new URLSearchParams()).append(key, value);
@@ -154,7 +154,7 @@ export function formatServerOptions(
 /**
  * Reads what follows `ARGS:` in an `SMETHOD` line, `k=v,k=v` (pt-spec section 3.3.3).
  *
- * @param text The text behind `ARGS:`. Empty means no arguments.
+ * @param text The text after `ARGS:`. Empty means no arguments.
  * @returns The arguments in their order; keys may repeat.
  * @throws {SyntaxError} When an item is empty or has no `=`, a key is empty, or a backslash
  * ends the text.

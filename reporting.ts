@@ -1,9 +1,9 @@
 /**
  * The lines out: the one place that prints, and the order of lines that tor enforces.
  *
- * tor kills a transport that names a method before `VERSION` or behind the `DONE` line, or answers
+ * tor kills a transport that names a method before `VERSION` or after the `DONE` line, or answers
  * for a proxy late or twice (pt-spec section 3.3), so each of these throws here before anything is
- * written, as far as it is known here: behind `init()` of this module instance, and behind the end.
+ * written, as far as it is known here: after `init()` of this module instance, and after the end.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export type Role = "client" | "server";
 /** How far this process is with its parent, as far as this instance of the module knows. */
 interface Negotiation {
   /**
-   * Who may report: a role behind a successful `init`, `nobody` behind one that failed, `anybody`
+   * Who may report: a role after a successful `init`, `nobody` after one that failed, `anybody`
    * where there was none. A Worker reports for its main thread, a wrapper has its own negotiation.
    */
   reporter: Role | "anybody" | "nobody";
@@ -64,7 +64,7 @@ function refusal(error: unknown): string[] {
 }
 
 /**
- * Reads the whole environment, then says `VERSION 1`, or instead what is wrong with it: behind
+ * Reads the whole environment, then says `VERSION 1`, or instead what is wrong with it: after
  * `VERSION 1` tor takes no `ENV-ERROR` any more. Each call starts a new negotiation, though tor
  * takes only one from a process.
  */
@@ -141,7 +141,7 @@ function checkProxyAnswer(): void {
   }
 }
 
-/** Prints the answer about the upstream proxy; behind a `PROXY-ERROR` nothing else is taken. */
+/** Prints the answer about the upstream proxy; after a `PROXY-ERROR` nothing else is taken. */
 export function printProxyAnswer(line: string, accepted: boolean): void {
   checkProxyAnswer();
   printLine(line);

@@ -64,7 +64,7 @@ export type CheckResult = CheckInfo & Verdict;
 export interface CheckOptions {
   /** The transport's name. */
   transport: string;
-  /** The half to check; both where it is left out, as far as the program is both. */
+  /** The half to check; default: both, if the program supports both. */
   role?: "client" | "server" | undefined;
   /**
    * The command of the other half, for a transport that changes the bytes and whose program is
@@ -199,7 +199,7 @@ async function* runAll(
  *
  * @param command The program and its arguments.
  * @param options The transport's name, and what to check.
- * @returns The results, each as soon as it and all before it are there.
+ * @returns The results, in the order of {@linkcode checks}, each as soon as possible.
  * @throws {Deno.errors.NotFound} When there is no such program.
  *
  * @example

@@ -18,7 +18,7 @@ export interface Check {
   /** Where it is written. */
   readonly section: ByRole<string>;
   readonly level: ByRole<Level>;
-  /** What to do by hand behind starting the program. */
+  /** What to do by hand after starting the program. */
   readonly hand?: string;
   /** Returns when the statement holds, throws {@linkcode Failed} or {@linkcode Skipped} else. */
   run(fixture: Fixture): Promise<void>;

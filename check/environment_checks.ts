@@ -166,13 +166,13 @@ const commonChecks: readonly Check[] = [
   {
     id: "env-error-ends",
     roles: BOTH,
-    title: "ends behind ENV-ERROR and says nothing more",
+    title: "ends after ENV-ERROR and says nothing more",
     section: "pt-spec 3.3.1",
     level: "MUST",
     async run(fixture) {
       const program = await refusing(fixture);
       const status = await program.ended();
-      expect(status !== null, "the program's end behind ENV-ERROR", endWords(status));
+      expect(status !== null, "the program's end after ENV-ERROR", endWords(status));
       const last = program.lines.findLast(({ message }) => message?.kind !== "log");
       expect(last?.message?.kind === "env-error", "ENV-ERROR as the last word", outputOf(program));
     },
@@ -180,13 +180,13 @@ const commonChecks: readonly Check[] = [
   {
     id: "env-error-status",
     roles: BOTH,
-    title: "ends with a status other than 0 behind ENV-ERROR",
+    title: "ends with a status other than 0 after ENV-ERROR",
     section: "pt-spec 3.3.1",
     level: "robustness",
     hand: "look at $?",
     async run(fixture) {
       const status = await (await refusing(fixture)).ended();
-      if (status === null) throw new Skipped("needs a program that ends behind ENV-ERROR");
+      if (status === null) throw new Skipped("needs a program that ends after ENV-ERROR");
       expect(!status.success, "a status other than 0", endWords(status));
     },
   },

@@ -361,7 +361,7 @@ const commandChecks: readonly Check[] = [
   {
     id: "ext-okay",
     roles: SERVER,
-    title: "carries the payload behind OKAY",
+    title: "carries the payload after OKAY",
     section: "ext-orport-spec 3.1",
     level: "MUST",
     run: (fixture) => goesOn(fixture, formatMessage(CODES.OKAY)),
@@ -391,7 +391,7 @@ const commandChecks: readonly Check[] = [
   {
     id: "ext-deny",
     roles: SERVER,
-    title: "sends no payload behind DENY",
+    title: "sends no payload after DENY",
     section: "ext-orport-spec 3.1",
     level: "MUST",
     async run(fixture) {
@@ -400,7 +400,7 @@ const commandChecks: readonly Check[] = [
       await backend.next(WATCH);
       await user.send(PAYLOAD);
       const arrival = await backend.peek(WATCH);
-      expect(arrival !== "bytes", "no payload behind DENY", hex(backend.take()));
+      expect(arrival !== "bytes", "no payload after DENY", hex(backend.take()));
     },
   },
   {
@@ -473,7 +473,7 @@ const commandChecks: readonly Check[] = [
   {
     id: "ext-again",
     roles: SERVER,
-    title: "goes on behind a connection that was denied",
+    title: "goes on after a connection that was denied",
     section: "ext-orport-spec 3.1",
     level: "robustness",
     async run(fixture) {

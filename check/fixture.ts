@@ -1,6 +1,6 @@
 /**
  * The fixture on which one check runs: it starts programs, opens connections, and clears all of it
- * away behind the check, however that went.
+ * away after the check, however that went.
  *
  * @module
  */
@@ -96,7 +96,7 @@ export class Fixture implements AsyncDisposable {
     if (subject.signal.aborted) this.#clear();
   }
 
-  /** Has something cleared away behind the check. */
+  /** Has something cleared away after the check. */
   own<T extends Disposable | AsyncDisposable>(resource: T): T {
     if (!this.#stack.disposed) return this.#stack.use(resource);
     if (Symbol.asyncDispose in resource) void resource[Symbol.asyncDispose]();
@@ -284,7 +284,7 @@ export class SharedPrograms implements AsyncDisposable {
 }
 
 /**
- * Looks at one half of a program by itself, and clears everything away behind it. (`using` would be
+ * Looks at one half of a program by itself, and clears everything away after it. (`using` would be
  * a syntax error in Node 22, which has to get far enough to say that this needs Deno.)
  */
 export async function withFixture<T>(

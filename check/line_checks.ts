@@ -78,7 +78,7 @@ export const lineChecks: readonly Check[] = [
       // deno-lint-ignore no-control-regex -- any ASCII character but NUL and LF may follow
       const bad = program.lines.filter(({ text }) => !/^[\w-]+(?: [\x01-\x7f]*)?$/.test(text));
       none(bad, "lines of a keyword and ASCII arguments");
-      expect(program.rest === "", "a line end behind the last line", JSON.stringify(program.rest));
+      expect(program.rest === "", "a line end after the last line", JSON.stringify(program.rest));
     },
   },
   {
@@ -136,7 +136,7 @@ export const lineChecks: readonly Check[] = [
       const late = program.lines.slice(end + 1).filter(({ text }) =>
         /^(?:VERSION|ENV|PROXY|[CS]METHOD)/.test(text)
       );
-      none(late, `only LOG and STATUS lines behind ${keyword(fixture.role)}S DONE`);
+      none(late, `only LOG and STATUS lines after ${keyword(fixture.role)}S DONE`);
     },
   },
   {

@@ -20,7 +20,7 @@ const latin1 = new TextDecoder("latin1");
 const MOST_STDERR = 2_000;
 /** How many times as long as anything else a start may take. */
 const START = 3;
-/** What comes on stdout behind so many bytes is read and forgotten. */
+/** What comes on stdout after so many bytes is read and forgotten. */
 const MOST_STDOUT = 1 << 20;
 
 function read(text: string): Line {
@@ -61,7 +61,7 @@ function spawn({ command, environment }: Start): Deno.ChildProcess {
 export class Program implements AsyncDisposable {
   /** The lines it has said. */
   readonly lines: Line[] = [];
-  /** What it said behind its last line end. */
+  /** What it said after its last line end. */
   rest = "";
   /** Resolves when nothing can come from its stdout any more. */
   readonly silent: Promise<true>;

@@ -201,13 +201,13 @@ export const proxyChecks: readonly Check[] = [
   {
     id: "proxy-error-ends",
     roles: CLIENT,
-    title: "ends behind PROXY-ERROR and says nothing more",
+    title: "ends after PROXY-ERROR and says nothing more",
     section: "pt-spec 3.3.2",
     level: "MUST",
     async run(fixture) {
       const program = await refusing(fixture);
       const status = await program.ended();
-      expect(status !== null, "the program's end behind PROXY-ERROR", endWords(status));
+      expect(status !== null, "the program's end after PROXY-ERROR", endWords(status));
       const last = program.lines.findLast(({ message }) => message?.kind !== "log");
       expect(
         last?.message?.kind === "proxy-error",

@@ -407,13 +407,13 @@ const requestChecks: readonly Check[] = [
   {
     id: "socks-reply-closes",
     roles: CLIENT,
-    title: "ends the connection behind a rejection",
+    title: "ends the connection after a rejection",
     section: "RFC 1928 6",
     level: "MUST",
     async run(fixture) {
       const probe = await atRequest(fixture);
       await probe.send(request(ANYWHERE, BIND));
-      await probe.ended("the end of the connection behind the reply");
+      await probe.ended("the end of the connection after the reply");
     },
   },
   {
@@ -558,7 +558,7 @@ const robustnessChecks: readonly Check[] = [
   {
     id: "socks-garbage",
     roles: CLIENT,
-    title: "goes on behind a connection that speaks another protocol",
+    title: "goes on after a connection that speaks another protocol",
     section: "RFC 1928 3",
     level: "robustness",
     hand: "send an HTTP request to it",
@@ -567,20 +567,20 @@ const robustnessChecks: readonly Check[] = [
       const probe = await dial(fixture, client);
       await probe.send(utf8.encode("POST / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
       await probe.next();
-      await stillServes(fixture, client, "behind another protocol");
+      await stillServes(fixture, client, "after another protocol");
     },
   },
   {
     id: "socks-abandoned",
     roles: CLIENT,
-    title: "goes on behind clients that leave in the middle of their handshake",
+    title: "goes on after clients that leave in the middle of their handshake",
     section: "RFC 1928 3",
     level: "robustness",
     async run(fixture) {
       const client = await fixture.running();
       (await dial(fixture, client))[Symbol.dispose]();
       for (const start of [[], [5], [5, 1], [5, 1, NO_AUTH], [5, 1, PASSWORD]]) {
-        const probe = await dialAgain(fixture, client, "behind clients that left");
+        const probe = await dialAgain(fixture, client, "after clients that left");
         await probe.send(Uint8Array.from(start));
         // An answer shows that the client has got as far.
         if (start.length === 3) await probe.next();
@@ -588,7 +588,7 @@ const robustnessChecks: readonly Check[] = [
         await probe.next(ABANDONED);
         probe[Symbol.dispose]();
       }
-      await stillServes(fixture, client, "behind clients that left");
+      await stillServes(fixture, client, "after clients that left");
     },
   },
 ];

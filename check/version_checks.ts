@@ -70,7 +70,7 @@ export const versionChecks: readonly Check[] = [
   {
     id: "version-not-first",
     roles: BOTH,
-    title: "finds 1 behind other versions",
+    title: "finds 1 after other versions",
     section: "pt-spec 3.2.1",
     level: "MUST",
     run: (fixture) => accepts(fixture, "2,1"),
@@ -94,13 +94,13 @@ export const versionChecks: readonly Check[] = [
   {
     id: "version-error-ends",
     roles: BOTH,
-    title: "ends behind VERSION-ERROR and says nothing more",
+    title: "ends after VERSION-ERROR and says nothing more",
     section: "pt-spec 3.3.1",
     level: "MUST",
     async run(fixture) {
       const program = await refusing(fixture);
       const status = await program.ended();
-      expect(status !== null, "the program's end behind VERSION-ERROR", endWords(status));
+      expect(status !== null, "the program's end after VERSION-ERROR", endWords(status));
       const last = program.lines.findLast(({ message }) => message?.kind !== "log");
       expect(
         last?.message?.kind === "version-error",
@@ -112,13 +112,13 @@ export const versionChecks: readonly Check[] = [
   {
     id: "version-error-status",
     roles: BOTH,
-    title: "ends with a status other than 0 behind VERSION-ERROR",
+    title: "ends with a status other than 0 after VERSION-ERROR",
     section: "pt-spec 3.3.1",
     level: "robustness",
     hand: "look at $?",
     async run(fixture) {
       const status = await (await refusing(fixture)).ended();
-      if (status === null) throw new Skipped("needs a program that ends behind VERSION-ERROR");
+      if (status === null) throw new Skipped("needs a program that ends after VERSION-ERROR");
       expect(!status.success, "a status other than 0", endWords(status));
     },
   },

@@ -95,7 +95,7 @@ async function readOptions(
   values: OptionValues,
   program: readonly string[],
 ): Promise<CheckOptions> {
-  if (program.length === 0) throw new UsageError("there is no program behind --");
+  if (program.length === 0) throw new UsageError("there is no program after --");
   if (values["client"] === true && values["server"] === true) {
     throw new UsageError("--client and --server exclude each other; without either, both count");
   }

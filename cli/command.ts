@@ -16,7 +16,7 @@ export interface Command {
   /**
    * Runs it.
    *
-   * @param args The arguments behind its name.
+   * @param args The arguments after its name.
    * @returns The exit status: 0 for success.
    * @throws {UsageError} When the arguments are wrong.
    */
@@ -35,7 +35,7 @@ export type OptionValues = Readonly<
 >;
 
 /**
- * Splits arguments into options and the program behind `--`.
+ * Splits arguments into options and the program after `--`.
  *
  * @param args The arguments of a command.
  * @param options What options there are.
@@ -56,7 +56,7 @@ export function splitArguments(
     // What node says of a stray word does not help, and it is nearly always this.
     const stray = /^Unexpected argument '(.*)'\. /.exec(cause.message)?.[1];
     const remedy =
-      `nothing is expected at ${stray}: the program goes behind --, as in -- obfs4proxy`;
+      `nothing is expected at ${stray}: the program goes after --, as in -- obfs4proxy`;
     throw new UsageError(stray === undefined ? cause.message : remedy, { cause });
   }
 }

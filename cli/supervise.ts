@@ -7,7 +7,7 @@
 import type { TransportExit, TransportMessage, Tunnel } from "../parent/mod.ts";
 import { complain, note, quote } from "./terminal.ts";
 
-/** How long the signal may come behind the end of a program that got it too, in milliseconds. */
+/** How long the signal may come after the end of a program that got it too, in milliseconds. */
 const SIGNAL_LAG = 300;
 
 /** Aborts on the first SIGINT or SIGTERM; the second ends this process at once. */

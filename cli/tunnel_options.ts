@@ -29,7 +29,7 @@ export class TunnelRequest {
     if (program.length === 0) {
       throw new UsageError(
         where === ""
-          ? "There is no program: put it behind --, as in -- obfs4proxy"
+          ? "There is no program: put it after --, as in -- obfs4proxy"
           : `${where}: there is no program: put it into "command", as in ["obfs4proxy"]`,
       );
     }
@@ -147,7 +147,7 @@ async function readConfig(
  *
  * @param args The arguments of the command.
  * @param options The options of one tunnel; `config` is added.
- * @returns The tunnels: those of the file behind `--config`, or the one of the arguments.
+ * @returns The tunnels: those of the file that `--config` names, or the one of the arguments.
  * @throws {UsageError} When the arguments or the file are wrong.
  */
 export async function readTunnels(

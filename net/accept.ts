@@ -86,13 +86,15 @@ export async function* acceptAll(
  *
  * @example
  * ```ts
- * import { type HandshakeOptions, readFull } from "@ptlib/ptlib/net";
+ * import { handshake, type HandshakeOptions, readFull } from "@ptlib/ptlib/net";
  *
  * const options: HandshakeOptions<{ conn: Deno.TcpConn; version: number }> = {
- *   async handshake(conn) {
- *     const [version = 0] = await readFull(conn, new Uint8Array(1));
- *     return { conn, version };
- *   },
+ *   timeout: 10_000,
+ *   handshake: (conn, signal) =>
+ *     handshake(conn, signal, async () => {
+ *       const [version = 0] = await readFull(conn, new Uint8Array(1));
+ *       return { conn, version };
+ *     }),
  *   discard: ({ conn }) => conn.close(),
  * };
  * ```
@@ -119,7 +121,7 @@ export interface HandshakeOptions<T> {
  *
  * @example
  * ```ts
- * import { acceptHandshakes, readFull } from "@ptlib/ptlib/net";
+ * import { acceptHandshakes, handshake, readFull } from "@ptlib/ptlib/net";
  *
  * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
  * const { port } = listener.addr;
@@ -128,10 +130,11 @@ export interface HandshakeOptions<T> {
  * await client.write(Uint8Array.of(5));
  * const greeted = acceptHandshakes(listener, {
  *   timeout: 10_000,
- *   async handshake(conn) {
- *     await readFull(conn, new Uint8Array(1));
- *     return conn;
- *   },
+ *   handshake: (conn, signal) =>
+ *     handshake(conn, signal, async () => {
+ *       await readFull(conn, new Uint8Array(1));
+ *       return conn;
+ *     }),
  *   discard: (conn) => conn.close(),
  * });
  * for await (const conn of greeted) {

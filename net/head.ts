@@ -19,7 +19,7 @@ import { checkCount, concat, type StreamConn } from "./conn.ts";
 export interface Head {
   /** The head with the blank line at its end. */
   head: Uint8Array<ArrayBuffer>;
-  /** What has been read behind it: the first bytes of the stream. */
+  /** What has been read after it: the first bytes of the stream. */
   rest: Uint8Array<ArrayBuffer>;
 }
 
@@ -50,7 +50,7 @@ export class HeadError extends Error {
   readonly bytes: Uint8Array<ArrayBuffer>;
 
   /**
-   * Words what is wrong.
+   * Creates the error.
    *
    * @param reason What is wrong.
    * @param bytes What has been read.
@@ -75,7 +75,7 @@ class BlankLine {
   #lineLength = 0;
   #last = 0;
 
-  /** The index behind the blank line that ends in `piece`, or -1. */
+  /** The index after the blank line that ends in `piece`, or -1. */
   end(piece: Uint8Array): number {
     for (let index = 0; index < piece.length; index++) {
       const byte = piece[index] ?? 0;
@@ -91,7 +91,7 @@ class BlankLine {
   }
 }
 
-/** Reads a head in pieces of at most `most` bytes; with 1 nothing behind it is read. */
+/** Reads a head in pieces of at most `most` bytes; with 1 nothing after it is read. */
 export async function readHeadBy(
   conn: Pick<StreamConn, "read">,
   limit: number,
@@ -125,7 +125,7 @@ const PIECE = 2048;
  *
  * @param conn The connection to read from.
  * @param limit How many bytes the head may have, the blank line included.
- * @returns The head, and what has been read behind it.
+ * @returns The head, and what has been read after it.
  * @throws {HeadError} When the head is longer than that or does not end; it has what was read.
  * @throws {Error} What `conn.read` throws.
  *

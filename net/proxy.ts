@@ -52,7 +52,7 @@ export class SocksReplyError extends Error {
   readonly reply: number;
 
   /**
-   * Words the reply.
+   * Creates the error.
    *
    * @param code The reply's number.
    */
@@ -254,7 +254,7 @@ export class HttpConnectError extends Error {
   readonly reply: number;
 
   /**
-   * Words the reply.
+   * Creates the error.
    *
    * @param status The status code.
    * @param reason The reason phrase, printable; may be empty.

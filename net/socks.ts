@@ -166,7 +166,7 @@ export interface SocksRequest {
 export interface SocksListenOptions {
   /** Where to listen. Default: a port of 127.0.0.1 that the system chooses. */
   listener?: Deno.TcpListener | undefined;
-  /** Ends the listener; connections that were granted stay. */
+  /** Ends the listener; already granted connections stay open. */
   signal?: AbortSignal | undefined;
 }
 
@@ -336,7 +336,7 @@ function readRequest(conn: Deno.TcpConn, signal: AbortSignal): Promise<Request> 
 export interface SocksListener extends AsyncIterable<SocksRequest>, Disposable {
   /** Where it listens. */
   readonly address: Address;
-  /** Ends it; connections that were granted stay. */
+  /** Ends it; already granted connections stay open. */
   close(): void;
 }
 

@@ -45,7 +45,7 @@ export interface StartTlsOptions {
   pins?: readonly string[] | undefined;
   /** Certificates in PEM that are trusted besides the default ones. */
   caCerts?: readonly string[] | undefined;
-  /** The protocols to offer (RFC 7301), the preferred one first. Default: none, not even the list. */
+  /** The protocols to offer (RFC 7301), the preferred one first. Default: ALPN is not sent. */
   alpnProtocols?: readonly string[] | undefined;
   /**
    * How long the handshake may take in milliseconds. Default: 60,000; `Infinity` leaves it to the

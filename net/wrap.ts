@@ -31,7 +31,7 @@ export interface ByteMaps {
  *
  * @param conn The connection to wrap.
  * @param maps What becomes of the bytes; they can keep a state, such as a cipher's.
- * @returns The wrapped connection. Its `write` takes all bytes at once.
+ * @returns The wrapped connection. Its `write` returns after all bytes are written.
  *
  * @example
  * ```ts
@@ -181,9 +181,9 @@ class PipedConn implements StreamConn {
  *
  * No more is read than is wanted, and `write` waits until the transform has taken the bytes. The
  * end of one direction flushes its transform and leaves the other direction open. An error of a
- * transform is thrown by `read` or `write`; the connection then waits to be closed.
+ * transform is thrown by `read` or `write`; then you must close the connection.
  *
- * For bytes that stay in number, {@linkcode mapBytes} is simpler and several times faster.
+ * If the number of bytes does not change, {@linkcode mapBytes} is simpler and several times faster.
  *
  * @param conn The connection to wrap.
  * @param transforms What its bytes pass through; used for this connection only.

@@ -38,7 +38,7 @@ class Drain {
     }
   }
 
-  /** What came behind the last line. */
+  /** What came after the last line. */
   get unfinished(): string | null {
     return this.#lines.unfinished;
   }

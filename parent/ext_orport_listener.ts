@@ -39,9 +39,9 @@ import {
  * ```
  */
 export interface TransportClient {
-  /** The client's IP address without brackets and its port; `null` where the server told none. */
+  /** The client's IP address without brackets and its port; `null` if the server sent none. */
   clientAddress: Address | null;
-  /** The name of the transport that the client came through; `null` where the server told none. */
+  /** The name of the transport that the client came through; `null` if the server sent none. */
   transport: string | null;
 }
 
@@ -74,7 +74,7 @@ export interface TransportConnection extends TransportClient {
  * ```
  */
 export interface ExtOrPortOptions {
-  /** Decides whether a client may come in; without it, every one may. To throw is to deny. */
+  /** Decides whether a client may come in; without it, every one may. If it throws, the client is denied. */
   authorize?: ((client: TransportClient) => boolean | Promise<boolean>) | undefined;
   /** Ends the listener. */
   signal?: AbortSignal | undefined;

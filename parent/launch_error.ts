@@ -65,7 +65,7 @@ export class LaunchError extends Error {
   readonly lastLines: readonly string[];
 
   /**
-   * Puts the program's last lines behind the sentence.
+   * Creates the error.
    *
    * @param reason What went wrong.
    * @param sentence What went wrong, in words.

@@ -2,7 +2,7 @@
  * What a pluggable transport says, line by line: the pure parser of its stdout (pt-spec section
  * 3.3).
  *
- * It reads as tor does: words behind those that are known are ignored, and so are unknown
+ * It reads as tor does: words after those that are known are ignored, and so are unknown
  * keywords, which come out as `unknown`. Whether a line is allowed *now* is not asked here.
  *
  * @module
@@ -173,7 +173,7 @@ export interface UnknownMessage {
   kind: "unknown";
   /** The first word. */
   keyword: string;
-  /** What follows the space behind it. */
+  /** What follows the space after it. */
   rest: string;
 }
 
@@ -201,7 +201,7 @@ export type Message =
   | StatusVersionMessage
   | UnknownMessage;
 
-/** Cuts off the first word; the second piece is what follows the space behind it. */
+/** Cuts off the first word; the second piece is what follows the space after it. */
 function cutWord(text: string): [word: string, rest: string] {
   const space = text.indexOf(" ");
   return space === -1 ? [text, ""] : [text.slice(0, space), text.slice(space + 1)];
@@ -225,7 +225,7 @@ function methodAddress(word: string | undefined): Address {
 }
 
 function expectDone(rest: string): void {
-  if (words(rest).join(" ") !== "DONE") throw new SyntaxError("the word behind it is not DONE");
+  if (words(rest).join(" ") !== "DONE") throw new SyntaxError("the word after it is not DONE");
 }
 
 function parseVersion(rest: string): Message {

@@ -58,7 +58,7 @@ function keyword(message: Message): string {
   return message.kind.toUpperCase().replace(/-DONE$/, " DONE");
 }
 
-/** What an error says behind the program's own words, or in place of them. */
+/** What an error says after the program's own words, or in place of them. */
 function withWords(message: string): string {
   return message === "" ? "" : `: ${message}`;
 }
@@ -125,12 +125,12 @@ export class Negotiation<M extends ClientMethod | ServerMethod> {
       case "version":
       case "version-error":
       case "env-error":
-        if (this.#versionAccepted) fail("order", `it said ${keyword(message)} behind VERSION`);
+        if (this.#versionAccepted) fail("order", `it said ${keyword(message)} after VERSION`);
         this.#beforeVersion(message);
         return null;
       default:
         if (!this.#versionAccepted) fail("order", `it said ${keyword(message)} before VERSION`);
-        if (this.#done) fail("order", `it said ${keyword(message)} behind the DONE line`);
+        if (this.#done) fail("order", `it said ${keyword(message)} after the DONE line`);
         this.#beforeDone(message);
         return null;
     }

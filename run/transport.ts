@@ -18,13 +18,13 @@ import type { StreamConn } from "../net/conn.ts";
  * ```
  */
 export interface FlagOption {
-  /** Whether it takes a value, as in `--level notice`, or is only there or not. */
+  /** Whether it takes a value, as in `--level notice`, or is a switch. */
   type: "string" | "boolean";
   /** One letter for it, as in `-l notice`. */
   short?: string;
   /** Whether it may come several times; its value is an array then. */
   multiple?: boolean;
-  /** Its value where it does not come. */
+  /** Its value if it is not given. */
   default?: string | boolean | string[] | boolean[];
   /** A line about it for `--help`. */
   description?: string;

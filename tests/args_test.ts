@@ -212,7 +212,7 @@ Deno.test("parsers name the fault without repeating the text, which may hold a s
     [() => parseSocksArgs("hunter2"), "an item has no ="],
     [() => parseSocksArgs("=hunter2"), "a key is empty"],
     [() => parseSocksArgs("k=hunter2\\"), "a backslash at the end escapes nothing"],
-    [() => parseServerOptions("hunter2"), "an item has no : behind the transport's name"],
+    [() => parseServerOptions("hunter2"), "an item has no : after the transport's name"],
     [() => parseServerOptions(":k=hunter2"), "the name of a transport is empty"],
   ];
   for (const [parse, message] of rows) {

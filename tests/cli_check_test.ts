@@ -94,7 +94,7 @@ permitted(NEEDS, "ptlib check says what is wrong with its arguments", async () =
   const wrong: [args: string[], complaint: string][] = [
     [["--", Deno.execPath(), "eval", "console.log(5)"], "such as obfs4"],
     [["--transport", "4a", "--", "x"], "--transport is malformed"],
-    [DUMMY, "there is no program behind --"],
+    [DUMMY, "there is no program after --"],
     [[...DUMMY, "--client", "--server", "--", "x"], "exclude each other"],
     [[...DUMMY, "--only", "(", "--", "x"], "--only is no regular expression: ("],
     // An example that is a client only: that it is no server is not what was asked for.

@@ -157,7 +157,7 @@ command(
         "--proxy is malformed: the scheme",
       ],
       [["client", "--forward", "x"], "--forward"],
-      [["client", "word"], "nothing is expected at word: the program goes behind --"],
+      [["client", "word"], "nothing is expected at word: the program goes after --"],
       [["client", ...good, "--transport", "a-b", "--", "x"], "--transport is malformed"],
       [["client", ...good, "--bridge", "127.0.0.1:1", "--args", long, "--", "x"], "up to 510"],
       [["client", "--config", `${directory}/none`], "--config cannot be read: No such file"],

@@ -187,13 +187,13 @@ const failing: [string, string, LaunchFailure, string][] = [
     "says ENV-ERROR too late",
     `say("VERSION 1", "ENV-ERROR x"); await stay()`,
     "order",
-    "ENV-ERROR behind VERSION",
+    "ENV-ERROR after VERSION",
   ],
   [
     "says VERSION twice",
     `say("VERSION 1", "VERSION 1"); await stay()`,
     "order",
-    "VERSION behind VERSION",
+    "VERSION after VERSION",
   ],
   [
     "says DONE before VERSION",
@@ -335,7 +335,7 @@ launching(
     await using client = await launchClient(program(later), { transports: ["a"], stateDirectory });
     const { fault } = await client.exited;
     assertEquals(fault?.reason, "order");
-    assertStringIncludes(fault?.message ?? "", "CMETHODS DONE behind the DONE line");
+    assertStringIncludes(fault?.message ?? "", "CMETHODS DONE after the DONE line");
   },
 );
 

@@ -9,6 +9,32 @@ import { closeQuietly, Deadline } from "./conn.ts";
 const FIRST_PAUSE = 5;
 const LONGEST_PAUSE = 1_000;
 
+/** Codes of a lack that passes when something is given back: of descriptors, buffers, memory. */
+const SHORTAGES: readonly unknown[] = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
+
+/**
+ * Tells whether an error says that the process or the machine lacks descriptors or memory for now.
+ *
+ * @param error What was thrown.
+ * @returns Whether it, or a `cause` of it, is such an error.
+ */
+export function isShortage(error: unknown): boolean {
+  for (
+    let link = error, depth = 0;
+    link instanceof Error && depth < 8;
+    link = link.cause, depth++
+  ) {
+    if ("code" in link && SHORTAGES.includes(link.code)) return true;
+  }
+  return false;
+}
+
+/**
+ * How many errors in a row are taken without a pause. A peer that resets its connection in the queue
+ * makes one, and shall keep nobody waiting; what fails for ever shall not keep the processor busy.
+ */
+const MOST_FAILURES = 1_000;
+
 /** Resolves after a time in milliseconds, or at once when the signal aborts. */
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
@@ -27,8 +53,8 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  * Accepts every connection until the listener is closed or the signal aborts. When it ends, the
  * listener is closed.
  *
- * An error of `accept()`, such as too many open files or a connection that was aborted in the
- * queue, passes: it is tried again after 5 ms, then after twice as long each time, at most 1 s.
+ * A connection that its peer reset in the queue is skipped. When descriptors or memory are used up,
+ * it is tried again after 5 ms, then after twice as long each time, at most 1 s.
  *
  * @param listener Where connections arrive.
  * @param options.signal Ends it.
@@ -54,7 +80,7 @@ export async function* acceptAll(
   const close = () => closeQuietly(listener);
   signal?.addEventListener("abort", close);
   try {
-    for (let milliseconds = FIRST_PAUSE; !signal?.aborted;) {
+    for (let milliseconds = FIRST_PAUSE, failures = 0; !signal?.aborted;) {
       let conn: Deno.TcpConn;
       try {
         conn = await listener.accept();
@@ -62,11 +88,14 @@ export async function* acceptAll(
         // What is thrown once the listener is closed.
         if (error instanceof Deno.errors.BadResource) return;
         if (error instanceof Deno.errors.Interrupted) return;
+        if (!isShortage(error) && ++failures < MOST_FAILURES) continue;
         await pause(milliseconds, signal);
         milliseconds = Math.min(2 * milliseconds, LONGEST_PAUSE);
+        failures = 0;
         continue;
       }
       milliseconds = FIRST_PAUSE;
+      failures = 0;
       try {
         conn.setNoDelay();
       } catch {

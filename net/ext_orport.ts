@@ -13,6 +13,8 @@ import { dial } from "./dial.ts";
 /** The one type of authentication. */
 export const SAFE_COOKIE = 1;
 const MOST_AUTH_TYPES = 256;
+/** How many commands or replies that say nothing to us are skipped on one connection. */
+export const MOST_SKIPPED = 64;
 /** How many bytes the secret half of a cookie file, a nonce and a hash have (section 2.1). */
 export const LENGTHS = { COOKIE: 32, NONCE: 32, HASH: 32 } as const;
 const AUTH_SUCCESS = 1;
@@ -166,6 +168,9 @@ export function formatMessage(
   code: number,
   body: Uint8Array = new Uint8Array(),
 ): Uint8Array<ArrayBuffer> {
+  if (body.length > 0xffff) {
+    throw new TypeError(`A message has up to 65,535 bytes, and this one ${body.length}`);
+  }
   const header = new DataView(new ArrayBuffer(4));
   header.setUint16(0, code);
   header.setUint16(2, body.length);
@@ -190,11 +195,12 @@ export async function readMessage(
 
 /** Reads replies until tor says OKAY or DENY; others are skipped (ext-orport-spec section 3). */
 async function readDecision(conn: StreamConn): Promise<void> {
-  for (;;) {
+  for (let skipped = 0; skipped < MOST_SKIPPED; skipped++) {
     const [code] = await readMessage(conn);
     if (code === CODES.OKAY) return;
     if (code === CODES.DENY) throw new ExtOrPortError("The Extended ORPort denied the connection");
   }
+  throw new ExtOrPortError("The Extended ORPort sends replies, but no decision");
 }
 
 async function introduce(

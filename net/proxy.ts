@@ -229,6 +229,9 @@ export async function connectSocks4(
 /** A proxy's whole reply head, cookies and all, is no longer than this. */
 const LONGEST_HEAD = 16 * 1024;
 
+/** How many replies of the kind 1xx may come before the real one. */
+const MOST_ANNOUNCED = 16;
+
 const latin1 = new TextDecoder("latin1");
 
 /** The SOCKS5 replies for statuses; general failure for the others. */
@@ -340,7 +343,7 @@ export async function connectHttp(
   const lines = [`CONNECT ${to} HTTP/1.1`, `Host: ${to}`];
   if (credentials !== undefined) lines.push(`Proxy-Authorization: ${basic(credentials)}`);
   await writeAll(conn, utf8.encode(`${lines.join("\r\n")}\r\n\r\n`));
-  for (;;) {
+  for (let announced = 0; announced <= MOST_ANNOUNCED; announced++) {
     const [status, reason] = parseStatus(await readReplyHead(conn));
     // 1xx announces the real reply (RFC 9110 section 15.2).
     if (status < 200 && status !== 101) continue;
@@ -349,6 +352,7 @@ export async function connectHttp(
     }
     return;
   }
+  throw new Deno.errors.InvalidData("The HTTP proxy announces a reply for ever");
 }
 
 /**

@@ -23,6 +23,7 @@ import {
   formatMessage,
   isProof,
   LENGTHS,
+  MOST_SKIPPED,
   prove,
   readMessage,
   SAFE_COOKIE,
@@ -136,7 +137,7 @@ function decodeName(body: Uint8Array): string {
 /** Reads the peer's commands until DONE (ext-orport-spec section 3.1). */
 async function readCommands(conn: StreamConn): Promise<TransportClient> {
   const client: TransportClient = { clientAddress: null, transport: null };
-  for (;;) {
+  for (let count = 0; count < MOST_SKIPPED; count++) {
     const [code, body] = await readMessage(conn);
     switch (code) {
       case CODES.DONE:
@@ -150,6 +151,7 @@ async function readCommands(conn: StreamConn): Promise<TransportClient> {
       default: // Unknown commands are skipped.
     }
   }
+  throw new Violation("The peer sends commands, but no DONE");
 }
 
 async function decide(

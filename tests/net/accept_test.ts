@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { spy } from "@std/testing/mock";
 import {
   acceptAll,
   acceptHandshakes,
@@ -10,6 +11,7 @@ import {
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "./idle_conn.ts";
+import { connectResettable } from "./resettable_conn.ts";
 import { takeAll } from "./scripted_peer.ts";
 import { untilRefused } from "./until_refused.ts";
 
@@ -42,7 +44,12 @@ class ScriptedListener {
   }
 }
 
-const tooManyFiles: Accept = () => Promise.reject(new Error("Too many open files (os error 24)"));
+/** What Deno throws for an error of the system. */
+function systemError(code: string): Accept {
+  return () => Promise.reject(Object.assign(new Error(`${code} (os error)`), { code }));
+}
+
+const tooManyFiles = systemError("EMFILE");
 const aborted: Accept = () => Promise.reject(new Deno.errors.ConnectionAborted());
 
 /** An accepted connection that needs no socket. */
@@ -51,24 +58,81 @@ function accepted(conn: IdleConn): Accept {
   return () => Promise.resolve(tcp as unknown as Deno.TcpConn);
 }
 
-Deno.test("acceptAll() survives errors, with longer pauses as they go on", async () => {
+Deno.test("acceptAll() pauses for a lack of resources, longer as it goes on", async () => {
+  for (const code of ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]) {
+    using timers = new FakeTimers();
+    const [first, second] = [new IdleConn(), new IdleConn()];
+    const { listener } = new ScriptedListener(
+      ...new Array(10).fill(systemError(code)),
+      accepted(first),
+      systemError(code),
+      accepted(second),
+    );
+    const conns = acceptAll(listener);
+    let next = conns.next();
+    for (const pause of [5, 10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]) await timers.fire(pause);
+    assertEquals((await next).value as unknown, first);
+    // It goes well again, so the next pause is the shortest.
+    next = conns.next();
+    await timers.fire(5);
+    assertEquals((await next).value as unknown, second);
+    await conns.return();
+  }
+});
+
+Deno.test("acceptAll() does not pause for peers that reset their connections", async () => {
   using timers = new FakeTimers();
-  const [first, second] = [new IdleConn(), new IdleConn()];
-  const { listener } = new ScriptedListener(
-    ...new Array(10).fill(tooManyFiles),
-    accepted(first),
+  const conn = new IdleConn();
+  const resets = [
+    () => Promise.reject(new Deno.errors.NotConnected()),
     aborted,
-    accepted(second),
+    () => Promise.reject(new Deno.errors.ConnectionReset()),
+    systemError("EPROTO"),
+  ];
+  const { listener } = new ScriptedListener(
+    ...new Array(50).fill(resets).flat(),
+    accepted(conn),
   );
   const conns = acceptAll(listener);
-  let next = conns.next();
-  for (const pause of [5, 10, 20, 40, 80, 160, 320, 640, 1_000, 1_000]) await timers.fire(pause);
-  assertEquals((await next).value as unknown, first);
-  // It goes well again, so the next pause is the shortest.
-  next = conns.next();
-  await timers.fire(5);
-  assertEquals((await next).value as unknown, second);
+  assertEquals((await conns.next()).value as unknown, conn);
+  assertEquals(timers.pending, []);
   await conns.return();
+});
+
+Deno.test("acceptAll() pauses for what fails a thousand times in a row", async () => {
+  using timers = new FakeTimers();
+  const conn = new IdleConn();
+  const { listener } = new ScriptedListener(...new Array(1_000).fill(aborted), accepted(conn));
+  const conns = acceptAll(listener);
+  const next = conns.next();
+  await timers.fire(5);
+  assertEquals((await next).value as unknown, conn);
+  await conns.return();
+});
+
+Deno.test("acceptAll() ends when accept() is interrupted, and leaves no listener behind", async () => {
+  const { signal } = new AbortController();
+  using added = spy(signal, "addEventListener");
+  using removed = spy(signal, "removeEventListener");
+  const scripted = new ScriptedListener(() => Promise.reject(new Deno.errors.Interrupted()));
+  assert((await acceptAll(scripted.listener, { signal }).next()).done);
+  assert(scripted.closed);
+  assertEquals(added.calls.length, 1);
+  assertEquals(added.calls.map(({ args }) => args), removed.calls.map(({ args }) => args));
+});
+
+permitted(["net"], "acceptAll() accepts at once after forty resets in the queue", async () => {
+  using timers = new FakeTimers();
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  for (let i = 0; i < 40; i++) (await connectResettable(port)).reset();
+  using client = await Deno.connect({ hostname: "127.0.0.1", port });
+  for await (const conn of acceptAll(listener)) {
+    const found = conn.remoteAddr.port === client.localAddr.port;
+    conn.close();
+    if (found) break;
+  }
+  assertEquals(timers.pending, []);
 });
 
 Deno.test("acceptAll() ends in a pause when the signal aborts", async () => {

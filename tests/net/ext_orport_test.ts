@@ -1,4 +1,11 @@
-import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertMatch,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import type { Address } from "../../address.ts";
 import type { OrPorts } from "../../config.ts";
 import {
@@ -8,6 +15,7 @@ import {
   ExtOrPortError,
   type StreamConn,
 } from "../../net/mod.ts";
+import { formatMessage } from "../../net/ext_orport.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
 import {
@@ -242,6 +250,20 @@ extended("dialOr() skips replies that it does not know", async (conn, { cookie }
   const conn = await dialOr(info, OPTIONS);
   assertEquals(await takeText(conn, 1), "*");
   conn.close();
+});
+
+extended("dialOr() gives up on replies that do not end", async (conn, { cookie }) => {
+  await receive(conn, cookie);
+  // The last one is not read any more, so that this can fail.
+  for (let i = 0; i < 64; i++) await conn.write(Uint8Array.from(reply(CONTROL)));
+  assertEquals((await rest(conn)).length, 0);
+}, async (info) => {
+  await assertRejects(() => dialOr(info, OPTIONS), ExtOrPortError, "no decision");
+});
+
+Deno.test("formatMessage() throws for a body whose length does not fit", () => {
+  assertEquals(formatMessage(1, new Uint8Array(65_535)).length, 65_539);
+  assertThrows(() => formatMessage(1, new Uint8Array(65_536)), TypeError, "65536");
 });
 
 const CUTS: readonly [when: string, play: Play][] = [

@@ -180,6 +180,16 @@ permitted(["net"], "connectHttp() rejects a head that does not end", async () =>
   assertStringIncludes(error.message, "16384 bytes");
 });
 
+permitted(["net"], "connectHttp() rejects a proxy that announces a reply for ever", async () => {
+  const announced = "HTTP/1.1 100 Continue\r\n\r\n";
+  await answered(`${announced.repeat(16)}HTTP/1.1 200 OK\r\n\r\n`);
+  await assertRejects(
+    () => answered(`${announced.repeat(17)}HTTP/1.1 200 OK\r\n\r\n`),
+    Deno.errors.InvalidData,
+    "for ever",
+  );
+});
+
 permitted(["net"], "connectHttp() rejects when the proxy hangs up in mid-head", async () => {
   for (const head of ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\n\r"]) {
     await assertRejects(() => answered(head), Deno.errors.UnexpectedEof);

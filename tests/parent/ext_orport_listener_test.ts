@@ -98,6 +98,21 @@ permitted(
 
 permitted(
   ["net", "read", "write"],
+  "listenExtOrPort() closes a peer whose commands do not end",
+  async () => {
+    await using listener = await listenExtOrPort();
+    const served = next(listener);
+    using peer = await connect(listener);
+    assertEquals(await authenticate(listener, peer), 1);
+    for (let i = 0; i < 64; i++) await writeAll(peer, command(0x77));
+    assertEquals(await peer.read(new Uint8Array(1)).catch(() => null), null);
+    (await dialOr(info(listener), { transport: "obfs4" })).close();
+    (await served).conn.close();
+  },
+);
+
+permitted(
+  ["net", "read", "write"],
   "listenExtOrPort() denies whom `authorize` does not want, also by throwing",
   async () => {
     const asked: (string | null)[] = [];

@@ -13,7 +13,7 @@ import { checkCommand } from "./cli/check_command.ts";
 import { client } from "./cli/client_command.ts";
 import { type Command, UsageError } from "./cli/command.ts";
 import { server } from "./cli/server_command.ts";
-import { complain, print } from "./cli/terminal.ts";
+import { complain, flush, print } from "./cli/terminal.ts";
 import { LaunchError } from "./parent/mod.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
@@ -97,4 +97,8 @@ export async function main(args: readonly string[]): Promise<number> {
   return 2;
 }
 
-if (import.meta.main) Deno.exit(await main(Deno.args));
+if (import.meta.main) {
+  const status = await main(Deno.args);
+  await flush();
+  Deno.exit(status);
+}

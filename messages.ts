@@ -6,7 +6,7 @@
  */
 
 import { checkTransportName, quoteCString, SEVERITIES, type Severity } from "./grammar.ts";
-import { printBeforeDone, printLine } from "./reporting.ts";
+import { printAnytime, printBeforeDone } from "./reporting.ts";
 
 export { quoteCString, type Severity, unquoteCString } from "./grammar.ts";
 export { scrubAddresses } from "./scrub.ts";
@@ -14,7 +14,10 @@ export { scrubAddresses } from "./scrub.ts";
 /**
  * Sends a message to the parent's log: `LOG SEVERITY=... MESSAGE=...` (pt-spec section 3.3.4).
  *
- * Never put the address of a user or of a bridge into it.
+ * Never put the address of a user or of a bridge into it; {@linkcode scrubAddresses} takes them out.
+ *
+ * After `reportEnd()` it never waits for the parent to read: what does not fit in a bound is dropped
+ * and counted, and when nobody reads any more everything is.
  *
  * @param severity How much it matters.
  * @param text The message, any text.
@@ -31,7 +34,7 @@ export function log(severity: Severity, text: string): void {
   if (!SEVERITIES.includes(severity)) {
     throw new TypeError(`${JSON.stringify(severity)} is none of ${SEVERITIES.join(", ")}`);
   }
-  printLine(`LOG SEVERITY=${severity} MESSAGE=${quoteCString(text)}`);
+  printAnytime(`LOG SEVERITY=${severity} MESSAGE=${quoteCString(text)}`);
 }
 
 /**
@@ -61,7 +64,7 @@ export function status(
     return `${key}=${quoteCString(value)}`;
   });
   if (words.length === 0) throw new TypeError("A status needs at least one value");
-  printLine(`STATUS TRANSPORT=${transport} ${words.join(" ")}`);
+  printAnytime(`STATUS TRANSPORT=${transport} ${words.join(" ")}`);
 }
 
 /**

@@ -46,10 +46,130 @@ let negotiation: Negotiation = { ...START };
 
 const utf8 = new TextEncoder();
 
+function writeNow(bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
+}
+
 /** Prints one protocol line, whole and at once. */
 export function printLine(line: string): void {
-  let rest = utf8.encode(`${line}\n`);
-  while (rest.length > 0) rest = rest.subarray(Deno.stdout.writeSync(rest));
+  writeNow(utf8.encode(`${line}\n`));
+}
+
+/** How many bytes may wait for a reader. */
+const MOST_WAITING = 64 * 1024;
+
+/**
+ * Writes lines without waiting for whoever reads them. What does not fit in the bound is dropped,
+ * and a line says how much when there is room again. An output that breaks gets nothing more.
+ */
+export class LineWriter {
+  readonly #output: { write(bytes: Uint8Array): Promise<number> };
+  readonly #wordLoss: (dropped: number) => string;
+  #waiting: Uint8Array[] = [];
+  #length = 0;
+  #dropped = 0;
+  #writing: Promise<void> | null = null;
+  #broken = false;
+
+  /** Writes to `output`, and puts a loss into words by `wordLoss`. */
+  constructor(
+    output: { write(bytes: Uint8Array): Promise<number> },
+    wordLoss: (dropped: number) => string,
+  ) {
+    this.#output = output;
+    this.#wordLoss = wordLoss;
+  }
+
+  /** Whether something waits. */
+  get busy(): boolean {
+    return this.#writing !== null;
+  }
+
+  /** Has a line written, or drops it. */
+  push(line: string): void {
+    if (this.#broken) return;
+    const bytes = utf8.encode(`${line}\n`);
+    // Whoever has lost some reads that before anything newer.
+    if (this.#dropped > 0 || this.#length + bytes.length > MOST_WAITING) {
+      this.#dropped++;
+      return;
+    }
+    this.#waiting.push(bytes);
+    this.#length += bytes.length;
+    this.#writing ??= this.#writeAll();
+  }
+
+  /** Drops everything from now on. */
+  break(): void {
+    this.#broken = true;
+    this.#waiting = [];
+  }
+
+  async #writeAll(): Promise<void> {
+    try {
+      for (let bytes; (bytes = this.#waiting.shift()) !== undefined;) {
+        for (let rest = bytes; rest.length > 0;) {
+          rest = rest.subarray(await this.#output.write(rest));
+        }
+        this.#length -= bytes.length;
+        if (this.#waiting.length === 0 && this.#dropped > 0) this.#tellLoss();
+      }
+    } catch {
+      this.break(); // Nobody reads it any more.
+    }
+    this.#writing = null;
+  }
+
+  #tellLoss(): void {
+    const bytes = utf8.encode(`${this.#wordLoss(this.#dropped)}\n`);
+    this.#dropped = 0;
+    this.#waiting.push(bytes);
+    this.#length += bytes.length;
+  }
+
+  /** Resolves when nothing waits any more, or after a time in milliseconds. */
+  async flush(milliseconds: number): Promise<void> {
+    if (this.#writing === null) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, milliseconds);
+    await Promise.race([this.#writing, promise]);
+    clearTimeout(timer);
+  }
+}
+
+const later = new LineWriter(
+  { write: (bytes) => Deno.stdout.write(bytes) },
+  (dropped) => `LOG SEVERITY=notice MESSAGE="${dropped} messages were dropped: nobody read them"`,
+);
+
+/**
+ * How many bytes after the DONE line go out at once, so that a program's last words are not lost.
+ * Any pipe takes as many without a reader.
+ */
+const AT_ONCE = 4_096;
+let leftAtOnce = AT_ONCE;
+
+/** Prints a line that may come at any time. After the DONE line it waits for no reader. */
+export function printAnytime(line: string): void {
+  if (negotiation.endedBy !== "reportEnd") return printLine(line);
+  const bytes = utf8.encode(`${line}\n`);
+  leftAtOnce -= bytes.length;
+  if (leftAtOnce < 0) return later.push(line);
+  try {
+    writeNow(bytes);
+  } catch {
+    later.break(); // Nobody reads it any more; stdin and the parent's death say when to end.
+    leftAtOnce = 0;
+  }
+}
+
+/**
+ * Waits until what was printed is written.
+ *
+ * @param milliseconds How long at most.
+ */
+export function flushLines(milliseconds: number): Promise<void> {
+  return later.flush(milliseconds);
 }
 
 class VersionError extends EnvError {}

@@ -6,6 +6,7 @@
  */
 
 import { type Message, parseLine } from "../parent/line.ts";
+import { killChild, killGroup, OWN_GROUP } from "../parent/process_group.ts";
 import { resultWithin } from "../parent/timeout.ts";
 
 /** A line of a program's stdout. */
@@ -48,6 +49,7 @@ function spawn({ command, environment }: Start): Deno.ChildProcess {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
+      ...OWN_GROUP,
     }).spawn();
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
@@ -173,17 +175,14 @@ export class Program implements AsyncDisposable {
 
   /** Sends it a signal. */
   signal(signal: Deno.Signal): void {
-    try {
-      this.#process.kill(signal);
-    } catch {
-      // It may be gone.
-    }
+    killChild(this.#process, signal);
   }
 
   /** Kills it and waits until it is reaped. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.signal("SIGKILL");
+    killGroup(this.#process, "SIGKILL");
     await this.#process.status;
+    killGroup(this.#process, "SIGKILL"); // What it has left running.
     await this.closeStdin();
     // A process of its own may have inherited these and keep them open.
     await Promise.all([this.#stdout.cancel(), this.#stderr.cancel()]).catch(() => {});

@@ -10,13 +10,13 @@ import { complain, note, quote } from "./terminal.ts";
 /** How long the signal may come after the end of a program that got it too, in milliseconds. */
 const SIGNAL_LAG = 300;
 
-/** Aborts on the first SIGINT or SIGTERM; the second ends this process at once. */
+/** Aborts on the first SIGINT, SIGTERM or SIGHUP; the second ends this process at once. */
 export class Interrupt implements Disposable {
   readonly #controller = new AbortController();
-  // Windows has no SIGTERM.
+  // Windows has no SIGTERM. SIGHUP comes when the terminal is closed.
   readonly #signals = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"] as const
-    : ["SIGINT", "SIGTERM"] as const;
+    : ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   readonly #onSignal = () => {
     if (this.signal.aborted) Deno.exit(1);
     note("ending ...");

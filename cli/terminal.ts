@@ -4,6 +4,11 @@
  * @module
  */
 
+import { LineWriter } from "../reporting.ts";
+
+/** How long the end of a command waits for a reader of its last lines, in milliseconds. */
+const LONGEST_FLUSH = 1_000;
+
 const CODES = { red: 31, green: 32, yellow: 33, bold: 1, dim: 2 } as const;
 
 /** A way to make text stand out. */
@@ -33,19 +38,30 @@ export function harmless(text: string): string {
 
 const paint = painter(Deno.stderr);
 
+/** A terminal or a log that does not read stops no tunnel. */
+const stderr = new LineWriter(
+  { write: (bytes) => Deno.stderr.write(bytes) },
+  (dropped) => `${dropped} lines were dropped: nobody read them`,
+);
+
 /** Tells on stderr how it goes. */
 export function note(text: string): void {
-  console.error(text);
+  stderr.push(text);
+}
+
+/** Waits until what was told is written, or for as long as somebody may take to read it. */
+export function flush(): Promise<void> {
+  return stderr.flush(LONGEST_FLUSH);
 }
 
 /** Tells on stderr what a program said. */
 export function quote(program: string, text: string): void {
-  console.error(paint("dim", `${program}: ${harmless(text)}`));
+  stderr.push(paint("dim", `${program}: ${harmless(text)}`));
 }
 
 /** Tells on stderr what went wrong. */
 export function complain(text: string): void {
-  console.error(paint("red", text));
+  stderr.push(paint("red", text));
 }
 
 /** A number of bytes, short enough to read. */

@@ -5,6 +5,7 @@
  */
 
 import { LineReader } from "./line_reader.ts";
+import { killGroup, OWN_GROUP } from "./process_group.ts";
 import { resultWithin } from "./timeout.ts";
 
 /** How long each step of ending a child may take, in milliseconds. */
@@ -12,6 +13,9 @@ const TIMEOUT = 2_000;
 
 /** How long output may still arrive when the child has ended: a grandchild can hold the pipe. */
 const DRAIN = 1_000;
+
+/** How many bytes are taken of a pipe before it is somebody else's turn. */
+const TURN = 64 * 1024;
 
 /** Where the lines of a child go; `null` stands for one that was too long. */
 export interface Listeners {
@@ -31,10 +35,15 @@ class Drain {
   }
 
   async #run(onLine: (line: string | null) => void): Promise<void> {
-    for (;;) {
+    for (let length = 0;;) {
       const { done, value } = await this.#reader.read();
       if (done) return;
       this.#lines.push(value).forEach(onLine);
+      length += value.length;
+      if (length < TURN) continue;
+      // A child that floods us shall not keep timers and other work waiting.
+      length = 0;
+      await new Promise((resolve) => setTimeout(resolve));
     }
   }
 
@@ -67,6 +76,7 @@ export class Child {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
+      ...OWN_GROUP,
     }).spawn();
     const stdout = new Drain(this.#child.stdout, (line) => listeners.onStdout(line));
     const stderr = new Drain(this.#child.stderr, (line) => listeners.onStderr(line));
@@ -84,7 +94,10 @@ export class Child {
 
   async #end(): Promise<Deno.CommandStatus> {
     const status = await this.#child.status;
+    // What it has left running has nobody any more that would end it.
+    killGroup(this.#child, "SIGTERM");
     await resultWithin(Promise.all(this.#drains.map((drain) => drain.ended)), DRAIN);
+    killGroup(this.#child, "SIGKILL");
     await Promise.all([...this.#drains.map((drain) => drain.stop()), this.#closeStdin()]);
     return status;
   }
@@ -92,15 +105,6 @@ export class Child {
   async #closeStdin(): Promise<void> {
     // It is closed already when this is the second time.
     await this.#child.stdin.close().catch(() => {});
-  }
-
-  #kill(signal: Deno.Signal): void {
-    try {
-      this.#child.kill(signal);
-    } catch (error) {
-      // It has ended in the meantime.
-      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
-    }
   }
 
   /** Waits up to a time for its end. */
@@ -117,7 +121,7 @@ export class Child {
     await this.#closeStdin();
     for (const signal of ["SIGTERM", "SIGKILL"] as const) {
       if (await this.endsWithin(TIMEOUT)) break;
-      this.#kill(signal);
+      killGroup(this.#child, signal);
     }
     return await this.ended;
   }

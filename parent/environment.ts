@@ -7,6 +7,7 @@
 import { type Address, formatAddress } from "../address.ts";
 import { formatServerOptions } from "../args.ts";
 import type { ProxyInfo } from "../config.ts";
+import { LaunchError } from "./launch_error.ts";
 
 /** What programs need to find themselves, their files, certificates and, for Deno, its cache. */
 const PASSED_THROUGH = {
@@ -27,13 +28,30 @@ const PASSED_THROUGH = {
   ],
 };
 
+/** One of our variables, whatever its name. */
+function readOwn(variable: string): string | undefined {
+  try {
+    return Deno.env.get(variable);
+  } catch (cause) {
+    if (!(cause instanceof Deno.errors.InvalidData)) throw cause;
+    // This cause repeats the value.
+    throw new LaunchError(
+      "not-started",
+      `The variable ${variable} is not valid UTF-8, so it cannot be passed on: unset it, or set it in env`,
+    );
+  }
+}
+
 /** The variables of ours that a child gets: those it needs, as far as we may read them. */
-export function passedThrough(): Record<string, string> {
+export function passedThrough(
+  others: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   // A child that is a Deno would look up the host of its updates, around any upstream proxy.
   const env: Record<string, string> = { DENO_NO_UPDATE_CHECK: "1" };
   for (const variable of PASSED_THROUGH[Deno.build.os === "windows" ? "windows" : "posix"]) {
     if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") continue;
-    const value = Deno.env.get(variable);
+    if (variable in others) continue;
+    const value = readOwn(variable);
     if (value !== undefined) env[variable] = value;
   }
   return env;

@@ -372,7 +372,11 @@ async function launch<M extends ClientMethod | ServerMethod>(
 ): Promise<TransportProcess<M>> {
   options.signal?.throwIfAborted();
   const stateLocation = await createStateDirectory(options.stateDirectory);
-  const env = { ...passedThrough(), ...environment(stateLocation), ...options.env };
+  const env = {
+    ...passedThrough(options.env),
+    ...environment(stateLocation),
+    ...options.env,
+  };
   const milliseconds = options.timeout ?? START_UP;
   const process = spawn(command, env, negotiation, options);
   return await withDeadline(milliseconds, "The launch", options.signal, async (signal) => {

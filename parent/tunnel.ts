@@ -180,7 +180,11 @@ class ClientTunnel implements Tunnel {
       closeQuietly(conn);
       connection = { sent: 0, received: 0, error };
     }
-    this.#onEnd?.(connection);
+    try {
+      this.#onEnd?.(connection);
+    } catch (error) {
+      reportError(error); // As an event listener's.
+    }
   }
 
   async #exit(accepting: Promise<void>): Promise<TransportExit> {

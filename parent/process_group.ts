@@ -1,0 +1,36 @@
+/**
+ * A child and everything that it starts, as one group that is ended together: a shell in front of a
+ * program, or what a program leaves running.
+ *
+ * @module
+ */
+
+/** What `Deno.Command` needs to start a child in a group of its own. Windows has no groups. */
+export const OWN_GROUP = { detached: Deno.build.os !== "windows" } as const;
+
+function isGone(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof Deno.errors.NotFound;
+}
+
+/** Sends a signal to a child alone, which may have ended. */
+export function killChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  try {
+    child.kill(signal);
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
+}
+
+/**
+ * Sends a signal to a child and to what it has started, as far as that lives. To the child alone
+ * where there are no groups, or where `--allow-run` has a list.
+ */
+export function killGroup(child: Deno.ChildProcess, signal: Deno.Signal): void {
+  if (!OWN_GROUP.detached) return killChild(child, signal);
+  try {
+    Deno.kill(-child.pid, signal);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) return killChild(child, signal);
+    if (!isGone(error)) throw error;
+  }
+}

@@ -47,13 +47,20 @@ export function connectNested(
   });
 }
 
+/** The options of the inner transport, whose key has another name here. */
+function sealOptions(options: URLSearchParams): URLSearchParams {
+  return new URLSearchParams([["key", options.get("seal") ?? ""]]);
+}
+
 /** The same from the other end: TLS is taken off first, then the seal. */
 const nested: Transport = {
-  publish: (context) => pinned.publish!(context),
+  async publish(context) {
+    await sealed.publish!({ ...context, options: sealOptions(context.options) });
+    return await pinned.publish!(context);
+  },
   async server(conn, context) {
-    const options = new URLSearchParams([["key", context.options.get("seal") ?? ""]]);
     const inner = await pinned.server!(conn, context) as StreamConn;
-    return await sealed.server!(inner, { ...context, options });
+    return await sealed.server!(inner, { ...context, options: sealOptions(context.options) });
   },
 };
 

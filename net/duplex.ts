@@ -47,12 +47,12 @@ class DuplexConn implements StreamConn {
   readonly #duplex: Duplex;
   readonly #reader: ChunkReader;
 
-  constructor(duplex: Duplex) {
+  constructor(duplex: Duplex, during: <T>(next: () => Promise<T>) => Promise<T>) {
     this.#duplex = duplex;
     const chunks = duplex.iterator({ destroyOnReturn: false });
     this.#reader = new ChunkReader(async () => {
       try {
-        const { done, value } = await chunks.next();
+        const { done, value } = await during(() => chunks.next());
         return done ? null : value;
       } catch (error) {
         throw denoError(error);
@@ -82,7 +82,7 @@ class DuplexConn implements StreamConn {
       const ended = () => done(this.#duplex.errored ?? new Deno.errors.Interrupted(CLOSED));
       const done = (error?: Error | null) => {
         this.#duplex.off("close", ended);
-        if (error) reject(denoError(error));
+        if (error) reject(denoError(this.#duplex.errored ?? error));
         else resolve();
       };
       this.#duplex.once("close", ended);
@@ -100,10 +100,14 @@ class DuplexConn implements StreamConn {
  *
  * @param duplex The stream, with `allowHalfOpen` if the connection is to be half-closed by the
  * peer. From now on nobody else reads it.
+ * @param during Does the waiting for the next chunk. Default: nothing but that.
  * @returns The connection. Closing it destroys the stream.
  */
-export function fromDuplex(duplex: Duplex): StreamConn {
-  return new DuplexConn(duplex);
+export function fromDuplex(
+  duplex: Duplex,
+  during: <T>(next: () => Promise<T>) => Promise<T> = (next) => next(),
+): StreamConn {
+  return new DuplexConn(duplex, during);
 }
 
 const CHUNK = 16 * 1024;

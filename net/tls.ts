@@ -5,6 +5,7 @@
  */
 
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import type {
   checkServerIdentity,
   DetailedPeerCertificate,
@@ -13,7 +14,7 @@ import type {
 } from "node:tls";
 import { ipToBytes } from "../address.ts";
 import { scrubAddresses } from "../scrub.ts";
-import { concat, handshake, type StreamConn, withDeadline } from "./conn.ts";
+import { closeQuietly, concat, handshake, type StreamConn, withDeadline } from "./conn.ts";
 import { CLOSED, denoError, fromDuplex, toDuplex } from "./duplex.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
@@ -104,11 +105,8 @@ export interface TlsStreamConn extends StreamConn {
 }
 
 /** What went wrong, without the names and addresses that node's messages hold. */
-function handshakeError(cause: Error & { code?: unknown }, peer: "server" | "client"): unknown {
+function handshakeError(cause: Error & { code?: unknown }): unknown {
   const { code, message } = cause;
-  if (code === "ECONNRESET" && message.includes("before secure TLS connection")) {
-    return new Deno.errors.UnexpectedEof(`The ${peer} hung up in the TLS handshake`, { cause });
-  }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     return new Deno.errors.InvalidData("The TLS server's certificate is for another name", {
       cause,
@@ -127,9 +125,50 @@ function secured(socket: TLSSocket, peer: "server" | "client"): Promise<void> {
   const event = peer === "server" ? "secureConnect" : "secure";
   return new Promise((resolve, reject) => {
     socket.once(event, resolve);
-    socket.once("error", (error) => reject(handshakeError(error, peer)));
+    // Of a server's socket node says nothing more then: without this it would be waited for for ever.
+    socket.once("end", () => {
+      reject(new Deno.errors.UnexpectedEof(`The ${peer} hung up in the TLS handshake`));
+    });
+    socket.once("error", (error) => reject(handshakeError(error)));
     socket.once("close", () => reject(new Deno.errors.Interrupted(CLOSED)));
   });
+}
+
+/** What is read unasked: the handshake, and the session tickets behind it. */
+const UNASKED = 32 * 1024;
+
+/**
+ * Lets a connection be read only while somebody waits for what comes of it: Deno's `TLSSocket` takes
+ * everything there is and keeps it, however slow its reader is.
+ */
+class Gate {
+  #open = Promise.withResolvers<void>();
+  #count = 0;
+
+  /** The connection, whose reads wait at the gate. */
+  over(conn: StreamConn): StreamConn {
+    return {
+      read: async (p) => {
+        if (this.#count >= UNASKED) await this.#open.promise;
+        const count = await conn.read(p);
+        this.#count += count ?? 0;
+        return count;
+      },
+      write: (p) => conn.write(p),
+      closeWrite: () => conn.closeWrite(),
+      close: () => closeQuietly(conn),
+    };
+  }
+
+  /** Opens the gate while something goes on. */
+  async during<T>(work: () => Promise<T>): Promise<T> {
+    this.#open.resolve();
+    try {
+      return await work();
+    } finally {
+      this.#open = Promise.withResolvers();
+    }
+  }
 }
 
 /** A handshake on a connection, which is closed where it fails. */
@@ -137,7 +176,7 @@ function secure(
   conn: StreamConn,
   peer: "server" | "client",
   { timeout = DEFAULT_TIMEOUT, signal: outer }: Readonly<StartTlsOptions | AcceptTlsOptions>,
-  start: () => Promise<TLSSocket>,
+  start: (below: Duplex) => Promise<TLSSocket>,
   check: (socket: TLSSocket) => Promise<void> = () => Promise.resolve(),
 ): Promise<TlsStreamConn> {
   return withDeadline(
@@ -146,9 +185,13 @@ function secure(
     outer,
     (signal) =>
       handshake(conn, signal, async () => {
-        const socket = await start();
-        const secure = fromDuplex(socket);
-        await secured(socket, peer);
+        const gate = new Gate();
+        const below = await toDuplex(gate.over(conn));
+        const socket = await start(below);
+        // It would hear of it later, or as a server not at all, and take writes meanwhile.
+        below.once("error", (error) => socket.destroy(error));
+        const secure = fromDuplex(socket, (next) => gate.during(next));
+        await gate.during(() => secured(socket, peer));
         await check(socket);
         return {
           read: (p) => secure.read(p),
@@ -274,10 +317,10 @@ export async function startTls(
   options: Readonly<StartTlsOptions>,
 ): Promise<TlsStreamConn> {
   const { pins = [], alpnProtocols = [] } = options;
-  const start = async () => {
+  const start = async (below: Duplex) => {
     const tls = await import("node:tls");
     return tls.connect({
-      socket: await toDuplex(conn),
+      socket: below,
       ...expectations(options, tls),
       ALPNProtocols: [...alpnProtocols],
     });
@@ -322,10 +365,10 @@ export async function acceptTls(
   options: Readonly<AcceptTlsOptions>,
 ): Promise<TlsStreamConn> {
   const { cert, key, alpnProtocols = [] } = options;
-  return await secure(conn, "client", options, async () => {
+  return await secure(conn, "client", options, async (below) => {
     const { createSecureContext, TLSSocket } = await import("node:tls");
     // Any Duplex will do, whatever the type says.
-    return new TLSSocket(await toDuplex(conn) as Socket, {
+    return new TLSSocket(below as Socket, {
       isServer: true,
       secureContext: createSecureContext({ cert, key }),
       ALPNProtocols: [...alpnProtocols],

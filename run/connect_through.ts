@@ -129,9 +129,11 @@ export async function connectThrough(
   if (proxy !== null && dial !== undefined) {
     throw new TypeError("proxy and dial exclude each other: dial could go around the proxy");
   }
+  outer.throwIfAborted();
   const life = new Lifetime(outer);
   const { signal } = life;
-  const open = dial ?? ((to, options) => dialDirectly(to, { ...options, proxy }));
+  // The time is counted below.
+  const open = dial ?? ((to) => dialDirectly(to, { proxy, signal, timeout: Infinity }));
   try {
     const conn = await life.carry(
       options.timeout ?? DEFAULT_TIMEOUT,

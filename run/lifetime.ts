@@ -93,7 +93,9 @@ export class Lifetime implements Disposable {
   /** Waits for what was given to `waitUntil()`, or for the end of this life. */
   async untilSettled(): Promise<void> {
     // What is awaited may ask for more.
-    while (this.#awaited.length > 0) await this.#unlessOver(this.#awaited.pop());
+    while (this.#awaited.length > 0 && !this.#over) {
+      await this.#unlessOver(this.#awaited.pop()).catch(() => {});
+    }
   }
 
   async #unlessOver<T>(promise: Promise<T> | undefined): Promise<T | undefined> {

@@ -42,6 +42,7 @@ import type {
   TransportContext,
   Transports,
 } from "./transport.ts";
+import { flushLines } from "../reporting.ts";
 import * as server from "../server.ts";
 import { checkClientMode, makeStateDirectory } from "../util.ts";
 import { scrubAddresses } from "../scrub.ts";
@@ -70,15 +71,6 @@ const LAST_MOMENT = 500;
 function named(options: Readonly<RunOptions>): RunOptions & { name: string } {
   const file = new URL(Deno.mainModule).pathname.split("/").at(-1) ?? "";
   return { name: file.replace(/\.[a-z]+$/, ""), ...options };
-}
-
-/** A broken stdout means that the parent is gone, so that nobody is left to serve. */
-function say(severity: Severity, text: string): void {
-  try {
-    log(severity, text);
-  } catch {
-    Deno.exit(0);
-  }
 }
 
 /** Why something failed, without addresses and secrets. A transport can throw anything. */
@@ -182,7 +174,7 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
     try {
       await carry(name, request);
     } catch (error) {
-      say(
+      log(
         "notice",
         `${name}: no connection: ${reason(error, request.target[0], ...request.args.values())}`,
       );
@@ -229,10 +221,11 @@ interface Unwrapped {
 /** What a transport returned for a connection from an address; null where it is done with it. */
 function toUnwrapped(result: ServerResult, from: Readonly<Address>): Unwrapped | null {
   if (result === null) return null;
-  if (typeof result === "object" && "conn" in result) {
+  // A connection may have a field of this name, too.
+  if (typeof result === "object" && "conn" in result && !("read" in result)) {
     return { conn: checkConn(result.conn), clientAddress: tellable(result.clientAddress) };
   }
-  return { conn: checkConn(result), clientAddress: from };
+  return { conn: checkConn(result as StreamConn), clientAddress: from };
 }
 
 /** Runs the server halves of transports until the process has to end. */
@@ -242,7 +235,7 @@ async function runServer({ transports, options, flags }: Program): Promise<void>
   const stop = shutdownSignal();
   const bindAddress = readBindAddresses();
   if (info.ext_orport !== null && !isLoopback(info.ext_orport[0])) {
-    say("warning", "TOR_PT_EXTENDED_SERVER_PORT is on another machine: the way there is open");
+    log("warning", "TOR_PT_EXTENDED_SERVER_PORT is on another machine: the way there is open");
   }
 
   const names = Object.keys(info.transports);
@@ -290,7 +283,7 @@ async function runServer({ transports, options, flags }: Program): Promise<void>
     } catch (error) {
       // Anybody can connect and fail, and so fill tor's log with what it shows.
       const secrets = [from[0], client?.clientAddress?.[0] ?? ""];
-      say(severity, `${name}: no connection: ${reason(error, ...secrets)}`);
+      log(severity, `${name}: no connection: ${reason(error, ...secrets)}`);
     } finally {
       life[Symbol.dispose]();
     }
@@ -339,11 +332,11 @@ function isClient(): boolean {
 function surviveUncaught(): void {
   addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
-    say("warning", `An error was not handled: ${reason(event.reason)}`);
+    log("warning", `An error was not handled: ${reason(event.reason)}`);
   });
   addEventListener("error", (event) => {
     event.preventDefault();
-    say("warning", `An error was not caught: ${reason(event.error)}`);
+    log("warning", `An error was not caught: ${reason(event.error)}`);
   });
 }
 
@@ -390,5 +383,6 @@ export async function run(
     console.error(error instanceof EnvError ? error.message : error);
     Deno.exit(1);
   }
+  await flushLines(LAST_MOMENT);
   Deno.exit(0);
 }

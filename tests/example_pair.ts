@@ -1,6 +1,7 @@
 /** The examples, run as their head comments say. */
 
-import { assert } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { readFull, writeAll } from "../net/mod.ts";
 import {
   type ClientMethod,
   launchClient,
@@ -17,16 +18,17 @@ const EXAMPLES = new URL("../examples/", import.meta.url);
 /** What the commands of the head comments name, and what stands there for a test. */
 type Places = Readonly<Record<string, string>>;
 
-/** The commands of an example's head comment: as client, as server, or both. */
+/** The commands of an example's head comment, also those behind `ptlib`: client, server, or both. */
 async function commands(example: string): Promise<string[]> {
   const source = await Deno.readTextFile(new URL(example, EXAMPLES));
   const [head = ""] = source.split("*/");
   const text = head.replaceAll(/^ \* ?/gm, "").replaceAll(/ \\\n +/g, " ");
-  return Array.from(text.matchAll(/^ {4}(deno run .*\.ts)$/gm), ([, command = ""]) => command);
+  const found = text.matchAll(/^ {4}(?:ptlib .* -- )?(deno run .*\.ts(?: .*)?)$/gm);
+  return Array.from(found, ([, command = ""]) => command);
 }
 
 /** The command of one half with the permissions that its head comment gives, and no other. */
-async function commandOf(
+export async function commandOf(
   example: string,
   half: "client" | "server",
   places: Places,
@@ -37,10 +39,11 @@ async function commandOf(
   const found = all.find((command) => isServer(command) === (half === "server"));
   if (found === undefined) throw new Error(`${example} has no command of a ${half}`);
   assert(found.includes(" --no-prompt "), found);
-  const words = found.split(" ").slice(1, -1).map((word) =>
-    Object.entries(places).reduce((word, [name, place]) => word.replaceAll(name, place), word)
+  const everything = { ...places, [example]: new URL(example, EXAMPLES).pathname };
+  const words = found.split(" ").slice(1).map((word) =>
+    Object.entries(everything).reduce((word, [name, place]) => word.replaceAll(name, place), word)
   );
-  return [Deno.execPath(), ...words, new URL(example, EXAMPLES).pathname];
+  return [Deno.execPath(), ...words];
 }
 
 /** A bridge of an example with tor behind it, and the example's client before it. */
@@ -60,14 +63,17 @@ export interface PairOptions {
   options?: ServerTransportOptions["options"];
   /** The client's permissions take this in beside the bridge, as a `--allow-net` has it. */
   elsewhere?: string;
+  /** More that the head comments name. */
+  places?: Places;
   directory: string;
 }
 
 /** Launches both halves of a transport, each with just the permissions it names. */
 export async function launchPair(
-  { client: clientExample, server: serverExample, transport, options, elsewhere, directory }:
+  { client: clientExample, server: serverExample, transport, options, directory, ...more }:
     PairOptions,
 ): Promise<Pair> {
+  const { elsewhere } = more;
   await using stack = new AsyncDisposableStack();
   const tor = stack.use(await listenExtOrPort());
   const state = `${directory}/pt_state`;
@@ -75,6 +81,7 @@ export async function launchPair(
     "0.0.0.0:4443": "127.0.0.2:0",
     "/var/lib/tor/extended_orport_auth_cookie": tor.cookieFile,
     "/var/lib/tor/pt_state": state,
+    ...more.places,
   };
   const server = stack.use(
     await launchServer(await commandOf(serverExample, "server", places), {
@@ -94,10 +101,15 @@ export async function launchPair(
     ),
   );
   const arrivals = tor[Symbol.asyncIterator]();
-  const arrival = async () => {
+  const next = async () => {
     const { value } = await arrivals.next();
     if (value === undefined) throw new Error("tor listens no more");
     return value;
+  };
+  const arrival = () => {
+    const arriving = next();
+    arriving.catch(() => {}); // A test that fails before may leave it to nobody.
+    return arriving;
   };
   const disposables = stack.move();
   return { server, client, arrival, [Symbol.asyncDispose]: () => disposables.disposeAsync() };
@@ -111,4 +123,41 @@ export async function withDirectory(use: (directory: string) => Promise<void>): 
   } finally {
     await Deno.remove(directory, { recursive: true });
   }
+}
+
+const LENGTH = 300_000;
+
+/** Sends bytes in pieces of many lengths, then the end. */
+async function send(conn: Deno.Conn, bytes: Uint8Array): Promise<void> {
+  for (let start = 0, length = 1; start < bytes.length; start += length, length = 3 * length + 1) {
+    await writeAll(conn, bytes.slice(start, start + length));
+  }
+  await conn.closeWrite();
+}
+
+/** Receives until the end. */
+async function receive(conn: Deno.Conn): Promise<Uint8Array> {
+  const bytes = await readFull(conn, new Uint8Array(LENGTH));
+  assertEquals(await conn.read(new Uint8Array(1)), null);
+  return bytes;
+}
+
+/** As many bytes as no transport carries in one piece, all at random. */
+export function manyBytes(): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(LENGTH);
+  for (let i = 0; i < LENGTH; i += 60_000) crypto.getRandomValues(bytes.subarray(i, i + 60_000));
+  return bytes;
+}
+
+/** Carries other bytes each way, and both ends. */
+export async function checkCarries(user: Deno.Conn, service: Deno.Conn): Promise<void> {
+  const [up, down] = [manyBytes(), manyBytes()];
+  const [, , atService, atUser] = await Promise.all([
+    send(user, up),
+    send(service, down),
+    receive(service),
+    receive(user),
+  ]);
+  assert(atService.every((byte, i) => byte === up[i]));
+  assert(atUser.every((byte, i) => byte === down[i]));
 }

@@ -58,8 +58,13 @@ export class RawChild implements AsyncDisposable {
   }
 
   /** Everything it has said up to a line. */
-  async until(line: string): Promise<string> {
-    while (!this.#said.endsWith(`${line}\n`)) {
+  until(line: string): Promise<string> {
+    return this.untilMatch({ test: (said) => said.endsWith(`${line}\n`) });
+  }
+
+  /** Everything it has said up to where that looks like something. */
+  async untilMatch(pattern: { test(said: string): boolean }): Promise<string> {
+    while (!pattern.test(this.#said)) {
       const { value, done } = await patiently(this.#stdout.read(), "The next line");
       if (done) throw new Error(`it ended with ${JSON.stringify(this.#said)}`);
       this.#said += value;

@@ -1,9 +1,11 @@
 /**
- * TEST KEYS. These certificates and this key are public and worthless: they exist so that tests
+ * TEST KEYS. These certificates and these keys are public and worthless: they exist so that tests
  * can speak TLS on loopback. Never trust or use them anywhere else.
  *
  * The authority signed one server certificate, for `localhost`, `pt.example`, 127.0.0.1 and ::1.
- * Both are valid for a hundred years; the authority's key was thrown away.
+ * The chain is another one: a server's certificate for `chain.example`, that of its issuer, and the
+ * root that signed the issuer's. All are valid for a hundred years; the keys of those who signed
+ * were thrown away.
  */
 
 export const TEST_AUTHORITY = `-----BEGIN CERTIFICATE-----
@@ -38,5 +40,54 @@ export const TEST_KEY = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgtasnR4ftHxtfbuOj
 1Pbhup2jm77ppx0dyem2yrmnYGehRANCAARmnF1ZdWof0IeVsXpSTxsS3jKENV0x
 Z01p0qydwwBjPgl2DyWhQcWgO2nidHiCg6yLCBop9qJVfQT+BhIE8QRQ
+-----END PRIVATE KEY-----
+`;
+
+export const TEST_CHAIN_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIB5zCCAYygAwIBAgIUaxwfaKFaP16G2pHhqn9+q0Al1CowCgYIKoZIzj0EAwIw
+LTErMCkGA1UEAwwicHRsaWIgVEVTVCBPTkxZIGNoYWluIGludGVybWVkaWF0ZTAg
+Fw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowJzElMCMGA1UEAwwccHRs
+aWIgVEVTVCBPTkxZIGNoYWluIHNlcnZlcjBZMBMGByqGSM49AgEGCCqGSM49AwEH
+A0IABCXFx+AM28PN87YSzzg2VMTSszPmKDUjunX54mygtiRM56gkPucx8d1I/JiE
+tGxQ171dzvuHtlQWhXEZm/B6qb6jgY0wgYowGAYDVR0RBBEwD4INY2hhaW4uZXhh
+bXBsZTAJBgNVHRMEAjAAMA4GA1UdDwEB/wQEAwIHgDATBgNVHSUEDDAKBggrBgEF
+BQcDATAdBgNVHQ4EFgQUGlsWbMdiAa/5E0OPCUqAt6TXtJ4wHwYDVR0jBBgwFoAU
+546NFHJdTaKl298RHxWRl5ZqugAwCgYIKoZIzj0EAwIDSQAwRgIhAPKAzflUuC9d
+DkP/eHr6A9mQI2E06DhTQoX2fiiq71IHAiEAuaGgGGrkvQvHIzWwJd945VEpJaV3
+Nq5bF3doOR2hrvQ=
+-----END CERTIFICATE-----
+`;
+
+export const TEST_CHAIN_ISSUER = `-----BEGIN CERTIFICATE-----
+MIIBuDCCAV+gAwIBAgIUUxxdshQl5alizrzMBmkGcpEHxcAwCgYIKoZIzj0EAwIw
+JTEjMCEGA1UEAwwacHRsaWIgVEVTVCBPTkxZIGNoYWluIHJvb3QwIBcNMjAwMTAx
+MDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMC0xKzApBgNVBAMMInB0bGliIFRFU1Qg
+T05MWSBjaGFpbiBpbnRlcm1lZGlhdGUwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AARQj56BiMOIvXB0mcqU+bXG/H3LZGgt37aM/1IcsglHYZAJe1NQ5Ky0RB9Bzsrv
+L06tp20TiVJ/LQtv9FshKsQno2MwYTAPBgNVHRMBAf8EBTADAQH/MA4GA1UdDwEB
+/wQEAwIBBjAdBgNVHQ4EFgQU546NFHJdTaKl298RHxWRl5ZqugAwHwYDVR0jBBgw
+FoAUhiWJEmo3E5LXxxZ2EyCInbth99QwCgYIKoZIzj0EAwIDRwAwRAIgb5vRVL+9
+MUgxbe3R5bZ+mJ0eHyvWMlU3f06ABYPecQwCIFPxEuVTy2J5q7hrGqgLPoIfe5YI
+nc6RyycFeVY8g5AF
+-----END CERTIFICATE-----
+`;
+
+export const TEST_CHAIN_ROOT = `-----BEGIN CERTIFICATE-----
+MIIBkTCCATagAwIBAgIUZJd9IMmN3EaC1CEijlv98Q6oWakwCgYIKoZIzj0EAwIw
+JTEjMCEGA1UEAwwacHRsaWIgVEVTVCBPTkxZIGNoYWluIHJvb3QwIBcNMjAwMTAx
+MDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMCUxIzAhBgNVBAMMGnB0bGliIFRFU1Qg
+T05MWSBjaGFpbiByb290MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEQ3BPP9Jo
+/2uv7z+qpnAg9a5uNaNn6BMDFXI+x3Cu3zcJM3BfLNYQ10JH4TPRepKWPDU3qmiK
+4+EFtT+IjgFcE6NCMEAwDwYDVR0TAQH/BAUwAwEB/zAOBgNVHQ8BAf8EBAMCAQYw
+HQYDVR0OBBYEFIYliRJqNxOS18cWdhMgiJ27YffUMAoGCCqGSM49BAMCA0kAMEYC
+IQCkSolo0ncHyE1DJTwOgRraVJNZ8977nfO6lmKjQh1ImgIhAL9YSCZxaGx26/Q8
+Qmcm5dQecNt+yYXm09Lv7gt64k5K
+-----END CERTIFICATE-----
+`;
+
+export const TEST_CHAIN_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg27SAOeRAqTofL4hp
+4OkSfRgYLJND/Qu8Fr/pQlOXSMKhRANCAAQlxcfgDNvDzfO2Es84NlTE0rMz5ig1
+I7p1+eJsoLYkTOeoJD7nMfHdSPyYhLRsUNe9Xc77h7ZUFoVxGZvweqm+
 -----END PRIVATE KEY-----
 `;

@@ -1,9 +1,25 @@
 import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { mapBytes, relay, type StreamConn, writeAll } from "../../net/mod.ts";
-import { startTls, type StartTlsOptions } from "../../net/tls.ts";
-import { permitted } from "../permitted.ts";
-import { bytes, type Script, ScriptedPeer, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
-import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_KEY } from "./test_certificates.ts";
+import { certificatePin, startTls, type StartTlsOptions } from "../../net/tls.ts";
+import { granted, permitted } from "../permitted.ts";
+import {
+  bytes,
+  type Script,
+  ScriptedPeer,
+  take,
+  takeAll,
+  takeText,
+  tcpPair,
+} from "./scripted_peer.ts";
+import {
+  TEST_AUTHORITY,
+  TEST_CERTIFICATE,
+  TEST_CHAIN_CERTIFICATE,
+  TEST_CHAIN_ISSUER,
+  TEST_CHAIN_KEY,
+  TEST_CHAIN_ROOT,
+  TEST_KEY,
+} from "./test_certificates.ts";
 
 const TRUSTED = { hostname: "pt.example", caCerts: [TEST_AUTHORITY] } as const;
 
@@ -12,13 +28,16 @@ class TlsPeer implements AsyncDisposable {
   readonly #listener: Deno.TlsListener;
   readonly #played: Promise<void>;
 
-  constructor(script: (conn: Deno.TlsConn) => Promise<unknown>, alpnProtocols: string[] = []) {
+  constructor(
+    script: (conn: Deno.TlsConn) => Promise<unknown>,
+    options: { cert?: string; key?: string; alpnProtocols?: string[] } = {},
+  ) {
     this.#listener = Deno.listenTls({
       hostname: "127.0.0.1",
       port: 0,
       cert: TEST_CERTIFICATE,
       key: TEST_KEY,
-      alpnProtocols,
+      ...options,
     });
     this.#played = this.#play(script);
     this.#played.catch(() => {});
@@ -118,7 +137,7 @@ permitted(["net"], "startTls() says which protocol the server chose", async () =
     await using peer = new TlsPeer(async (conn) => {
       assertEquals((await conn.handshake()).alpnProtocol, chosen);
       await takeAll(conn);
-    }, server);
+    }, { alpnProtocols: server });
     const conn = await startTls(await wrapped(peer), { ...TRUSTED, alpnProtocols });
     assertEquals(conn.alpnProtocol, chosen);
     await conn.closeWrite();
@@ -152,6 +171,41 @@ const REJECTED: readonly [what: string, options: StartTlsOptions, message: strin
     "The TLS handshake failed: unable to verify the first certificate",
   ],
   [
+    "a certificate of an unknown authority where the list of pins is empty",
+    { hostname: "pt.example", pins: [] },
+    "The TLS handshake failed: unable to verify the first certificate",
+  ],
+  [
+    "a certificate for another name where the list of pins is empty",
+    { ...TRUSTED, hostname: "other.example", pins: [] },
+    "The TLS server's certificate is for another name",
+  ],
+  [
+    "a certificate for another name under an SNI that it holds",
+    { ...TRUSTED, hostname: "other.example", sni: "pt.example" },
+    "The TLS server's certificate is for another name",
+  ],
+  [
+    "a certificate for another address under an SNI that it holds",
+    { ...TRUSTED, hostname: "127.0.0.2", sni: "pt.example" },
+    "The TLS server's certificate is for another name",
+  ],
+  [
+    "a certificate for the SNI alone, and of an unknown authority",
+    { hostname: "other.example", sni: "pt.example" },
+    "The TLS handshake failed: unable to verify the first certificate",
+  ],
+  [
+    "a certificate for another name without SNI",
+    { ...TRUSTED, hostname: "other.example", sni: null },
+    "The TLS server's certificate is for another name",
+  ],
+  [
+    "a certificate of an unknown authority without SNI",
+    { hostname: "pt.example", sni: null },
+    "The TLS handshake failed: unable to verify the first certificate",
+  ],
+  [
     "a server that takes none of the protocols",
     { ...TRUSTED, alpnProtocols: ["gopher"] },
     "The TLS handshake failed: received fatal alert: NoApplicationProtocol",
@@ -160,9 +214,10 @@ const REJECTED: readonly [what: string, options: StartTlsOptions, message: strin
 
 for (const [what, options, message] of REJECTED) {
   permitted(["net"], `startTls() rejects ${what}, and closes the connection`, async () => {
-    await using peer = new TlsPeer(failingHandshake, ["h2"]);
+    await using peer = new TlsPeer(failingHandshake, { alpnProtocols: ["h2"] });
     const conn = await wrapped(peer);
-    const error = await assertRejects(() => startTls(conn, options), Deno.errors.InvalidData);
+    const starting = async () => (await startTls(conn, options)).close();
+    const error = await assertRejects(starting, Deno.errors.InvalidData);
     assertEquals(error.message, message);
     assertInstanceOf(error.cause, Error);
     await assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.BadResource);
@@ -242,18 +297,287 @@ permitted(["net"], "startTls() ends with its signal, and closes the connection",
   assertEquals(await startTls(conn, options).catch((error) => error), reason);
 });
 
-permitted(["net"], "startTls() sends a name as SNI, and no IP address", async () => {
-  for (const [hostname, sent] of [["pt.example", true], ["127.0.0.1", false]] as const) {
-    await using peer = new ScriptedPeer(async (conn) => {
-      const hello = new Uint8Array(4096);
-      const count = await conn.read(hello) ?? 0;
-      const text = new TextDecoder("latin1").decode(hello.subarray(0, count));
-      assertEquals(text.includes(hostname), sent);
+/** Reads a ClientHello (RFC 8446 section 4.1.2): all of it, and its extensions by their types. */
+async function takeHello(
+  conn: Deno.TcpConn,
+): Promise<{ hello: Uint8Array; extensions: Map<number, Uint8Array> }> {
+  const record = await take(conn, 5);
+  assertEquals(record[0], 22);
+  const hello = await take(conn, new DataView(record.buffer).getUint16(3));
+  const view = new DataView(hello.buffer);
+  // Type, length, version and random; then three lists: session id, cipher suites, compression.
+  let at = 4 + 2 + 32;
+  at += 1 + view.getUint8(at);
+  at += 2 + view.getUint16(at);
+  at += 1 + view.getUint8(at);
+  const extensions = new Map<number, Uint8Array>();
+  for (at += 2; at < hello.length;) {
+    const body = at + 4;
+    at = body + view.getUint16(body - 2);
+    extensions.set(view.getUint16(body - 4), hello.subarray(body, at));
+  }
+  return { hello, extensions };
+}
+
+/** The extension that holds one host name (RFC 6066 section 3). */
+function serverName(name: string): Uint8Array {
+  const [list, length] = [name.length + 3, name.length];
+  return Uint8Array.of(list >> 8, list & 255, 0, length >> 8, length & 255, ...bytes(name));
+}
+
+const SERVER_NAME = 0;
+
+const NAMES: readonly [
+  what: string,
+  options: Pick<StartTlsOptions, "hostname" | "sni">,
+  sent: string | null,
+][] = [
+  ["the server's name as SNI", { hostname: "pt.example" }, "pt.example"],
+  ["no IPv4 address as SNI", { hostname: "127.0.0.1" }, null],
+  ["no IPv6 address as SNI", { hostname: "::1" }, null],
+  ["the SNI it is given, and not the name", {
+    hostname: "pt.example",
+    sni: "front.example",
+  }, "front.example"],
+  ["the SNI it is given, and not the address", {
+    hostname: "127.0.0.1",
+    sni: "front.example",
+  }, "front.example"],
+  ["no SNI where it is to send none", { hostname: "pt.example", sni: null }, null],
+];
+
+for (const [what, options, sent] of NAMES) {
+  permitted(["net"], `startTls() sends ${what}, and checks the certificate`, async () => {
+    await using watcher = new ScriptedPeer(async (conn) => {
+      const { hello, extensions } = await takeHello(conn);
+      assertEquals(extensions.get(SERVER_NAME) ?? null, sent === null ? null : serverName(sent));
+      if (sent === options.hostname) return;
+      const text = new TextDecoder("latin1").decode(hello);
+      assertEquals(text.includes(options.hostname), false);
     });
+    const watched = await wrapped(watcher);
+    await assertRejects(() => startTls(watched, { ...TRUSTED, ...options }));
+    await using peer = new TlsPeer(takeAll);
+    const conn = await startTls(await wrapped(peer), { ...TRUSTED, ...options });
+    await conn.closeWrite();
+    conn.close();
+  });
+}
+
+/** What a server sends, its own certificate first. */
+const CHAINS: readonly [what: string, certificates: readonly string[]][] = [
+  ["its own certificate", [TEST_CHAIN_CERTIFICATE]],
+  ["two certificates", [TEST_CHAIN_CERTIFICATE, TEST_CHAIN_ISSUER]],
+  ["three certificates", [TEST_CHAIN_CERTIFICATE, TEST_CHAIN_ISSUER, TEST_CHAIN_ROOT]],
+  ["a certificate that has nothing to do with it", [TEST_CHAIN_CERTIFICATE, TEST_CERTIFICATE]],
+];
+
+for (const [what, certificates] of CHAINS) {
+  permitted(
+    ["net"],
+    `startTls() takes the pin of a server, whatever its name, that sends ${what}`,
+    async () => {
+      for (let pinned = 1; pinned <= certificates.length; pinned++) {
+        const pin = await certificatePin(certificates.slice(0, pinned).join(""));
+        // A root that is known stands behind them, or not.
+        for (const caCerts of [[], [TEST_CHAIN_ROOT]]) {
+          await using peer = new TlsPeer(async (conn) => {
+            assertEquals(await takeAll(conn), bytes("hello"));
+          }, { cert: certificates.join(""), key: TEST_CHAIN_KEY });
+          const options = { hostname: "no.such.example", pins: ["another", pin], caCerts };
+          const conn = await startTls(await wrapped(peer), options);
+          await writeAll(conn, bytes("hello"));
+          await conn.closeWrite();
+          conn.close();
+        }
+      }
+    },
+  );
+}
+
+const WHOLE_CHAIN = TEST_CHAIN_CERTIFICATE + TEST_CHAIN_ISSUER + TEST_CHAIN_ROOT;
+
+const WRONG_PINS: readonly [what: string, pins: () => readonly (string | Promise<string>)[]][] = [
+  ["another certificate", () => [certificatePin(TEST_CERTIFICATE)]],
+  ["several other certificates", () => [TEST_CERTIFICATE, TEST_AUTHORITY].map(certificatePin)],
+  ["the issuer alone", () => [certificatePin(TEST_CHAIN_ISSUER)]],
+  [
+    "the chain in another order",
+    () => [certificatePin(TEST_CHAIN_ISSUER + TEST_CHAIN_CERTIFICATE)],
+  ],
+  [
+    "a longer chain",
+    () => [certificatePin(WHOLE_CHAIN + TEST_CHAIN_ROOT)],
+  ],
+  ["nothing", () => [""]],
+];
+
+for (const [what, pins] of WRONG_PINS) {
+  permitted(["net"], `startTls() rejects a server when the pin is of ${what}`, async () => {
+    await using peer = new TlsPeer(async (conn) => {
+      const count = await conn.read(new Uint8Array(1024)).catch(() => null);
+      assertEquals(count, null);
+    }, { cert: WHOLE_CHAIN, key: TEST_CHAIN_KEY });
     const conn = await wrapped(peer);
-    await assertRejects(() => startTls(conn, { ...TRUSTED, hostname }));
+    // Its name is right: it does not count.
+    const options = { hostname: "chain.example", pins: await Promise.all(pins()) };
+    const speaking = async () => {
+      const secure = await startTls(conn, options);
+      await writeAll(secure, bytes("a secret"));
+      secure.close();
+    };
+    const error = await assertRejects(speaking, Deno.errors.InvalidData);
+    assertEquals(
+      error.message,
+      "The TLS server has another certificate than the pinned one",
+    );
+    await assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.BadResource);
+  });
+}
+
+permitted(["net"], "startTls() checks a server anew that had a pin before", async () => {
+  const pins = [await certificatePin(TEST_CERTIFICATE)];
+  // A session that was resumed would bring the certificate along that was not verified.
+  const listener = Deno.listenTls({
+    hostname: "127.0.0.1",
+    port: 0,
+    cert: TEST_CERTIFICATE,
+    key: TEST_KEY,
+  });
+  const serving = (async () => {
+    for (let connections = 0; connections < 2; connections++) {
+      using conn = await listener.accept();
+      await conn.write(bytes("hello")).catch(() => {});
+      await conn.read(new Uint8Array(1)).catch(() => {});
+    }
+  })();
+  const peer = listener.addr;
+  const pinned = await startTls(await wrapped(peer), { hostname: "pt.example", pins });
+  // What resumes a session comes before this.
+  assertEquals(await takeText(pinned, 5), "hello");
+  pinned.close();
+  const conn = await wrapped(peer);
+  const verifying = async () => (await startTls(conn, { hostname: "pt.example" })).close();
+  await assertRejects(verifying, Deno.errors.InvalidData, "unable to verify");
+  await serving;
+  listener.close();
+});
+
+/** The certificate's bytes, without this library. */
+function derOf(pem: string): Uint8Array<ArrayBuffer> {
+  const base64 = pem.split("\n").filter((line) => !line.startsWith("-----")).join("");
+  return Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+}
+
+async function sha256(...parts: Uint8Array<ArrayBuffer>[]): Promise<Uint8Array<ArrayBuffer>> {
+  const whole = await new Blob(parts).arrayBuffer();
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", whole));
+}
+
+Deno.test("certificatePin() hashes certificates as WebTunnel does", async () => {
+  const hashes = await Promise.all(
+    [TEST_CHAIN_CERTIFICATE, TEST_CHAIN_ISSUER, TEST_CHAIN_ROOT].map((pem) => sha256(derOf(pem))),
+  );
+  const [first = bytes(""), second = bytes(""), third = bytes("")] = hashes;
+  const two = await sha256(first, second);
+  const three = await sha256(two, third);
+  const base64 = (hash: Uint8Array) => btoa(String.fromCharCode(...hash));
+  const pair = TEST_CHAIN_CERTIFICATE + TEST_CHAIN_ISSUER;
+  assertEquals(await certificatePin(TEST_CHAIN_CERTIFICATE), base64(first));
+  assertEquals(await certificatePin(pair), base64(two));
+  assertEquals(await certificatePin(pair + TEST_CHAIN_ROOT), base64(three));
+});
+
+Deno.test("certificatePin() passes over what is no certificate, and takes CR LF", async () => {
+  const pin = await certificatePin(TEST_CHAIN_CERTIFICATE + TEST_CHAIN_ISSUER);
+  const text =
+    `subject=here\n${TEST_CHAIN_CERTIFICATE}\n${TEST_CHAIN_KEY}issuer\n${TEST_CHAIN_ISSUER}end`;
+  assertEquals(await certificatePin(text), pin);
+  assertEquals(await certificatePin(text.replaceAll("\n", "\r\n")), pin);
+});
+
+Deno.test("certificatePin() throws for a text without a certificate", async () => {
+  for (const text of ["", "hello", TEST_KEY, TEST_CERTIFICATE.slice(0, 200)]) {
+    await assertRejects(() => certificatePin(text), TypeError, "no certificate");
   }
 });
+
+const SERVER = new URL("wrong_key_server.go", import.meta.url).pathname;
+
+/** Why the server with a wrong key cannot be had here. */
+function serverMissing(): string | null {
+  if (!granted(["run", "net"])) return null;
+  try {
+    const { success } = new Deno.Command("go", {
+      args: ["version"],
+      stdout: "null",
+      stderr: "null",
+    }).outputSync();
+    return success ? null : "go does not run";
+  } catch {
+    return "go is not on the PATH: install Go";
+  }
+}
+
+/** A server that says hello on each connection, and has the key of its certificate or another. */
+class KeyServer implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly port: number;
+
+  private constructor(child: Deno.ChildProcess, port: number) {
+    this.#child = child;
+    this.port = port;
+  }
+
+  /** Builds and starts it. */
+  static async start(version: string, key: string): Promise<KeyServer> {
+    const child = new Deno.Command("go", {
+      args: ["run", SERVER, version, TEST_CERTIFICATE, key],
+      env: { GO111MODULE: "off", GOFLAGS: "", GOTOOLCHAIN: "local" },
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    let line = "";
+    for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+      line += part;
+      if (line.endsWith("\n")) return new KeyServer(child, Number(line));
+    }
+    await child.stdin.close();
+    await child.status;
+    throw new Error("The server has not started");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child.stdin.close();
+    assertEquals((await this.#child.status).code, 0);
+  }
+}
+
+for (const version of ["1.2", "1.3"]) {
+  permitted(
+    ["net", "run"],
+    `startTls() rejects a server with the pinned certificate and another key in TLS ${version}`,
+    async () => {
+      const pins = [await certificatePin(TEST_CERTIFICATE)];
+      const greet = async (peer: { port: number }, options: StartTlsOptions) => {
+        const conn = await startTls(await wrapped(peer), options);
+        assertEquals(await takeText(conn, 5), "hello");
+        conn.close();
+      };
+      await using right = await KeyServer.start(version, TEST_KEY);
+      await greet(right, { hostname: "other.example", pins });
+      // It is checked anew where there is no pin.
+      const unpinned = () => greet(right, { hostname: "other.example" });
+      await assertRejects(unpinned, Deno.errors.InvalidData, "unable to verify");
+      await using wrong = await KeyServer.start(version, TEST_CHAIN_KEY);
+      for (const options of [{ hostname: "pt.example", pins }, TRUSTED]) {
+        await assertRejects(() => greet(wrong, options), Deno.errors.InvalidData);
+      }
+    },
+    serverMissing(),
+  );
+}
 
 permitted(["net"], "startTls() makes a connection whose write waits for the receiver", async () => {
   const stalled = Promise.withResolvers<void>();

@@ -434,6 +434,7 @@ permitted(
         client: ["--allow-env=TOR_PT_*", "--allow-net"],
         server: ["--allow-env=TOR_PT_*", "--allow-net", "--allow-read", "--allow-write"],
       },
+      flags: {},
     });
     assertEquals(environment.toSorted(), ENVIRONMENT);
   },
@@ -454,7 +455,9 @@ permitted(["read", "run"], "run() answers --version and --help on stdout", async
   assertEquals(version, { code: 0, stdout: "bridge 1.2.3\n", stderr: "" });
   const help = await runToEnd([...command, "--help"], {});
   assertEquals([help.code, help.stderr], [0, ""]);
-  assertEquals((await runToEnd([...command, "-h"], {})).stdout, help.stdout);
+  for (const args of [["-h"], ["--version", "--help"]]) {
+    assertEquals(await runToEnd([...command, ...args], {}), help);
+  }
   const words = ["--capabilities", "--help", "--version", "tells", "mute", "elsewhere"];
   for (const word of [...words, "--allow-env=TOR_PT_*"]) assertStringIncludes(help.stdout, word);
 });
@@ -463,7 +466,7 @@ permitted(
   ["read", "run"],
   "run() takes any other argument for a mistake, and says so on stderr",
   async () => {
-    const rows = [["--capability"], ["--version", "--help"], ["rot13"], [""]];
+    const rows = [["--capability"], ["rot13"], [""]];
     await Promise.all(rows.map(async (args) => {
       const command = [...program("bridge", NO_PERMISSION), ...args];
       const { code, stdout, stderr } = await runToEnd(command, {});
@@ -580,17 +583,70 @@ permitted(
 
 permitted(
   ["net", "read", "run"],
-  "run() ends with status 0 when nobody reads what it says any more",
+  "run() carries on when nobody reads what it says any more, and ends when it is told to",
   async () => {
-    const { EXIT_ON_STDIN_CLOSE: _, ...variables } = CLIENT;
-    await using child = new RawChild(program("faulty"), variables);
+    using echo = new EchoServer();
+    await using child = new RawChild(program("faulty"), CLIENT);
     await child.until("CMETHODS DONE");
-    await child.closeStdout();
     const address: Address = ["127.0.0.1", child.port("sound")];
     const method = { socksVersion: 5, address } as const;
-    // The failure is logged, or would be.
-    await assertRejects(() => dialTransport(method, ["127.0.0.1", 1]));
+    using standing = await dialTransport(method, echo.address);
+    await child.closeStdout();
+    for (let i = 0; i < 100; i++) {
+      // The failure is logged, or would be.
+      await assertRejects(() => dialTransport(method, ["127.0.0.1", 1]));
+    }
+    await checkEcho(standing);
+    using fresh = await dialTransport(method, echo.address);
+    await checkEcho(fresh);
+    await child.closeStdin();
     assertEquals((await child.status()).code, 0);
+  },
+);
+
+permitted(
+  ["net", "read", "run"],
+  "run() is not stopped by a parent that does not read, and says what it has dropped",
+  async () => {
+    using echo = new EchoServer();
+    await using child = new RawChild(program("faulty"), CLIENT);
+    await child.until("CMETHODS DONE");
+    const address: Address = ["127.0.0.1", child.port("sound")];
+    const method = { socksVersion: 5, address } as const;
+    using standing = await dialTransport(method, echo.address);
+    // Nobody reads meanwhile: the pipe and the queue take 128 KiB, which is some 1,500 lines.
+    const fail = () => assertRejects(() => dialTransport(method, ["127.0.0.1", 1]));
+    for (let i = 0; i < 100; i++) await Promise.all(Array.from({ length: 25 }, fail));
+    await checkEcho(standing);
+    const said = await child.untilMatch(
+      /MESSAGE="[0-9]+ messages were dropped: nobody read them"\n$/,
+    );
+    const [, lines = ""] = said.split("CMETHODS DONE\n");
+    for (const line of lines.trimEnd().split("\n")) {
+      assertMatch(line, /^LOG SEVERITY=notice MESSAGE="/);
+    }
+    await fail(); // It is read again.
+    await child.untilMatch(/dropped: nobody read them"\n(?:LOG .*\n)+$/);
+    child.kill("SIGTERM");
+    assertEquals((await child.status()).code, 0);
+  },
+);
+
+permitted(
+  ["net", "read", "run"],
+  "run() ends by SIGTERM and by a closed stdin while nobody reads what it says",
+  async () => {
+    for (const end of ["SIGTERM", "stdin"] as const) {
+      await using child = new RawChild(program("faulty"), CLIENT);
+      await child.until("CMETHODS DONE");
+      const address: Address = ["127.0.0.1", child.port("sound")];
+      const method = { socksVersion: 5, address } as const;
+      const fail = () => assertRejects(() => dialTransport(method, ["127.0.0.1", 1]));
+      for (let i = 0; i < 80; i++) await Promise.all(Array.from({ length: 25 }, fail));
+      if (end === "SIGTERM") child.kill("SIGTERM");
+      else await child.closeStdin();
+      assertEquals((await child.status()).code, 0, end);
+    }
   },
 );
 

@@ -48,7 +48,10 @@ import {
   printMethod,
   printMethodError,
   printProxyAnswer,
-} from "./reporting.ts";
+} from "./stdout_lines.ts";
+
+export type { Address } from "./address.ts";
+export { EnvError, ProxyError, type ProxyInfo } from "./config.ts";
 
 /**
  * What the parent wants of a client.

@@ -99,12 +99,12 @@ export interface ProxyInfo {
  *
  * @example
  * ```ts
- * import type { BindAddresses } from "@ptlib/ptlib/config";
+ * import type { OutboundBindAddresses } from "@ptlib/ptlib/config";
  *
- * const bindAddress: BindAddresses = { v4: "203.0.113.7", v6: null };
+ * const bindAddress: OutboundBindAddresses = { v4: "203.0.113.7", v6: null };
  * ```
  */
-export interface BindAddresses {
+export interface OutboundBindAddresses {
   /** The source address of IPv4 connections, `null` where the system chooses. */
   v4: string | null;
   /** The source address of IPv6 connections without brackets, `null` where the system chooses. */
@@ -264,13 +264,15 @@ function readSource(family: "V4" | "V6", read: ReadVariable): string | null {
  *
  * @example
  * ```ts
- * import { readBindAddresses } from "@ptlib/ptlib/config";
+ * import { readOutboundBindAddresses } from "@ptlib/ptlib/config";
  *
- * const { v4, v6 } = readBindAddresses(() => undefined);
+ * const { v4, v6 } = readOutboundBindAddresses(() => undefined);
  * if (v4 !== null || v6 !== null) throw new Error();
  * ```
  */
-export function readBindAddresses(read: ReadVariable = readEnvironment): BindAddresses {
+export function readOutboundBindAddresses(
+  read: ReadVariable = readEnvironment,
+): OutboundBindAddresses {
   return { v4: readSource("V4", read), v6: readSource("V6", read) };
 }
 

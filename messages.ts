@@ -6,7 +6,7 @@
  */
 
 import { checkTransportName, quoteCString, SEVERITIES, type Severity } from "./grammar.ts";
-import { printAnytime, printBeforeDone } from "./reporting.ts";
+import { printAnytime, printBeforeDone } from "./stdout_lines.ts";
 
 export { quoteCString, type Severity, unquoteCString } from "./grammar.ts";
 export { scrubAddresses } from "./scrub.ts";

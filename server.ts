@@ -38,7 +38,16 @@ import {
   readServerTransports,
   readStateLocation,
 } from "./config.ts";
-import { methodAddress, negotiate, printDone, printMethod, printMethodError } from "./reporting.ts";
+import {
+  methodAddress,
+  negotiate,
+  printDone,
+  printMethod,
+  printMethodError,
+} from "./stdout_lines.ts";
+
+export type { Address } from "./address.ts";
+export { EnvError, type OrPorts } from "./config.ts";
 
 /**
  * What the parent wants of a server.

@@ -6,7 +6,8 @@
 
 import type { Address } from "@ptlib/ptlib";
 import { closeQuietly, readFull, writeAll } from "@ptlib/ptlib/net";
-import { dialTransport, LineReader } from "@ptlib/ptlib/parent";
+import { LineReader } from "@ptlib/ptlib/line";
+import { dialTransport } from "@ptlib/ptlib/parent";
 
 /** The way through a transport. */
 export interface Way {

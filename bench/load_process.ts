@@ -2,7 +2,7 @@
 
 import type { Address } from "@ptlib/ptlib";
 import type { Order } from "./load.ts";
-import { LineReader } from "@ptlib/ptlib/parent";
+import { LineReader } from "@ptlib/ptlib/line";
 
 const PROGRAM = import.meta.resolve("./load.ts");
 

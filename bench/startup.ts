@@ -3,7 +3,7 @@
  * program with one listener.
  */
 
-import { clientEnvironment } from "../parent/environment.ts";
+import { clientEnvironment } from "../parent/child_environment.ts";
 import { median, table } from "./statistics.ts";
 
 const RUNS = 30;

@@ -7,12 +7,11 @@
 
 import { SharedPrograms, type Subject } from "./fixture.ts";
 import { catalogue, type Task } from "./catalogue.ts";
-import { findRole } from "./roles.ts";
-import { runCheck, type Verdict } from "./run_check.ts";
-import { type Level, ofRole, type Role } from "./verdict.ts";
+import { findRole } from "./find_role.ts";
+import { runCheck } from "./run_check.ts";
+import { type Level, ofRole, type Role, type Verdict } from "./verdict.ts";
 
-export type { Verdict } from "./run_check.ts";
-export type { Level } from "./verdict.ts";
+export type { Level, Verdict } from "./verdict.ts";
 
 /**
  * A check: a statement that holds for a good program.

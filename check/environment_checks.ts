@@ -7,8 +7,8 @@
 import { type Address, formatAddress } from "../address.ts";
 import { endWords, type Fixture, freshPath, isDone, methodOf, outputOf } from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import type { Program } from "./program.ts";
-import type { Variables } from "./start.ts";
+import type { Program } from "./checked_program.ts";
+import type { Variables } from "./program_environment.ts";
 import { refusingAddress } from "./listener.ts";
 import { openPair } from "./test_tunnel.ts";
 import { expect, type Role, Skipped } from "./verdict.ts";

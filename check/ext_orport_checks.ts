@@ -20,7 +20,7 @@ import {
   offer,
   readCommands,
   serverHash,
-} from "./ext_orport_peer.ts";
+} from "./test_ext_orport.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
 

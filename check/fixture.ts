@@ -7,9 +7,9 @@
 
 import { type Address, formatAddress } from "../address.ts";
 import type { ClientMethod, Message, ServerMethod } from "../parent/line.ts";
-import { type Line, Program, type Start } from "./program.ts";
+import { type Line, Program, type Start } from "./checked_program.ts";
 import { type Role, Skipped } from "./verdict.ts";
-import { environment, type Variables } from "./start.ts";
+import { environment, type Variables } from "./program_environment.ts";
 import { TestListener } from "./listener.ts";
 import { greeting, NO_AUTH, request } from "./socks_message.ts";
 import { Probe } from "./probe.ts";

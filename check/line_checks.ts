@@ -8,8 +8,8 @@
 import { isLoopback } from "../address.ts";
 import { type Fixture, isDone, outputOf, quoted, type Transcript } from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import type { Line, Program } from "./program.ts";
-import type { Variables } from "./start.ts";
+import type { Line, Program } from "./checked_program.ts";
+import type { Variables } from "./program_environment.ts";
 import { refuses } from "./listener.ts";
 import { expect, type Role, Skipped } from "./verdict.ts";
 

@@ -6,7 +6,7 @@
 
 import type { Address } from "../address.ts";
 import { closeQuietly } from "../net/conn.ts";
-import { resultWithin } from "../parent/timeout.ts";
+import { resultWithin } from "../parent/result_within.ts";
 import { Probe } from "./probe.ts";
 
 /** Where connections arrive, one by one. */

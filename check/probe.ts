@@ -6,7 +6,7 @@
 
 import { closeQuietly, type StreamConn, writeAll } from "../net/conn.ts";
 import { Failed } from "./verdict.ts";
-import { resultWithin } from "../parent/timeout.ts";
+import { resultWithin } from "../parent/result_within.ts";
 
 /** What came next on a connection. */
 export type Arrival = "bytes" | "end" | "reset" | "silence";

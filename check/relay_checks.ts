@@ -12,7 +12,7 @@ import type { Check } from "./definition.ts";
 import { connectResettable, listenResettable, reset } from "./resettable.ts";
 import { refusingAddress, TestListener } from "./listener.ts";
 import { openPair, testTunnel, type TunnelledPair } from "./test_tunnel.ts";
-import { resultWithin } from "../parent/timeout.ts";
+import { resultWithin } from "../parent/result_within.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
 

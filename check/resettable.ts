@@ -8,7 +8,7 @@ import type { Socket } from "node:net";
 import type { Address } from "../address.ts";
 import type { StreamConn } from "../net/conn.ts";
 import type { Listener } from "./listener.ts";
-import { resultWithin } from "../parent/timeout.ts";
+import { resultWithin } from "../parent/result_within.ts";
 import { Skipped } from "./verdict.ts";
 import { Probe } from "./probe.ts";
 

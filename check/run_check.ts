@@ -6,41 +6,9 @@
 
 import { Fixture, type SharedPrograms, type Subject } from "./fixture.ts";
 import type { Task } from "./catalogue.ts";
-import { commandLine } from "./start.ts";
-import { resultWithin } from "../parent/timeout.ts";
-import { Failed, Skipped } from "./verdict.ts";
-
-/**
- * What came of a check.
- *
- * @example
- * ```ts
- * import type { Verdict } from "@ptlib/ptlib/check";
- *
- * function inWords(verdict: Verdict): string {
- *   if (verdict.outcome === "ok") return "ok";
- *   if (verdict.outcome === "skipped") return `skipped: ${verdict.reason}`;
- *   return `expected ${verdict.expected}, got ${verdict.got}`;
- * }
- * if (inWords({ outcome: "ok" }) !== "ok") throw new Error();
- * ```
- */
-export type Verdict =
-  | { readonly outcome: "ok" }
-  | {
-    readonly outcome: "failed";
-    /** What a good program does. */
-    readonly expected: string;
-    /** What this one did. */
-    readonly got: string;
-    /** How to see it by hand: a command for a shell, and what to do then. */
-    readonly byHand: string;
-  }
-  | {
-    readonly outcome: "skipped";
-    /** What the check needs and did not get. */
-    readonly reason: string;
-  };
+import { commandLine } from "./program_environment.ts";
+import { resultWithin } from "../parent/result_within.ts";
+import { Failed, Skipped, type Verdict } from "./verdict.ts";
 
 /** A check takes no more than so many of its longest waits. */
 const WAITS = 9;

@@ -6,10 +6,10 @@
 
 import { endWords, type Fixture, type Running } from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import type { Program } from "./program.ts";
-import type { Variables } from "./start.ts";
+import type { Program } from "./checked_program.ts";
+import type { Variables } from "./program_environment.ts";
 import { refuses } from "./listener.ts";
-import { resultWithin } from "../parent/timeout.ts";
+import { resultWithin } from "../parent/result_within.ts";
 import { testTunnel } from "./test_tunnel.ts";
 import { expect, precondition, type Role, Skipped } from "./verdict.ts";
 

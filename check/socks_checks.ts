@@ -8,7 +8,7 @@ import type { Address } from "../address.ts";
 import { concat } from "../net/conn.ts";
 import { endWords, type Fixture, type Running } from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import { needsDestination } from "./destination.ts";
+import { needsDestination } from "./connects_where_asked.ts";
 import { refuses, refusingAddress, type TestListener } from "./listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
 import { socksConnect } from "./socks_connect.ts";
@@ -20,7 +20,7 @@ import {
   PASSWORD,
   request,
 } from "./socks_message.ts";
-import { transparency } from "./transparency.ts";
+import { transparency } from "./carries_unchanged.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
 

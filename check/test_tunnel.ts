@@ -11,10 +11,10 @@ import type { Address } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
 import type { Fixture, Running } from "./fixture.ts";
 import { precondition, Skipped } from "./verdict.ts";
-import type { Variables } from "./start.ts";
+import type { Variables } from "./program_environment.ts";
 import type { Listener } from "./listener.ts";
 import { socksConnect, type Target } from "./socks_connect.ts";
-import { transparency } from "./transparency.ts";
+import { transparency } from "./carries_unchanged.ts";
 import type { Probe } from "./probe.ts";
 
 /** One connection, both of its ends ours. */

@@ -20,6 +20,38 @@ export type Role = "client" | "server";
  */
 export type Level = "MUST" | "SHOULD" | "robustness";
 
+/**
+ * What came of a check.
+ *
+ * @example
+ * ```ts
+ * import type { Verdict } from "@ptlib/ptlib/check";
+ *
+ * function inWords(verdict: Verdict): string {
+ *   if (verdict.outcome === "ok") return "ok";
+ *   if (verdict.outcome === "skipped") return `skipped: ${verdict.reason}`;
+ *   return `expected ${verdict.expected}, got ${verdict.got}`;
+ * }
+ * if (inWords({ outcome: "ok" }) !== "ok") throw new Error();
+ * ```
+ */
+export type Verdict =
+  | { readonly outcome: "ok" }
+  | {
+    readonly outcome: "failed";
+    /** What a good program does. */
+    readonly expected: string;
+    /** What this one did. */
+    readonly got: string;
+    /** How to see it by hand: a command for a shell, and what to do then. */
+    readonly byHand: string;
+  }
+  | {
+    readonly outcome: "skipped";
+    /** What the check needs and did not get. */
+    readonly reason: string;
+  };
+
 /** One value for both halves, or one for each. */
 export type ByRole<T> = T | Readonly<Record<Role, T>>;
 

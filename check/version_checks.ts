@@ -6,7 +6,7 @@
 
 import { endWords, type Fixture, isDone, outputOf } from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import type { Program } from "./program.ts";
+import type { Program } from "./checked_program.ts";
 import { expect, type Role, Skipped } from "./verdict.ts";
 
 const BOTH: readonly Role[] = ["client", "server"];

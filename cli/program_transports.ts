@@ -4,8 +4,8 @@
  * @module
  */
 
-import { Program } from "../check/program.ts";
-import { passedThrough } from "../parent/environment.ts";
+import { Program } from "../check/checked_program.ts";
+import { passedThrough } from "../parent/child_environment.ts";
 
 /** How long it may take to answer, in milliseconds. */
 const TIMEOUT = 10_000;

@@ -6,7 +6,7 @@
 
 import { formatAddress } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
-import { quoteForShell } from "../check/start.ts";
+import { quoteForShell } from "../parent/shell.ts";
 import { type Tunnel, tunnelServer } from "../parent/mod.ts";
 import type { Command } from "./command.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { LineWriter } from "../reporting.ts";
+import { LineWriter } from "../stdout_lines.ts";
 
 /** How long the end of a command waits for a reader of its last lines, in milliseconds. */
 const LONGEST_FLUSH = 1_000;
@@ -29,7 +29,7 @@ export function painter(
 }
 
 /** Prints a result to stdout. */
-export { printLine as print } from "../reporting.ts";
+export { printLine as print } from "../stdout_lines.ts";
 
 /** Text from elsewhere with its control characters replaced, so that it cannot steer a terminal. */
 export function harmless(text: string): string {

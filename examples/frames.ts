@@ -62,6 +62,7 @@ function counter() {
 function sealed(conn: FrameConn, sent: CryptoKey, received: CryptoKey): FrameConn {
   const [nextSent, nextReceived] = [counter(), counter()];
   const limit = conn.limit - OVERHEAD - MOST_PADDING;
+  let ended = false;
   const write = async (message: Uint8Array) => {
     const [padding = 0] = crypto.getRandomValues(new Uint8Array(1));
     const plain = new Uint8Array(2 + message.length + padding);
@@ -73,6 +74,7 @@ function sealed(conn: FrameConn, sent: CryptoKey, received: CryptoKey): FrameCon
     limit,
     write,
     async read() {
+      if (ended) return null;
       const message = await conn.read();
       // Whoever cuts the connection cannot make a message of no bytes.
       if (message === null) throw new Deno.errors.UnexpectedEof("The connection was cut");
@@ -82,7 +84,8 @@ function sealed(conn: FrameConn, sent: CryptoKey, received: CryptoKey): FrameCon
         }),
       );
       const length = new DataView(plain.buffer).getUint16(0);
-      return length === 0 ? null : plain.subarray(2, 2 + length);
+      ended = length === 0;
+      return ended ? null : plain.subarray(2, 2 + length);
     },
     async closeWrite() {
       await write(new Uint8Array());

@@ -69,7 +69,7 @@ function reason(error: unknown): string {
 async function runClient(): Promise<void> {
   // Step 1: get transport information from tor.
   const { transports, proxy } = client.init(Object.keys(ROTATIONS));
-  const bindAddress = config.readBindAddresses();
+  const outboundBindAddress = config.readOutboundBindAddresses();
   const stop = shutdownSignal();
   if (proxy !== null) client.reportProxySuccess(); // dial() below goes nowhere else.
 
@@ -90,7 +90,7 @@ async function runClient(): Promise<void> {
   const carryAll = ([name, listener]: [string, SocksListener]) =>
     handleEach(listener, async (request) => {
       try {
-        const bridge = await dial(request.target, { proxy, bindAddress, signal: stop.end });
+        const bridge = await dial(request.target, { proxy, outboundBindAddress, signal: stop.end });
         await relay(await request.grant(), wrap(bridge, name), { signal: stop.end });
       } catch (error) {
         const rejected = request.reject(error);

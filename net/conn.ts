@@ -104,6 +104,7 @@ export async function readFullOrEnd<T extends Uint8Array>(
   conn: Pick<StreamConn, "read">,
   into: T,
 ): Promise<T | null> {
+  if (into.length === 0) return into;
   const count = await conn.read(into);
   if (count === null) return null;
   await readFull(conn, into.subarray(checkCount(count)));

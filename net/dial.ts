@@ -5,7 +5,7 @@
  */
 
 import { type Address, ipToBytes } from "../address.ts";
-import type { BindAddresses, ProxyInfo } from "../config.ts";
+import type { OutboundBindAddresses, ProxyInfo } from "../config.ts";
 import { scrubAddresses } from "../scrub.ts";
 import { connectTcp, handshake, type StreamConn, withDeadline } from "./conn.ts";
 
@@ -52,7 +52,7 @@ export interface DialOptions {
    * The source address for each family, on the way to the proxy, too; not used for loopback.
    * Deno must be granted it with port 0, as in `--allow-net=203.0.113.7:0,[2001:db8::7]:0`.
    */
-  bindAddress?: Readonly<BindAddresses> | null | undefined;
+  outboundBindAddress?: Readonly<OutboundBindAddresses> | null | undefined;
   /**
    * How long it may take in milliseconds, the proxy's handshake included. Default: 60,000;
    * `Infinity` leaves it to the signal.
@@ -173,7 +173,7 @@ function dialBy<C extends StreamConn>(
  */
 export function dial(
   target: Readonly<Address>,
-  options?: Readonly<DialOptions & { bindAddress?: null | undefined }>,
+  options?: Readonly<DialOptions & { outboundBindAddress?: null | undefined }>,
 ): Promise<Deno.TcpConn>;
 /**
  * Connects to a target from a source address (`TOR_PT_OUTBOUND_BIND_ADDRESS_V4` and `_V6`,
@@ -194,11 +194,11 @@ export function dial(
  * @example From a source address
  * ```ts
  * import { dial } from "@ptlib/ptlib/net";
- * import { readBindAddresses } from "@ptlib/ptlib/config";
+ * import { readOutboundBindAddresses } from "@ptlib/ptlib/config";
  *
  * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * const bindAddress = readBindAddresses((name) => name.endsWith("_V4") ? "203.0.113.7" : undefined);
- * const conn = await dial(["127.0.0.1", listener.addr.port], { bindAddress });
+ * const outboundBindAddress = readOutboundBindAddresses((name) => name.endsWith("_V4") ? "203.0.113.7" : undefined);
+ * const conn = await dial(["127.0.0.1", listener.addr.port], { outboundBindAddress });
  * conn.close();
  * ```
  */
@@ -210,12 +210,15 @@ export async function dial(
   target: Readonly<Address>,
   options: Readonly<DialOptions> = {},
 ): Promise<StreamConn> {
-  const { bindAddress = null } = options;
-  if (bindAddress === null || bindAddress.v4 === null && bindAddress.v6 === null) {
+  const { outboundBindAddress = null } = options;
+  if (
+    outboundBindAddress === null ||
+    outboundBindAddress.v4 === null && outboundBindAddress.v6 === null
+  ) {
     return await dialBy(connectTcp, target, options);
   }
   const { connectBound } = await import("./source_address.ts"); // Loaded by those who have a source address.
   const connect: Connect<StreamConn> = (address, signal) =>
-    connectBound(address, bindAddress, signal);
+    connectBound(address, outboundBindAddress, signal);
   return await dialBy(connect, target, options);
 }

@@ -6,7 +6,7 @@
  */
 
 import { type Address, formatAddress, unmappedIp } from "../address.ts";
-import type { BindAddresses, OrPorts } from "../config.ts";
+import type { OrPorts, OutboundBindAddresses } from "../config.ts";
 import { concat, handshake, readFull, type StreamConn, withDeadline, writeAll } from "./conn.ts";
 import { dial } from "./dial.ts";
 
@@ -74,7 +74,7 @@ export interface DialOrOptions {
   /** The client's address, where there is one. */
   clientAddress?: Readonly<Address> | undefined;
   /** The source address for each family, as {@linkcode dial} takes it. */
-  bindAddress?: Readonly<BindAddresses> | null | undefined;
+  outboundBindAddress?: Readonly<OutboundBindAddresses> | null | undefined;
   /** Ends the attempt. */
   signal?: AbortSignal | undefined;
 }
@@ -265,12 +265,12 @@ export function dialOr(
 
 async function dialEither(
   info: Readonly<OrPorts>,
-  { transport, clientAddress, bindAddress }: Readonly<DialOrOptions>,
+  { transport, clientAddress, outboundBindAddress }: Readonly<DialOrOptions>,
   signal: AbortSignal,
 ): Promise<StreamConn> {
   if (info.ext_orport === null) {
     if (info.orport === null) throw new TypeError("There is neither an ORPort nor an extended one");
-    return await dial(info.orport, { bindAddress, signal });
+    return await dial(info.orport, { outboundBindAddress, signal });
   }
   if (info.auth_cookie_file === null) {
     throw new TypeError("There is an Extended ORPort, but no file with its cookie");
@@ -283,7 +283,7 @@ async function dialEither(
     formatMessage(CODES.DONE),
   );
   const cookie = await readCookie(info.auth_cookie_file, signal);
-  const conn = await dial(info.ext_orport, { bindAddress, signal });
+  const conn = await dial(info.ext_orport, { outboundBindAddress, signal });
   await handshake(conn, signal, () => introduce(conn, cookie, commands));
   return conn;
 }

@@ -131,6 +131,8 @@ export function fromFrames(conn: FrameConn): StreamConn {
   return {
     read: (p) => reader.read(p),
     async write(p) {
+      // A message of no bytes may mean something to whoever is below.
+      if (p.length === 0) return 0;
       const message = p.subarray(0, conn.limit);
       await conn.write(message);
       return message.length;

@@ -4,6 +4,8 @@
  * @module
  */
 
+export type { Address } from "../address.ts";
+export type { OrPorts, OutboundBindAddresses, ProxyInfo } from "../config.ts";
 export { acceptAll, acceptHandshakes, handleEach, type HandshakeOptions } from "./accept.ts";
 export {
   closeQuietly,

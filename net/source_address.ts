@@ -6,7 +6,7 @@
  */
 
 import { type Address, ipToBytes, isLoopback, unmappedIp } from "../address.ts";
-import type { BindAddresses } from "../config.ts";
+import type { OutboundBindAddresses } from "../config.ts";
 import { connectTcp, handshake, type StreamConn, unlessAborted, withDeadline } from "./conn.ts";
 import { CLOSED, denoError, fromDuplex } from "./duplex.ts";
 
@@ -14,18 +14,18 @@ import { CLOSED, denoError, fromDuplex } from "./duplex.ts";
  * Chooses the source address for a destination: the one of its family, none for loopback.
  *
  * @param host The destination's IP address, without brackets.
- * @param bindAddress The source addresses there are.
+ * @param outboundBindAddress The source addresses there are.
  * @returns The source address; `null` where the system chooses.
  * @throws {TypeError} When the host is a name.
  */
 export function sourceAddress(
   host: string,
-  bindAddress: Readonly<BindAddresses>,
+  outboundBindAddress: Readonly<OutboundBindAddresses>,
 ): string | null {
   const ip = unmappedIp(host);
   if (ip === null) throw new TypeError("A source address goes with an IP address, not a name");
   if (isLoopback(ip)) return null;
-  return ip.includes(":") ? bindAddress.v6 : bindAddress.v4;
+  return ip.includes(":") ? outboundBindAddress.v6 : outboundBindAddress.v4;
 }
 
 /** In `node:net` a missing permission for the source address is an error nobody can catch. */
@@ -107,10 +107,10 @@ async function resolve(name: string, signal: AbortSignal): Promise<string[]> {
 async function connectIp(
   host: string,
   port: number,
-  bindAddress: Readonly<BindAddresses>,
+  outboundBindAddress: Readonly<OutboundBindAddresses>,
   signal: AbortSignal,
 ): Promise<StreamConn> {
-  const source = sourceAddress(host, bindAddress);
+  const source = sourceAddress(host, outboundBindAddress);
   if (source === null) return await connectTcp([host, port], signal);
   return await connectFrom(source, [unmappedIp(host) ?? host, port], signal);
 }
@@ -127,7 +127,7 @@ const LONGEST_ATTEMPT = 10_000;
  * a name needs `--allow-net` without a list.
  *
  * @param target An IP address without brackets or a name, and a port.
- * @param bindAddress The source addresses.
+ * @param outboundBindAddress The source addresses.
  * @param signal Ends the attempt.
  * @returns The connection, with `TCP_NODELAY` set.
  * @throws {Error} What {@linkcode connectFrom} throws, or `Deno.connect`; for a name what the
@@ -135,10 +135,10 @@ const LONGEST_ATTEMPT = 10_000;
  */
 export async function connectBound(
   [host, port]: Readonly<Address>,
-  bindAddress: Readonly<BindAddresses>,
+  outboundBindAddress: Readonly<OutboundBindAddresses>,
   signal: AbortSignal,
 ): Promise<StreamConn> {
-  if (ipToBytes(host) !== null) return await connectIp(host, port, bindAddress, signal);
+  if (ipToBytes(host) !== null) return await connectIp(host, port, outboundBindAddress, signal);
   let failure: unknown;
   for (const address of await resolve(host, signal)) {
     try {
@@ -146,7 +146,7 @@ export async function connectBound(
         LONGEST_ATTEMPT,
         "The connection to an address of it",
         signal,
-        (attempt) => connectIp(address, port, bindAddress, attempt),
+        (attempt) => connectIp(address, port, outboundBindAddress, attempt),
       );
     } catch (error) {
       signal.throwIfAborted();

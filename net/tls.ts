@@ -14,8 +14,17 @@ import type {
 } from "node:tls";
 import { ipToBytes } from "../address.ts";
 import { scrubAddresses } from "../scrub.ts";
-import { closeQuietly, concat, handshake, type StreamConn, withDeadline } from "./conn.ts";
+import {
+  closeQuietly,
+  concat,
+  handshake,
+  type StreamConn,
+  unlessAborted,
+  withDeadline,
+} from "./conn.ts";
 import { CLOSED, denoError, fromDuplex, toDuplex } from "./duplex.ts";
+
+export type { StreamConn } from "./conn.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
 
@@ -134,8 +143,11 @@ function secured(socket: TLSSocket, peer: "server" | "client"): Promise<void> {
   });
 }
 
-/** What is read unasked: the handshake, and the session tickets behind it. */
+/** What is read unasked: the handshake, and the session tickets after it. */
 const UNASKED = 32 * 1024;
+
+/** How long a closed connection waits for its peer to read to the end, in milliseconds. */
+const LONGEST_LINGER = 1_000;
 
 /**
  * Lets a connection be read only while somebody waits for what comes of it: Deno's `TLSSocket` takes
@@ -144,20 +156,49 @@ const UNASKED = 32 * 1024;
 class Gate {
   #open = Promise.withResolvers<void>();
   #count = 0;
+  #reading: Promise<number | null> = Promise.resolve(null);
+  /** Whether our stream has ended, so that the peer may still read it. */
+  lingers = false;
 
   /** The connection, whose reads wait at the gate. */
   over(conn: StreamConn): StreamConn {
     return {
       read: async (p) => {
         if (this.#count >= UNASKED) await this.#open.promise;
-        const count = await conn.read(p);
+        const count = await (this.#reading = conn.read(p));
         this.#count += count ?? 0;
         return count;
       },
       write: (p) => conn.write(p),
       closeWrite: () => conn.closeWrite(),
-      close: () => closeQuietly(conn),
+      close: () => void this.#close(conn),
     };
+  }
+
+  /**
+   * Closes the connection. To close over session tickets that nobody has read would reset it, and
+   * the peer could lose the end of our stream.
+   */
+  async #close(conn: StreamConn): Promise<void> {
+    if (this.lingers) {
+      await withDeadline(
+        LONGEST_LINGER,
+        "The end",
+        undefined,
+        (signal) => unlessAborted(this.#drain(conn), signal),
+      ).catch(() => {});
+    }
+    closeQuietly(conn);
+  }
+
+  async #drain(conn: StreamConn): Promise<void> {
+    const scrap = new Uint8Array(2048);
+    await this.#reading;
+    for (let length = 0; length < UNASKED;) {
+      const count = await conn.read(scrap);
+      if (count === null) return;
+      length += count;
+    }
   }
 
   /** Opens the gate while something goes on. */
@@ -196,7 +237,10 @@ function secure(
         return {
           read: (p) => secure.read(p),
           write: (p) => secure.write(p),
-          closeWrite: () => secure.closeWrite(),
+          async closeWrite() {
+            await secure.closeWrite();
+            gate.lingers = true;
+          },
           close: () => secure.close(),
           alpnProtocol: socket.alpnProtocol || null,
         };
@@ -243,6 +287,7 @@ async function checkPins(socket: TLSSocket, pins: readonly string[]): Promise<vo
  * @param pem Certificates in PEM, the server's own first. To pin no more than that, give it alone.
  * @returns The pin, for {@linkcode StartTlsOptions.pins}.
  * @throws {TypeError} When there is no certificate in the text.
+ * @throws {SyntaxError} When what stands there is not Base64.
  *
  * @example
  * ```ts
@@ -287,7 +332,8 @@ function expectations(
  *
  * The server's certificate is always checked, by its name and who signed it or by pins.
  * `closeWrite()` sends `close_notify` and leaves the other direction open. If the peer closes the
- * connection without `close_notify`, that is a normal end. `node:tls` is loaded on first use.
+ * connection without `close_notify`, that is a normal end. After `closeWrite()`, `close()` leaves the
+ * peer a second to read to the end. `node:tls` is loaded on first use.
  *
  * @param conn The connection to the TLS server. It is closed when the handshake fails, and when the
  * returned connection is closed.

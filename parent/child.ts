@@ -6,7 +6,7 @@
 
 import { LineReader } from "./line_reader.ts";
 import { killGroup, OWN_GROUP } from "./process_group.ts";
-import { resultWithin } from "./timeout.ts";
+import { resultWithin } from "./result_within.ts";
 
 /** How long each step of ending a child may take, in milliseconds. */
 const TIMEOUT = 2_000;

@@ -34,12 +34,12 @@ import {
  *
  * @example
  * ```ts
- * import type { TransportClient } from "@ptlib/ptlib/parent";
+ * import type { ExtOrPortClient } from "@ptlib/ptlib/parent";
  *
- * const isKnown = ({ clientAddress }: TransportClient) => clientAddress !== null;
+ * const isKnown = ({ clientAddress }: ExtOrPortClient) => clientAddress !== null;
  * ```
  */
-export interface TransportClient {
+export interface ExtOrPortClient {
   /** The client's IP address without brackets and its port; `null` if the server sent none. */
   clientAddress: Address | null;
   /** The name of the transport that the client came through; `null` if the server sent none. */
@@ -51,15 +51,15 @@ export interface TransportClient {
  *
  * @example
  * ```ts
- * import type { TransportConnection } from "@ptlib/ptlib/parent";
+ * import type { ExtOrPortConnection } from "@ptlib/ptlib/parent";
  *
- * async function refuse({ conn }: TransportConnection): Promise<void> {
+ * async function refuse({ conn }: ExtOrPortConnection): Promise<void> {
  *   await conn.write(new TextEncoder().encode("Not today.\n"));
  *   conn.close();
  * }
  * ```
  */
-export interface TransportConnection extends TransportClient {
+export interface ExtOrPortConnection extends ExtOrPortClient {
   /** The connection; its next byte is the client's first. */
   conn: Deno.TcpConn;
 }
@@ -76,7 +76,7 @@ export interface TransportConnection extends TransportClient {
  */
 export interface ExtOrPortOptions {
   /** Decides whether a client may come in; without it, every one may. If it throws, the client is denied. */
-  authorize?: ((client: TransportClient) => boolean | Promise<boolean>) | undefined;
+  authorize?: ((client: ExtOrPortClient) => boolean | Promise<boolean>) | undefined;
   /** Ends the listener. */
   signal?: AbortSignal | undefined;
 }
@@ -94,7 +94,7 @@ export interface ExtOrPortOptions {
  * }
  * ```
  */
-export interface ExtOrPortListener extends AsyncIterable<TransportConnection>, AsyncDisposable {
+export interface ExtOrPortListener extends AsyncIterable<ExtOrPortConnection>, AsyncDisposable {
   /** Where it listens, on loopback. */
   readonly address: Address;
   /** The absolute path of the file that holds the cookie. Only its owner may read it. */
@@ -135,8 +135,8 @@ function decodeName(body: Uint8Array): string {
 }
 
 /** Reads the peer's commands until DONE (ext-orport-spec section 3.1). */
-async function readCommands(conn: StreamConn): Promise<TransportClient> {
-  const client: TransportClient = { clientAddress: null, transport: null };
+async function readCommands(conn: StreamConn): Promise<ExtOrPortClient> {
+  const client: ExtOrPortClient = { clientAddress: null, transport: null };
   for (let count = 0; count < MOST_SKIPPED; count++) {
     const [code, body] = await readMessage(conn);
     switch (code) {
@@ -155,7 +155,7 @@ async function readCommands(conn: StreamConn): Promise<TransportClient> {
 }
 
 async function decide(
-  client: TransportClient,
+  client: ExtOrPortClient,
   authorize: ExtOrPortOptions["authorize"],
 ): Promise<boolean> {
   try {
@@ -214,7 +214,7 @@ class Listener implements ExtOrPortListener {
     if (options.signal?.aborted) this.#close();
   }
 
-  async #receive(conn: Deno.TcpConn): Promise<TransportConnection> {
+  async #receive(conn: Deno.TcpConn): Promise<ExtOrPortConnection> {
     await authenticate(conn, this.#key);
     const client = await readCommands(conn);
     const welcome = await decide(client, this.#options.authorize);
@@ -223,9 +223,9 @@ class Listener implements ExtOrPortListener {
     return { conn, ...client };
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<TransportConnection, void, void> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<ExtOrPortConnection, void, void> {
     try {
-      yield* acceptHandshakes<TransportConnection>(this.#listener, {
+      yield* acceptHandshakes<ExtOrPortConnection>(this.#listener, {
         signal: this.#end.signal,
         timeout: HANDSHAKE_TIMEOUT,
         handshake: (conn, signal) => handshake(conn, signal, () => this.#receive(conn)),

@@ -14,7 +14,7 @@ import {
   passedThrough,
   serverEnvironment,
   type ServerTransportOptions,
-} from "./environment.ts";
+} from "./child_environment.ts";
 import { LaunchError } from "./launch_error.ts";
 import type { ClientMethod, ServerMethod } from "./line.ts";
 import { CLIENT, Negotiation, SERVER, type TransportMessage } from "./negotiation.ts";

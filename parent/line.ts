@@ -358,4 +358,6 @@ export function parseLine(line: string): Message {
   }
 }
 
+export type { Address } from "../address.ts";
+export type { Severity } from "../grammar.ts";
 export { LineReader } from "./line_reader.ts";

@@ -5,13 +5,13 @@
  */
 
 export { dialTransport } from "./dial_transport.ts";
-export type { ServerTransportOptions } from "./environment.ts";
+export type { ServerTransportOptions } from "./child_environment.ts";
 export {
+  type ExtOrPortClient,
+  type ExtOrPortConnection,
   type ExtOrPortListener,
   type ExtOrPortOptions,
   listenExtOrPort,
-  type TransportClient,
-  type TransportConnection,
 } from "./ext_orport_listener.ts";
 export {
   launchClient,
@@ -25,16 +25,10 @@ export {
 export { LaunchError, type LaunchFailure } from "./launch_error.ts";
 export {
   type ClientMethod,
-  type FailureMessage,
-  LineReader,
   type LogMessage,
-  type Message,
-  type MethodFailureMessage,
-  parseLine,
   type ServerMethod,
   type StatusMessage,
   type StatusVersionMessage,
-  type UnknownMessage,
 } from "./line.ts";
 export type { TransportMessage } from "./negotiation.ts";
 export {
@@ -45,5 +39,8 @@ export {
   tunnelServer,
   type TunnelServerOptions,
 } from "./tunnel.ts";
+export type { Address } from "../address.ts";
+export type { ProxyInfo } from "../config.ts";
+export type { Severity } from "../messages.ts";
 export { DialError } from "../net/dial.ts";
 export { SocksReplyError } from "../net/proxy.ts";

@@ -6,7 +6,7 @@
  */
 
 import { printable } from "../grammar.ts";
-import { printLine } from "../reporting.ts";
+import { printLine } from "../stdout_lines.ts";
 import type { FlagOption, Flags, RunOptions, Transports } from "./transport.ts";
 
 /** What is said of a program. */
@@ -178,6 +178,12 @@ async function refuse(program: Program, cause: string): Promise<never> {
   return await answer(Deno.stderr, text, 2);
 }
 
+/** Whether it is the arguments that are wrong, and not what the author says of them. */
+function isUsersMistake(error: unknown): error is TypeError {
+  return error instanceof TypeError && "code" in error &&
+    String(error.code).startsWith("ERR_PARSE_ARGS");
+}
+
 /** Checks an author's flags. */
 function checkFlags(flags: Readonly<Record<string, FlagOption>>): void {
   for (const [name, { short }] of Object.entries(flags)) {
@@ -204,7 +210,7 @@ export async function readArguments(
     const known = { ...program.flags, ...OWN_FLAGS };
     flags = parseArgs({ args: [...args], options: known, allowPositionals: false }).values;
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
+    if (!isUsersMistake(error)) throw error;
     return await refuse(program, error.message);
   }
   const { capabilities, help: wantsHelp, version, ...own } = flags;

@@ -9,7 +9,7 @@ import type { ProxyInfo } from "../config.ts";
 import type { StreamConn } from "../net/conn.ts";
 import { dial as dialDirectly } from "../net/dial.ts";
 import { makeStateDirectory } from "../util.ts";
-import { checkConn, Lifetime } from "./lifetime.ts";
+import { checkConn, Lifetime } from "./connection_lifetime.ts";
 import type { Flags, Transport } from "./transport.ts";
 
 /**
@@ -132,11 +132,11 @@ export async function connectThrough(
   outer.throwIfAborted();
   const life = new Lifetime(outer);
   const { signal } = life;
-  // The time is counted below.
-  const open = dial ?? ((to) => dialDirectly(to, { proxy, signal, timeout: Infinity }));
+  const { timeout = DEFAULT_TIMEOUT } = options;
+  const open = dial ?? ((to, options) => dialDirectly(to, { ...options, proxy, timeout }));
   try {
     const conn = await life.carry(
-      options.timeout ?? DEFAULT_TIMEOUT,
+      timeout,
       () =>
         client({
           ...stateOf(options.stateDirectory),

@@ -19,13 +19,13 @@
 
 import { type Address, formatAddress, isLoopback } from "../address.ts";
 import * as client from "../client.ts";
-import { EnvError, readBindAddresses } from "../config.ts";
+import { EnvError, readOutboundBindAddresses } from "../config.ts";
 import { log, reportVersion, type Severity } from "../messages.ts";
 import { acceptAll, handleEach } from "../net/accept.ts";
 import type { StreamConn } from "../net/conn.ts";
 import { dial } from "../net/dial.ts";
 import { dialOr } from "../net/ext_orport.ts";
-import { checkConn, inTime, Lifetime } from "./lifetime.ts";
+import { checkConn, inTime, Lifetime } from "./connection_lifetime.ts";
 import { relay } from "../net/relay.ts";
 import { type ShutdownSignal, shutdownSignal, untilAborted } from "../net/shutdown.ts";
 import { listenSocks, type SocksRequest } from "../net/socks.ts";
@@ -42,11 +42,15 @@ import type {
   TransportContext,
   Transports,
 } from "./transport.ts";
-import { flushLines } from "../reporting.ts";
+import { flushLines } from "../stdout_lines.ts";
 import * as server from "../server.ts";
 import { checkClientMode, makeStateDirectory } from "../util.ts";
 import { scrubAddresses } from "../scrub.ts";
 
+export type { Address } from "../address.ts";
+export type { ProxyInfo } from "../config.ts";
+export type { StreamConn } from "../net/conn.ts";
+export { DialError } from "../net/dial.ts";
 export { connectThrough, type ConnectThroughOptions } from "./connect_through.ts";
 export type {
   Accepted,
@@ -146,7 +150,7 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
   const supported = Object.keys(transports).filter((name) => transports[name]?.client);
   const { state_loc, transports: names, proxy } = client.init(supported);
   const stop = shutdownSignal();
-  const bindAddress = readBindAddresses();
+  const outboundBindAddress = readOutboundBindAddresses();
   if (proxy !== null) client.reportProxySuccess();
 
   const carry = async (name: string, request: SocksRequest) => {
@@ -157,7 +161,7 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
       ...common(state_loc, flags, signal),
       target,
       args,
-      dial: async (to = target) => life.own(await dial(to, { proxy, bindAddress, signal })),
+      dial: async (to = target) => life.own(await dial(to, { proxy, outboundBindAddress, signal })),
     };
     try {
       const carrier = await life.carry(
@@ -233,7 +237,7 @@ async function runServer({ transports, options, flags }: Program): Promise<void>
   const supported = Object.keys(transports).filter((name) => transports[name]?.server);
   const info = server.init(supported);
   const stop = shutdownSignal();
-  const bindAddress = readBindAddresses();
+  const outboundBindAddress = readOutboundBindAddresses();
   if (info.ext_orport !== null && !isLoopback(info.ext_orport[0])) {
     log("warning", "TOR_PT_EXTENDED_SERVER_PORT is on another machine: the way there is open");
   }
@@ -278,7 +282,12 @@ async function runServer({ transports, options, flags }: Program): Promise<void>
       severity = "warning"; // From here on it is tor's own port that fails.
       const { clientAddress } = client;
       const signal = stop.end;
-      const tor = await dialOr(info, { transport: name, clientAddress, bindAddress, signal });
+      const tor = await dialOr(info, {
+        transport: name,
+        clientAddress,
+        outboundBindAddress,
+        signal,
+      });
       await relay(client.conn, life.own(tor), { signal });
     } catch (error) {
       // Anybody can connect and fail, and so fill tor's log with what it shows.

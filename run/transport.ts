@@ -129,8 +129,8 @@ export interface ServerContext extends PublishContext {
   /** The client's address, as the connection has it. Never log it. */
   clientAddress: Address;
   /**
-   * Keeps the connection open until a promise is settled, even beyond the 60 s, like `waitUntil()`
-   * of a service worker's event. It is for connections that the transport handles itself, where
+   * Keeps the connection open until a promise is settled, even beyond the 60 s, which begin again
+   * then, like `waitUntil()` of a service worker's event. It is for connections that the transport handles itself, where
    * `server()` returns `null`.
    */
   waitUntil(promise: Promise<unknown>): void;

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { LineReader } from "../parent/mod.ts";
+import { LineReader } from "../parent/line.ts";
 import { readFull } from "../net/mod.ts";
 import { formatAddress } from "../address.ts";
 import { EchoServer } from "./echo.ts";

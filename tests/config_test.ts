@@ -5,12 +5,12 @@ import {
   EnvError,
   ProxyError,
   type ProxyInfo,
-  readBindAddresses,
   readClientTransports,
   readEnvironment,
   readExitOnStdinClose,
   readMode,
   readOrPorts,
+  readOutboundBindAddresses,
   readProxy,
   readServerOptions,
   readServerTransports,
@@ -95,7 +95,7 @@ Deno.test("readExitOnStdinClose() is true for exactly 1", () => {
   }
 });
 
-Deno.test("readBindAddresses() reads an address of each family", () => {
+Deno.test("readOutboundBindAddresses() reads an address of each family", () => {
   const rows: [variables: Variables, v4: string | null, v6: string | null][] = [
     [{}, null, null],
     [{ OUTBOUND_BIND_ADDRESS_V4: "", OUTBOUND_BIND_ADDRESS_V6: "" }, null, null],
@@ -108,11 +108,11 @@ Deno.test("readBindAddresses() reads an address of each family", () => {
     ],
   ];
   for (const [variables, v4, v6] of rows) {
-    assertEquals(readBindAddresses(reader(variables)), { v4, v6 });
+    assertEquals(readOutboundBindAddresses(reader(variables)), { v4, v6 });
   }
 });
 
-Deno.test("readBindAddresses() refuses whatever is no address of its family", () => {
+Deno.test("readOutboundBindAddresses() refuses whatever is no address of its family", () => {
   const rows: [family: "V4" | "V6", value: string][] = [
     ["V4", "203.0.113.4:80"],
     ["V4", "[203.0.113.4]"],
@@ -135,7 +135,7 @@ Deno.test("readBindAddresses() refuses whatever is no address of its family", ()
   ];
   for (const [family, value] of rows) {
     assertEnvError(
-      () => readBindAddresses(reader({ [`OUTBOUND_BIND_ADDRESS_${family}`]: value })),
+      () => readOutboundBindAddresses(reader({ [`OUTBOUND_BIND_ADDRESS_${family}`]: value })),
       `TOR_PT_OUTBOUND_BIND_ADDRESS_${family} is malformed: it is not an IP${family.toLowerCase()}`,
       value,
     );
@@ -468,7 +468,7 @@ Deno.test("errors never repeat an address, a user or a password", () => {
     () => readProxy(reader({ PROXY: "http://user:hunter2@192.0.2.77:99999" })),
     () => readProxy(reader({ PROXY: "hunter2://192.0.2.77:1" })),
     () => readOrPorts(reader({ ORPORT: "192.0.2.77:0" })),
-    () => readBindAddresses(reader({ OUTBOUND_BIND_ADDRESS_V4: "192.0.2.77:1" })),
+    () => readOutboundBindAddresses(reader({ OUTBOUND_BIND_ADDRESS_V4: "192.0.2.77:1" })),
     () =>
       readServerTransports(
         ["rot13"],

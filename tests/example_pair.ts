@@ -4,12 +4,12 @@ import { assert, assertEquals } from "@std/assert";
 import { readFull, writeAll } from "../net/mod.ts";
 import {
   type ClientMethod,
+  type ExtOrPortConnection,
   launchClient,
   launchServer,
   listenExtOrPort,
   type ServerMethod,
   type ServerTransportOptions,
-  type TransportConnection,
   type TransportProcess,
 } from "../parent/mod.ts";
 
@@ -51,7 +51,7 @@ export interface Pair extends AsyncDisposable {
   server: TransportProcess<ServerMethod>;
   client: TransportProcess<ClientMethod>;
   /** The next connection that the bridge brings to tor. */
-  arrival(): Promise<TransportConnection>;
+  arrival(): Promise<ExtOrPortConnection>;
 }
 
 /** What is launched. */

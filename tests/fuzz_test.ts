@@ -152,7 +152,7 @@ Deno.test("readers of variables throw nothing but an EnvError", () => {
     config.readVersionOffer,
     config.readStateLocation,
     config.readExitOnStdinClose,
-    config.readBindAddresses,
+    config.readOutboundBindAddresses,
     config.readMode,
     config.readOrPorts,
     config.readServerOptions,

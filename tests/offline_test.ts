@@ -5,7 +5,7 @@
  */
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { clientEnvironment, passedThrough } from "../parent/environment.ts";
+import { clientEnvironment, passedThrough } from "../parent/child_environment.ts";
 import { granted, permitted, withDirectory } from "./permitted.ts";
 
 const NEEDS = ["run", "net", "read", "write"] as const;

@@ -3,7 +3,7 @@
 import { assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { type Address, formatAddress } from "../address.ts";
 import { closeQuietly, mapBytes, type StreamConn, writeAll } from "../net/mod.ts";
-import { serverEnvironment } from "../parent/environment.ts";
+import { serverEnvironment } from "../parent/child_environment.ts";
 import { launchClient, launchServer } from "../parent/mod.ts";
 import {
   connectResettable,

@@ -11,7 +11,7 @@ import {
 } from "@ptlib/ptlib/net";
 
 const { proxy } = client.init(["dummy"]);
-const bindAddress = config.readBindAddresses();
+const outboundBindAddress = config.readOutboundBindAddresses();
 const stop = shutdownSignal();
 if (proxy !== null) client.reportProxySuccess();
 const listener = listenSocks({ signal: stop });
@@ -19,7 +19,7 @@ client.reportSuccess("dummy", 5, listener.address);
 client.reportEnd();
 const serving = handleEach(listener, async (request) => {
   try {
-    const bridge = await dial(request.target, { proxy, bindAddress, signal: stop.end });
+    const bridge = await dial(request.target, { proxy, outboundBindAddress, signal: stop.end });
     await relay(await request.grant(), bridge, { signal: stop.end });
   } catch (error) {
     log("notice", "no connection to a bridge");

@@ -13,7 +13,7 @@ import {
 
 const transport = "dummy";
 const info = server.init([transport]);
-const bindAddress = config.readBindAddresses();
+const outboundBindAddress = config.readOutboundBindAddresses();
 const stop = shutdownSignal();
 const [hostname, port] = info.transports[transport]!;
 const listener = Deno.listen({ hostname, port });
@@ -22,7 +22,7 @@ server.reportEnd();
 const serving = handleEach(acceptAll(listener, { signal: stop }), async (conn) => {
   try {
     const clientAddress: Address = [conn.remoteAddr.hostname, conn.remoteAddr.port];
-    const options = { transport, clientAddress, bindAddress, signal: stop.end };
+    const options = { transport, clientAddress, outboundBindAddress, signal: stop.end };
     await relay(conn, await dialOr(info, options), { signal: stop.end });
   } catch {
     log("warning", "no connection to tor");

@@ -4,11 +4,11 @@ import { assertEquals } from "@std/assert";
 import { relay } from "../../net/mod.ts";
 import {
   dialTransport,
+  type ExtOrPortClient,
   type ExtOrPortListener,
   launchClient,
   launchServer,
   listenExtOrPort,
-  type TransportClient,
 } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
 import { granted, withDirectory } from "../permitted.ts";
@@ -27,9 +27,9 @@ async function command(maker: Maker, half: Half): Promise<string[]> {
 }
 
 /** Lets what comes to an Extended ORPort be echoed, and notes who came. */
-async function serve(listener: ExtOrPortListener, echo: EchoServer): Promise<TransportClient[]> {
+async function serve(listener: ExtOrPortListener, echo: EchoServer): Promise<ExtOrPortClient[]> {
   const [hostname, port] = echo.address;
-  const clients: TransportClient[] = [];
+  const clients: ExtOrPortClient[] = [];
   for await (const { conn, ...client } of listener) {
     clients.push(client);
     relay(conn, await Deno.connect({ hostname, port }));

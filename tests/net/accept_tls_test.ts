@@ -1,6 +1,12 @@
 import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { closeQuietly, mapBytes, type StreamConn, writeAll } from "../../net/mod.ts";
-import { acceptTls, type AcceptTlsOptions, startTls, type TlsStreamConn } from "../../net/tls.ts";
+import {
+  acceptTls,
+  type AcceptTlsOptions,
+  certificatePin,
+  startTls,
+  type TlsStreamConn,
+} from "../../net/tls.ts";
 import { permitted } from "../permitted.ts";
 import { bytes, take, takeAll, tcpPair } from "./scripted_peer.ts";
 import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_CHAIN_KEY, TEST_KEY } from "./test_certificates.ts";
@@ -401,3 +407,27 @@ permitted(["net"], "acceptTls() does not start where its signal has aborted", as
   assertEquals(await acceptTls(pair.near, options).catch((error) => error), reason);
   await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
 });
+
+permitted(
+  ["net"],
+  "startTls() and acceptTls() lose nothing that was written before the end",
+  async () => {
+    const length = 1 << 20;
+    for (const side of ["client", "server"]) {
+      const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const dialled = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+      const pin = await certificatePin(TEST_CERTIFICATE);
+      const [client, server] = await Promise.all([
+        startTls(dialled, { hostname: "any.example", pins: [pin] }),
+        acceptTls(await listener.accept(), { cert: TEST_CERTIFICATE, key: TEST_KEY }),
+      ]);
+      listener.close();
+      const [writer, reader] = side === "client" ? [client, server] : [server, client];
+      await writeAll(writer, new Uint8Array(length));
+      await writer.closeWrite();
+      writer.close(); // Nothing has been read so far.
+      assertEquals((await takeAll(reader)).length, length);
+      reader.close();
+    }
+  },
+);

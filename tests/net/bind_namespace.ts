@@ -40,31 +40,35 @@ async function sourceSeen(
 }
 
 if (import.meta.main) {
-  const bindAddress = NEAR;
+  const outboundBindAddress = NEAR;
   using v4 = Deno.listen({ hostname: FAR.v4, port: 0 });
   using v6 = Deno.listen({ hostname: FAR.v6, port: 0 });
   using loopback = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using proxy = new UpstreamProxy("socks5", [FAR.v4, v4.addr.port], FAR.v4);
   const seen = {
-    v4: await sourceSeen(v4, [FAR.v4, v4.addr.port], { bindAddress }),
-    v6: await sourceSeen(v6, [FAR.v6, v6.addr.port], { bindAddress }),
-    mapped: await sourceSeen(v4, [`::ffff:${FAR.v4}`, v4.addr.port], { bindAddress }),
+    v4: await sourceSeen(v4, [FAR.v4, v4.addr.port], { outboundBindAddress }),
+    v6: await sourceSeen(v6, [FAR.v6, v6.addr.port], { outboundBindAddress }),
+    mapped: await sourceSeen(v4, [`::ffff:${FAR.v4}`, v4.addr.port], { outboundBindAddress }),
     otherFamily: await sourceSeen(v6, [FAR.v6, v6.addr.port], {
-      bindAddress: { v4: NEAR.v4, v6: null },
+      outboundBindAddress: { v4: NEAR.v4, v6: null },
     }),
-    loopback: await sourceSeen(loopback, ["127.0.0.1", loopback.addr.port], { bindAddress }),
-    loopbackName: await sourceSeen(loopback, ["localhost", loopback.addr.port], { bindAddress }),
-    nameV4: await sourceSeen(v4, [NAME, v4.addr.port], { bindAddress }),
-    nameV6: await sourceSeen(v6, [NAME, v6.addr.port], { bindAddress }),
-    proxied: await sourceSeen(v4, ["192.0.2.7", 443], { bindAddress, proxy: proxy.info })
+    loopback: await sourceSeen(loopback, ["127.0.0.1", loopback.addr.port], {
+      outboundBindAddress,
+    }),
+    loopbackName: await sourceSeen(loopback, ["localhost", loopback.addr.port], {
+      outboundBindAddress,
+    }),
+    nameV4: await sourceSeen(v4, [NAME, v4.addr.port], { outboundBindAddress }),
+    nameV6: await sourceSeen(v6, [NAME, v6.addr.port], { outboundBindAddress }),
+    proxied: await sourceSeen(v4, ["192.0.2.7", 443], { outboundBindAddress, proxy: proxy.info })
       .then(() => proxy.clients[0]),
-    nobody: await outcome([FAR.v4, v4.addr.port], { bindAddress: NOBODY }),
-    unknownName: await outcome(["unknown.test", 80], { bindAddress }),
-    unreachable: await outcome(["192.0.2.7", 80], { bindAddress }),
-    refused: await outcome([FAR.v4, 1], { bindAddress }),
+    nobody: await outcome([FAR.v4, v4.addr.port], { outboundBindAddress: NOBODY }),
+    unknownName: await outcome(["unknown.test", 80], { outboundBindAddress }),
+    unreachable: await outcome(["192.0.2.7", 80], { outboundBindAddress }),
+    refused: await outcome([FAR.v4, 1], { outboundBindAddress }),
     silent: await outcome([SILENT.far, 80], { timeout: 100 }),
     silentBound: await outcome([SILENT.far, 80], {
-      bindAddress: { v4: SILENT.near, v6: null },
+      outboundBindAddress: { v4: SILENT.near, v6: null },
       timeout: 100,
     }),
   };

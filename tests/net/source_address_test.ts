@@ -53,8 +53,13 @@ function confined(net: string[], name: string, fn: () => Promise<void>): void {
 }
 
 confined(["192.0.2.1"], "dial() says that Deno was not granted the source address", async () => {
-  for (const bindAddress of [{ v4: "192.0.2.7", v6: null }, { v4: "192.0.2.7", v6: "::7" }]) {
-    const error = await assertRejects(() => dial(["192.0.2.1", 443], { bindAddress }), DialError);
+  for (
+    const outboundBindAddress of [{ v4: "192.0.2.7", v6: null }, { v4: "192.0.2.7", v6: "::7" }]
+  ) {
+    const error = await assertRejects(
+      () => dial(["192.0.2.1", 443], { outboundBindAddress }),
+      DialError,
+    );
     assertEquals(
       error.message,
       "The connection to the target failed: Deno was not granted the source address of " +
@@ -68,8 +73,11 @@ confined(
   ["127.0.0.9:0"],
   "dial() from a source address says without an address that the target is not granted",
   async () => {
-    const bindAddress = { v4: "127.0.0.9", v6: null };
-    const error = await assertRejects(() => dial(["192.0.2.1", 443], { bindAddress }), DialError);
+    const outboundBindAddress = { v4: "127.0.0.9", v6: null };
+    const error = await assertRejects(
+      () => dial(["192.0.2.1", 443], { outboundBindAddress }),
+      DialError,
+    );
     assertEquals(
       error.message,
       "The connection to the target failed: Deno was not granted it; add its address to --allow-net",
@@ -82,8 +90,11 @@ confined(
   ["127.0.0.9:0"],
   "dial() from a source address says that Deno was not granted to resolve a name",
   async () => {
-    const bindAddress = { v4: "127.0.0.9", v6: null };
-    const error = await assertRejects(() => dial(["localhost", 443], { bindAddress }), DialError);
+    const outboundBindAddress = { v4: "127.0.0.9", v6: null };
+    const error = await assertRejects(
+      () => dial(["localhost", 443], { outboundBindAddress }),
+      DialError,
+    );
     assertStringIncludes(error.message, "run it with --allow-net");
     assertEquals(replyFor(error), 2);
   },

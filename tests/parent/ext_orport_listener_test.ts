@@ -1,6 +1,6 @@
 import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { dialOr, ExtOrPortError, readFull, writeAll } from "../../net/mod.ts";
-import { type ExtOrPortListener, listenExtOrPort, type TransportClient } from "../../parent/mod.ts";
+import { type ExtOrPortClient, type ExtOrPortListener, listenExtOrPort } from "../../parent/mod.ts";
 import { permitted } from "../permitted.ts";
 
 const utf8 = new TextEncoder();
@@ -117,7 +117,7 @@ permitted(
   async () => {
     const asked: (string | null)[] = [];
     await using listener = await listenExtOrPort({
-      authorize: ({ transport }: TransportClient) => {
+      authorize: ({ transport }: ExtOrPortClient) => {
         asked.push(transport);
         if (transport === "throws") throw new Error("no");
         return Promise.resolve(transport === "good");

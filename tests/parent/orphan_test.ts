@@ -1,7 +1,7 @@
 /** No transport outlives the program that launched it, however that ends. */
 
 import { assertEquals } from "@std/assert";
-import { LineReader } from "../../parent/mod.ts";
+import { LineReader } from "../../parent/line.ts";
 import { peerMissing } from "../interop/peers.ts";
 import { granted } from "../permitted.ts";
 

@@ -10,13 +10,13 @@ import { unlessAborted, withDeadline } from "../../net/conn.ts";
 import { readFull, writeAll } from "../../net/mod.ts";
 import {
   dialTransport,
+  type ExtOrPortConnection,
   launchClient,
   LaunchError,
   launchServer,
   type LaunchServerOptions,
   listenExtOrPort,
   type ServerMethod,
-  type TransportConnection,
   type TransportProcess,
 } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
@@ -60,13 +60,13 @@ class Bridge implements AsyncDisposable {
   readonly lines: readonly string[];
   /** The names of the transports whose connections have come to tor. */
   readonly arrived: (string | null)[] = [];
-  readonly #arrivals: AsyncIterator<TransportConnection>;
+  readonly #arrivals: AsyncIterator<ExtOrPortConnection>;
   readonly #resources: AsyncDisposableStack;
 
   private constructor(
     server: TransportProcess<ServerMethod>,
     lines: readonly string[],
-    arrivals: AsyncIterator<TransportConnection>,
+    arrivals: AsyncIterator<ExtOrPortConnection>,
     resources: AsyncDisposableStack,
   ) {
     this.server = server;
@@ -102,7 +102,7 @@ class Bridge implements AsyncDisposable {
   }
 
   /** The next connection that comes to tor. */
-  async arrival(): Promise<TransportConnection> {
+  async arrival(): Promise<ExtOrPortConnection> {
     const { value } = await soon(this.#arrivals.next(), "The way to tor");
     if (value === undefined) throw new Error("tor listens no more");
     this.arrived.push(value.transport);
@@ -139,7 +139,7 @@ async function textOf(conn: Deno.Conn): Promise<string> {
 }
 
 /** Sends bytes both ways. */
-async function checkCarries(user: Deno.Conn, { conn }: TransportConnection): Promise<void> {
+async function checkCarries(user: Deno.Conn, { conn }: ExtOrPortConnection): Promise<void> {
   await writeAll(user, bytes("to tor"));
   assertEquals(await takeText(conn, 6), "to tor");
   await writeAll(conn, bytes("to the user"));

@@ -7,7 +7,7 @@
 
 import { type Message, parseLine } from "../parent/line.ts";
 import { killChild, killGroup, OWN_GROUP } from "../parent/process_group.ts";
-import { resultWithin } from "../parent/timeout.ts";
+import { resultWithin } from "../parent/result_within.ts";
 
 /** A line of a program's stdout. */
 export interface Line {

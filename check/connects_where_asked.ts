@@ -8,7 +8,7 @@
 import { type Fixture, type Subject, withFixture } from "./fixture.ts";
 import { clientTarget } from "./test_tunnel.ts";
 import { socksConnect } from "./socks_connect.ts";
-import { transparency } from "./transparency.ts";
+import { transparency } from "./carries_unchanged.ts";
 import { Failed, Skipped } from "./verdict.ts";
 
 const found = new WeakMap<Subject, Promise<boolean>>();

@@ -5,7 +5,8 @@
  */
 
 import { type Address, formatAddress } from "../address.ts";
-import { passedThrough } from "../parent/environment.ts";
+import { passedThrough } from "../parent/child_environment.ts";
+import { quoteForShell } from "../parent/shell.ts";
 import type { Role } from "./verdict.ts";
 
 /** Variables for a program, or null for one that shall be unset. */
@@ -33,11 +34,6 @@ export function environment(
   return Object.fromEntries(
     Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null),
   );
-}
-
-/** A word as a POSIX shell takes it. */
-export function quoteForShell(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
 /** The command line that starts a program with an environment from scratch. */

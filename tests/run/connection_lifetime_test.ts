@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { spy } from "@std/testing/mock";
 import type { StreamConn } from "../../net/conn.ts";
-import { checkConn, Lifetime } from "../../run/lifetime.ts";
+import { checkConn, Lifetime } from "../../run/connection_lifetime.ts";
 import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "../net/idle_conn.ts";
 

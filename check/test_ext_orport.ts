@@ -9,7 +9,7 @@ import { formatAddress } from "../address.ts";
 import { concat } from "../net/conn.ts";
 import { CODES, COOKIE_HEADER, cookieKey, prove, SAFE_COOKIE } from "../net/ext_orport.ts";
 import { type Fixture, freshPath } from "./fixture.ts";
-import type { Variables } from "./start.ts";
+import type { Variables } from "./program_environment.ts";
 import type { TestListener } from "./listener.ts";
 import { type TestTunnel, testTunnel } from "./test_tunnel.ts";
 import { Failed, precondition } from "./verdict.ts";

@@ -12,8 +12,8 @@ import { type Address, formatAddress } from "./address.ts";
 import {
   EnvError,
   ProxyError,
-  readBindAddresses,
   readExitOnStdinClose,
+  readOutboundBindAddresses,
   readVersionOffer,
 } from "./config.ts";
 import { checkTransportName, printable } from "./grammar.ts";
@@ -201,7 +201,7 @@ export function negotiate<T extends object>(
       throw new VersionError("TOR_PT_MANAGED_TRANSPORT_VER does not offer version 1");
     }
     // Only for their errors: the connections read these two when they need them.
-    readBindAddresses();
+    readOutboundBindAddresses();
     readExitOnStdinClose();
     info = readRest();
   } catch (error) {

@@ -49,8 +49,9 @@ export class Lifetime implements Disposable {
   #controller: AbortController | undefined;
   #interrupt: ((reason: unknown) => void) | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #unlimited = false;
-  readonly #awaited: Promise<unknown>[] = [];
+  /** Starts the time of what is carried anew; undefined where nothing is limited. */
+  #startTimer: (() => void) | undefined;
+  readonly #awaited = new Set<Promise<unknown>>();
 
   /** Starts a life that ends with `outer` at the latest. */
   constructor(outer: AbortSignal) {
@@ -86,19 +87,22 @@ export class Lifetime implements Disposable {
   /** Has this life go on until a promise is settled, whatever time that takes. */
   waitUntil(promise: Promise<unknown>): void {
     clearTimeout(this.#timer);
-    this.#unlimited = true;
-    this.#awaited.push(Promise.resolve(promise).catch(() => {}));
+    const settled = Promise.resolve(promise).catch(() => {}).then(() => {
+      this.#awaited.delete(settled);
+      if (this.#awaited.size === 0) this.#startTimer?.();
+    });
+    this.#awaited.add(settled);
   }
 
   /** Waits for what was given to `waitUntil()`, or for the end of this life. */
   async untilSettled(): Promise<void> {
     // What is awaited may ask for more.
-    while (this.#awaited.length > 0 && !this.#over) {
-      await this.#unlessOver(this.#awaited.pop()).catch(() => {});
+    while (this.#awaited.size > 0 && !this.#over) {
+      await this.#unlessOver(Promise.all(this.#awaited)).catch(() => {});
     }
   }
 
-  async #unlessOver<T>(promise: Promise<T> | undefined): Promise<T | undefined> {
+  async #unlessOver<T>(promise: Promise<T>): Promise<T> {
     const { promise: interrupted, reject } = Promise.withResolvers<never>();
     this.#interrupt = reject;
     if (this.#over) reject(this.#reason);
@@ -126,17 +130,19 @@ export class Lifetime implements Disposable {
       const result = transport();
       // A server that only wraps is done, and needs no timer.
       if (!(result instanceof Promise)) return take(result);
-      if (!this.#unlimited) {
+      this.#startTimer = () => {
         this.#timer = setTimeout(() => {
           this.#end(timeoutError("The transport's handshake", milliseconds));
         }, Math.min(milliseconds, LONGEST_TIMER));
-      }
-      return await this.#unlessOver(result.then(take)) as U;
+      };
+      if (this.#awaited.size === 0) this.#startTimer();
+      return await this.#unlessOver(result.then(take));
     } catch (error) {
       this.#end(error);
       throw error;
     } finally {
       clearTimeout(this.#timer);
+      this.#startTimer = undefined;
     }
   }
 

@@ -6,7 +6,7 @@
  */
 
 import { type Message, parseLine } from "../parent/line.ts";
-import { killChild, killGroup, OWN_GROUP } from "../parent/process_group.ts";
+import { inOwnGroup, killChild, killGroup } from "../parent/process_group.ts";
 import { resultWithin } from "../parent/result_within.ts";
 
 /** A line of a program's stdout. */
@@ -49,7 +49,7 @@ function spawn({ command, environment }: Start): Deno.ChildProcess {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      ...OWN_GROUP,
+      ...inOwnGroup(),
     }).spawn();
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;

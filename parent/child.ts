@@ -5,7 +5,7 @@
  */
 
 import { LineReader } from "./line_reader.ts";
-import { killGroup, OWN_GROUP } from "./process_group.ts";
+import { inOwnGroup, killGroup } from "./process_group.ts";
 import { resultWithin } from "./result_within.ts";
 
 /** How long each step of ending a child may take, in milliseconds. */
@@ -76,7 +76,7 @@ export class Child {
       stdin: "piped",
       stdout: "piped",
       stderr: "piped",
-      ...OWN_GROUP,
+      ...inOwnGroup(),
     }).spawn();
     const stdout = new Drain(this.#child.stdout, (line) => listeners.onStdout(line));
     const stderr = new Drain(this.#child.stderr, (line) => listeners.onStderr(line));

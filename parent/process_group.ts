@@ -6,7 +6,9 @@
  */
 
 /** What `Deno.Command` needs to start a child in a group of its own. Windows has no groups. */
-export const OWN_GROUP = { detached: Deno.build.os !== "windows" } as const;
+export function inOwnGroup(): { detached: boolean } {
+  return { detached: Deno.build.os !== "windows" };
+}
 
 function isGone(error: unknown): boolean {
   return error instanceof TypeError || error instanceof Deno.errors.NotFound;
@@ -26,7 +28,7 @@ export function killChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
  * where there are no groups, or where `--allow-run` has a list.
  */
 export function killGroup(child: Deno.ChildProcess, signal: Deno.Signal): void {
-  if (!OWN_GROUP.detached) return killChild(child, signal);
+  if (!inOwnGroup().detached) return killChild(child, signal);
   try {
     Deno.kill(-child.pid, signal);
   } catch (error) {

@@ -20,7 +20,8 @@ interface Folded {
   ends: readonly number[];
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+/** Made when it is needed: to start costs less without it. */
+let utf8: TextDecoder | undefined;
 
 /** How many bytes a character of UTF-8 has, by its first one. */
 function lengthOfUtf8(first: number): number {
@@ -37,6 +38,7 @@ function decodePercent(text: string, index: number): [char: string, end: number]
   const first = byteAt(index);
   if (first === null) return null;
   const bytes = Array.from({ length: lengthOfUtf8(first) }, (_, i) => byteAt(index + 3 * i));
+  utf8 ??= new TextDecoder("utf-8", { fatal: true });
   try {
     const char = utf8.decode(Uint8Array.from(bytes.map((byte) => byte ?? 0xff)));
     return [char, index + 3 * bytes.length];

@@ -48,7 +48,6 @@ export interface ConnectThroughOptions {
 }
 
 const DEFAULT_TIMEOUT = 60_000;
-const NEVER = new AbortController().signal;
 
 /** Where a transport keeps files. */
 function stateOf(path: string | undefined) {
@@ -123,7 +122,13 @@ export async function connectThrough(
   target: Readonly<Address>,
   options: Readonly<ConnectThroughOptions> = {},
 ): Promise<StreamConn> {
-  const { args = [], proxy = null, dial, flags = {}, signal: outer = NEVER } = options;
+  const {
+    args = [],
+    proxy = null,
+    dial,
+    flags = {},
+    signal: outer = new AbortController().signal,
+  } = options;
   const { client } = transport;
   if (client === undefined) throw new TypeError("The transport has no client half");
   if (proxy !== null && dial !== undefined) {

@@ -72,13 +72,15 @@ function whenParentDies(parent: number, callback: () => void): void {
  */
 export function shutdownSignal(): ShutdownSignal {
   const stop = new AbortController();
-  const end = new AbortController();
+  // Made after the DONE line: to start costs less without it.
+  let controller: AbortController | undefined;
+  const end = () => controller ??= new AbortController();
   const endNow = () => {
     stop.abort();
-    end.abort();
+    end().abort();
   };
   const onSignal = () => {
-    if (stop.signal.aborted) return end.abort();
+    if (stop.signal.aborted) return end().abort();
     AbortSignal.timeout(GRACE).onabort = endNow;
     stop.abort();
   };
@@ -95,7 +97,7 @@ export function shutdownSignal(): ShutdownSignal {
     if (exitOnStdinClose) whenStdinCloses(endNow);
     whenParentDies(parent, endNow);
   });
-  return Object.assign(stop.signal, { end: end.signal });
+  return Object.defineProperty(stop.signal, "end", { get: () => end().signal }) as ShutdownSignal;
 }
 
 /**

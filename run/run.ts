@@ -125,6 +125,22 @@ interface Program {
   flags: Flags;
 }
 
+let survives = false;
+
+/** An error that nobody caught ends what it belongs to, and not everybody else's connection. */
+function surviveUncaught(): void {
+  if (survives) return;
+  survives = true;
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log("warning", `An error was not handled: ${reason(event.reason)}`);
+  });
+  addEventListener("error", (event) => {
+    event.preventDefault();
+    log("warning", `An error was not caught: ${reason(event.error)}`);
+  });
+}
+
 /** Launches and reports each transport, then serves those that listen until they are done. */
 async function launchAll(
   reporter: Reporter,
@@ -142,6 +158,7 @@ async function launchAll(
   });
   if (options.reportVersion) reportVersion(named(options).name, options.version ?? "unknown");
   reporter.reportEnd();
+  surviveUncaught(); // Nothing of a client's transports has run before, and to start costs less so.
   await Promise.all(launched.map((serve) => serve()));
 }
 
@@ -243,6 +260,7 @@ async function runServer({ transports, options, flags }: Program): Promise<void>
   }
 
   const names = Object.keys(info.transports);
+  if (names.some((name) => transports[name]?.publish !== undefined)) surviveUncaught();
   const contextOf = (name: string): PublishContext => ({
     ...common(info.state_loc, flags, stop.end),
     options: info.transport_options[name] ?? new URLSearchParams(),
@@ -337,18 +355,6 @@ function isClient(): boolean {
   }
 }
 
-/** An error that nobody caught ends what it belongs to, and not everybody else's connection. */
-function surviveUncaught(): void {
-  addEventListener("unhandledrejection", (event) => {
-    event.preventDefault();
-    log("warning", `An error was not handled: ${reason(event.reason)}`);
-  });
-  addEventListener("error", (event) => {
-    event.preventDefault();
-    log("warning", `An error was not caught: ${reason(event.error)}`);
-  });
-}
-
 /**
  * Runs a managed proxy: everything between a parent such as tor and the transports of the table
  * (pt-spec section 3).
@@ -384,7 +390,6 @@ export async function run(
   options: Readonly<RunOptions> = {},
 ): Promise<never> {
   const flags = await readFlags(transports, options);
-  surviveUncaught();
   const program: Program = { transports, options, flags };
   try {
     await (isClient() ? runClient(program) : runServer(program));

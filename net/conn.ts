@@ -249,6 +249,36 @@ export function closeQuietly(conn: Pick<StreamConn, "close"> & Partial<Disposabl
   }
 }
 
+/** How long a connection whose end was said waits for its peer's, in milliseconds. */
+const LONGEST_LINGER = 1_000;
+const MOST_LINGERED = 64 * 1024;
+
+/** Reads to the end of a stream, or so far that it need not be read any further. */
+export async function drain(conn: Pick<StreamConn, "read">): Promise<void> {
+  const scrap = new Uint8Array(2048);
+  for (let length = 0; length < MOST_LINGERED;) {
+    const count = await conn.read(scrap);
+    if (count === null) return;
+    length += checkCount(count);
+  }
+}
+
+/**
+ * Closes a connection whose written stream has ended, when its peer has ended the other one too, or
+ * after a second: to close over bytes that nobody has read resets the connection, and the peer could
+ * lose the end of what it was sent. Such bytes are TLS's, or what a transport puts behind its end.
+ */
+export async function closeInPeace(conn: Pick<StreamConn, "read" | "close">): Promise<void> {
+  const what = "The end of a connection";
+  await withDeadline(
+    LONGEST_LINGER,
+    what,
+    undefined,
+    (signal) => unlessAborted(drain(conn), signal),
+  ).catch(() => {});
+  closeQuietly(conn);
+}
+
 /** `setTimeout` takes anything longer for 1 ms. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 

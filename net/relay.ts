@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkCount, closeQuietly, type StreamConn, writeAll } from "./conn.ts";
+import { checkCount, closeQuietly, type StreamConn, timeoutError, writeAll } from "./conn.ts";
 
 /**
  * What a relay has moved.
@@ -29,30 +29,86 @@ export interface Relayed {
 // reads stay full, and back to the small one as soon as the kernel had less to give.
 const SMALL = 2 * 1024;
 const MEDIUM = 32 * 1024;
-const LARGE = 512 * 1024;
+const LARGE = 256 * 1024;
+
+/**
+ * How many large buffers there are for all connections together: whoever sends to readers that have
+ * stopped holds one for ever. Whoever gets none keeps the medium one.
+ */
+const MOST_LARGE = 64;
+let large = 0;
+
+/** How many bytes a connection moves in one direction before it is everybody else's turn. */
+const TURN = 256 * 1024;
+
+const NOTHING = new Uint8Array(0);
+let turn: Promise<unknown> | null = null;
+
+/**
+ * Lets everybody else have a turn. What reads and writes without ever waiting keeps Deno from
+ * looking who else is ready; it looks when nothing is left to do here but wait for another thread,
+ * which is what a digest is for. A timer would wait a millisecond.
+ */
+function othersFirst(): Promise<unknown> {
+  return turn ??= crypto.subtle.digest("SHA-256", NOTHING).finally(() => turn = null);
+}
+
+/** The buffer of one direction. */
+class Buffer {
+  readonly #small = new Uint8Array(SMALL);
+  bytes = this.#small;
+
+  /** Chooses the next one by how much came. */
+  adapt(length: number): void {
+    if (length < this.bytes.length) return this.shrink();
+    if (this.bytes.length === SMALL) this.bytes = new Uint8Array(MEDIUM);
+    else if (this.bytes.length === MEDIUM && large < MOST_LARGE) {
+      large++;
+      this.bytes = new Uint8Array(LARGE);
+    }
+  }
+
+  /** Gives back what is more than the small one. */
+  shrink(): void {
+    if (this.bytes.length === LARGE) large--;
+    this.bytes = this.#small;
+  }
+}
 
 async function pump(from: StreamConn, to: StreamConn, count: (bytes: number) => void) {
-  const small = new Uint8Array(SMALL);
-  let buffer = small;
-  for (;;) {
-    const length = await from.read(buffer);
-    if (length === null) break;
-    await writeAll(to, buffer.subarray(0, checkCount(length)));
-    count(length);
-    if (length < buffer.length) buffer = small;
-    else if (buffer.length < LARGE) {
-      buffer = new Uint8Array(buffer.length < MEDIUM ? MEDIUM : LARGE);
+  const buffer = new Buffer();
+  try {
+    for (let moved = 0;;) {
+      const length = await from.read(buffer.bytes);
+      if (length === null) break;
+      await writeAll(to, buffer.bytes.subarray(0, checkCount(length)));
+      count(length);
+      buffer.adapt(length);
+      moved += length;
+      if (moved < TURN) continue;
+      moved = 0;
+      await othersFirst();
     }
+  } finally {
+    buffer.shrink();
   }
   await to.closeWrite();
 }
 
 /**
+ * How long a relay with one end goes on without a byte, in milliseconds. Its other peer may have
+ * gone without a word: a connection that only waits never hears of that.
+ */
+const LONGEST_SILENCE = 115_000;
+
+/**
  * Moves bytes both ways until both streams have ended, then closes both connections.
  *
  * The end of one stream half-closes the other connection and lets the opposite direction finish.
- * A reset, a failed write or the signal closes both at once. Each direction buffers at most one
- * chunk, of 2 KiB when little is sent and up to 512 KiB when much is sent.
+ * A reset, a failed write or the signal closes both at once, and so does a silence of 115 s after one
+ * stream has ended. Each direction buffers at most one chunk, of 2 KiB when little is sent and up to
+ * 256 KiB when much is sent; all relays together buffer no more than 64 of the largest. After 256 KiB
+ * everybody else has a turn.
  *
  * @param a One connection.
  * @param b The other.
@@ -87,12 +143,31 @@ export async function relay(
   const abort = () => fail(signal?.reason);
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
-  const pumps = [
-    pump(a, b, (bytes) => relayed.sent += bytes).catch(fail),
-    pump(b, a, (bytes) => relayed.received += bytes).catch(fail),
-  ];
+
+  let silence: ReturnType<typeof setTimeout> | undefined;
+  let oneEnded = false;
+  let over = false;
+  const waitForMore = () => {
+    clearTimeout(silence);
+    if (over) return;
+    silence = setTimeout(
+      () => fail(timeoutError("The silence after the end of one stream", LONGEST_SILENCE)),
+      LONGEST_SILENCE,
+    );
+  };
+  const move = async (from: StreamConn, to: StreamConn, direction: "sent" | "received") => {
+    await pump(from, to, (bytes) => {
+      relayed[direction] += bytes;
+      if (oneEnded) waitForMore();
+    });
+    oneEnded = true;
+    waitForMore();
+  };
+  const pumps = [move(a, b, "sent").catch(fail), move(b, a, "received").catch(fail)];
   // A connection that does not close as it should may never let go of its pump.
   await Promise.race([Promise.all(pumps), failed.promise]);
+  over = true;
+  clearTimeout(silence);
   signal?.removeEventListener("abort", abort);
   close();
   return relayed;

@@ -9,6 +9,7 @@ import { parseSocksArgs } from "../args.ts";
 import { acceptHandshakes } from "./accept.ts";
 import {
   closeQuietly,
+  drain,
   handshake,
   readFull,
   type StreamConn,
@@ -35,7 +36,6 @@ const REPLY_ADDRESS_TYPE = 8;
 /** How long a handshake may take, in milliseconds, and how long the end of a rejected one. */
 const HANDSHAKE_TIMEOUT = 10_000;
 const REJECTION_TIMEOUT = 10_000;
-const LINGER_BYTES = 64 * 1024;
 
 const GENERAL_FAILURE = 1;
 
@@ -265,12 +265,7 @@ async function readTarget(conn: StreamConn): Promise<Address> {
 async function sayAndLinger(conn: StreamConn, answer: Uint8Array): Promise<void> {
   await writeAll(conn, answer);
   await conn.closeWrite();
-  const scrap = new Uint8Array(2048);
-  for (let total = 0; total < LINGER_BYTES;) {
-    const count = await conn.read(scrap);
-    if (count === null) return;
-    total += count;
-  }
+  await drain(conn);
 }
 
 class Request implements SocksRequest {

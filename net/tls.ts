@@ -15,11 +15,11 @@ import type {
 import { ipToBytes } from "../address.ts";
 import { scrubAddresses } from "../scrub.ts";
 import {
+  closeInPeace,
   closeQuietly,
   concat,
   handshake,
   type StreamConn,
-  unlessAborted,
   withDeadline,
 } from "./conn.ts";
 import { CLOSED, denoError, fromDuplex, toDuplex } from "./duplex.ts";
@@ -146,9 +146,6 @@ function secured(socket: TLSSocket, peer: "server" | "client"): Promise<void> {
 /** What is read unasked: the handshake, and the session tickets after it. */
 const UNASKED = 32 * 1024;
 
-/** How long a closed connection waits for its peer to read to the end, in milliseconds. */
-const LONGEST_LINGER = 1_000;
-
 /**
  * Lets a connection be read only while somebody waits for what comes of it: Deno's `TLSSocket` takes
  * everything there is and keeps it, however slow its reader is.
@@ -171,34 +168,18 @@ class Gate {
       },
       write: (p) => conn.write(p),
       closeWrite: () => conn.closeWrite(),
-      close: () => void this.#close(conn),
+      close: () => this.#close(conn),
     };
   }
 
-  /**
-   * Closes the connection. To close over session tickets that nobody has read would reset it, and
-   * the peer could lose the end of our stream.
-   */
-  async #close(conn: StreamConn): Promise<void> {
-    if (this.lingers) {
-      await withDeadline(
-        LONGEST_LINGER,
-        "The end",
-        undefined,
-        (signal) => unlessAborted(this.#drain(conn), signal),
-      ).catch(() => {});
-    }
-    closeQuietly(conn);
-  }
-
-  async #drain(conn: StreamConn): Promise<void> {
-    const scrap = new Uint8Array(2048);
-    await this.#reading;
-    for (let length = 0; length < UNASKED;) {
-      const count = await conn.read(scrap);
-      if (count === null) return;
-      length += count;
-    }
+  /** Closes the connection, over session tickets that nobody has read. */
+  #close(conn: StreamConn): void {
+    if (!this.lingers) return closeQuietly(conn);
+    const read = async (p: Uint8Array) => {
+      await this.#reading;
+      return await conn.read(p);
+    };
+    closeInPeace({ read, close: () => conn.close() });
   }
 
   /** Opens the gate while something goes on. */

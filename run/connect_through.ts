@@ -6,7 +6,7 @@
 
 import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
-import type { StreamConn } from "../net/conn.ts";
+import { closeQuietly, type StreamConn } from "../net/conn.ts";
 import { dial as dialDirectly } from "../net/dial.ts";
 import { makeStateDirectory } from "../util.ts";
 import { checkConn, Lifetime } from "./connection_lifetime.ts";
@@ -65,11 +65,19 @@ function stateOf(path: string | undefined) {
 
 /** A connection whose end is the end of everything that belongs to it. */
 function owning(conn: StreamConn, life: Lifetime): StreamConn {
+  let ended = false;
   return {
     read: (p) => conn.read(p),
     write: (p) => conn.write(p),
-    closeWrite: () => conn.closeWrite(),
-    close: () => life[Symbol.dispose](),
+    async closeWrite() {
+      await conn.closeWrite();
+      ended = true;
+    },
+    close() {
+      if (!ended) return life[Symbol.dispose]();
+      closeQuietly(conn);
+      void life.finish([conn]);
+    },
   };
 }
 

@@ -5,6 +5,7 @@
  */
 
 import {
+  closeInPeace,
   closeQuietly,
   LONGEST_TIMER,
   type StreamConn,
@@ -40,7 +41,7 @@ let ended: DOMException | undefined;
 
 /** The connections and the signal of one carried connection; disposing of it ends them all. */
 export class Lifetime implements Disposable {
-  readonly #owned = new Set<Pick<StreamConn, "close">>();
+  readonly #owned = new Set<Pick<StreamConn, "read" | "close">>();
   readonly #outer: AbortSignal;
   readonly #follow = () => this.#end(this.#outer.reason);
   #over = false;
@@ -78,7 +79,7 @@ export class Lifetime implements Disposable {
   }
 
   /** Takes over a connection: it is closed at the end of this life, or now when that has come. */
-  own<T extends Pick<StreamConn, "close">>(conn: T): T {
+  own<T extends Pick<StreamConn, "read" | "close">>(conn: T): T {
     if (this.#over) closeQuietly(conn);
     this.#owned.add(conn);
     return conn;
@@ -149,6 +150,18 @@ export class Lifetime implements Disposable {
   /** Goes on when the outer signal aborts: from now on only disposing of it ends this life. */
   release(): void {
     this.#outer.removeEventListener("abort", this.#follow);
+  }
+
+  /**
+   * Ends this life after a normal end, in which some connections have been closed. The others end in
+   * peace: what a transport has wrapped may still have to be read.
+   */
+  async finish(closed: readonly StreamConn[]): Promise<void> {
+    for (const conn of closed) this.#owned.delete(conn);
+    const left = [...this.#owned];
+    this.#owned.clear();
+    this[Symbol.dispose]();
+    if (left.length > 0) await Promise.all(left.map(closeInPeace));
   }
 
   /** Ends everything. */

@@ -186,7 +186,8 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
         () => transports[name]!.client!(context),
         (conn) => life.own(checkConn(conn)),
       );
-      await relay(await request.grant(), carrier, { signal: stop.end });
+      const { error } = await relay(await request.grant(), carrier, { signal: stop.end });
+      if (error === null) await life.finish([carrier]);
     } finally {
       life[Symbol.dispose]();
     }
@@ -306,7 +307,8 @@ async function runServer({ transports, options, flags }: Program): Promise<void>
         outboundBindAddress,
         signal,
       });
-      await relay(client.conn, life.own(tor), { signal });
+      const { error } = await relay(client.conn, life.own(tor), { signal });
+      if (error === null) await life.finish([client.conn, tor]);
     } catch (error) {
       // Anybody can connect and fail, and so fill tor's log with what it shows.
       const secrets = [from[0], client?.clientAddress?.[0] ?? ""];

@@ -2,6 +2,7 @@ import { assert, assertEquals, assertInstanceOf, assertLessOrEqual } from "@std/
 import { spy } from "@std/testing/mock";
 import { relay, type Relayed, writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
+import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "./idle_conn.ts";
 import { connectResettable, type ResettableConn } from "./resettable_conn.ts";
 import { bytes, takeAll, takeText } from "./scripted_peer.ts";
@@ -326,4 +327,109 @@ Deno.test("relay() lets go of a connection that waits on although it was closed"
   const deaf = new Deaf();
   await relay(broken, deaf);
   assertEquals([broken.closed, deaf.closed], [true, true]);
+});
+
+/** A connection whose stream has ended, or that fills every buffer; it takes what is written. */
+class TirelessConn extends IdleConn {
+  /** The sizes of the buffers that it was asked to fill. */
+  readonly asked: number[] = [];
+
+  override async read(p: Uint8Array): Promise<number | null> {
+    if (this.closed) return await super.read(p);
+    this.asked.push(p.length);
+    return p.length;
+  }
+}
+
+class EndedConn extends IdleConn {
+  override read(): Promise<null> {
+    return Promise.resolve(null);
+  }
+}
+
+Deno.test("relay() gives up when one stream has ended and the other one is silent", async () => {
+  for (const swapped of [false, true]) {
+    using timers = new FakeTimers();
+    const [ended, silent] = [new EndedConn(), new IdleConn()];
+    const done = swapped ? relay(silent, ended) : relay(ended, silent);
+    await timers.fire(115_000);
+    const { error } = await done;
+    assertInstanceOf(error, DOMException);
+    assertEquals([error.name, ended.closed, silent.closed], ["TimeoutError", true, true]);
+    assertEquals(timers.pending, []);
+  }
+});
+
+Deno.test("relay() counts that silence anew with each byte, and not while both streams go on", async () => {
+  using timers = new FakeTimers();
+  const reads: ((count: number | null) => void)[] = [];
+  const slow = new IdleConn();
+  slow.read = () => new Promise((resolve) => reads.push(resolve));
+  const ender = new IdleConn();
+  const ends = Promise.withResolvers<null>();
+  ender.read = () => ends.promise;
+  const written = spy(ender, "write");
+  const done = relay(ender, slow);
+  while (reads.length === 0) await Promise.resolve();
+  assertEquals(timers.pending, []);
+  reads.shift()?.(1);
+  while (reads.length === 0) await Promise.resolve();
+  assertEquals(timers.pending, []);
+  ends.resolve(null);
+  while (timers.pending.length === 0) await Promise.resolve();
+  const set = spy(globalThis, "setTimeout");
+  reads.shift()?.(1);
+  while (reads.length === 0) await Promise.resolve();
+  assertEquals([written.calls.length, set.calls.length, timers.pending], [2, 1, [115_000]]);
+  set.restore();
+  reads.shift()?.(null);
+  assertEquals((await done).error, null);
+  assertEquals(timers.pending, []);
+});
+
+permitted(
+  ["net"],
+  "relay() between connections that never wait lets others have a turn",
+  async () => {
+    const conn = new TirelessConn();
+    const done = relay(conn, new EndedConn());
+    // Each of these needs a look at who else is ready.
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    using client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+    using server = await listener.accept();
+    await client.write(bytes("hello"));
+    assertEquals(await takeText(server, 5), "hello");
+    conn.close();
+    assertInstanceOf((await done).error, Deno.errors.Interrupted);
+    assertEquals(conn.asked.slice(0, 3), [2 * 1024, 32 * 1024, 256 * 1024]);
+  },
+);
+
+Deno.test("relay() has 64 large buffers for all, and gives them back at the end", async () => {
+  for (let round = 0; round < 2; round++) {
+    const conns: TirelessConn[] = [];
+    const stalled: Promise<void>[] = [];
+    const end = new AbortController();
+    const relays = Array.from({ length: 100 }, () => {
+      const [from, to] = [new TirelessConn(), new EndedConn()];
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let writes = 0;
+      // It takes some, and then no more: the reader behind it has stopped.
+      to.write = async (p) => {
+        if (++writes < 4) return p.length;
+        resolve();
+        await to.whenClosed;
+        throw new Deno.errors.Interrupted("closed");
+      };
+      conns.push(from);
+      stalled.push(promise);
+      return relay(from, to, { signal: end.signal });
+    });
+    await Promise.all(stalled);
+    const largest = conns.map(({ asked }) => asked.at(-1));
+    assertEquals(largest.filter((size) => size === 256 * 1024).length, 64);
+    assertEquals(largest.filter((size) => size === 32 * 1024).length, 36);
+    end.abort();
+    await Promise.all(relays);
+  }
 });

@@ -13,6 +13,7 @@ const own = (life: Lifetime) => (conn: StreamConn) => life.own(checkConn(conn));
 Deno.test("Lifetime closes everything it owns at its end, whatever one close throws", () => {
   const conns = [new IdleConn(), new IdleConn()] as const;
   const stubborn = {
+    read: () => Promise.resolve(null),
     close() {
       throw new Deno.errors.BadResource("closed before");
     },
@@ -133,4 +134,38 @@ Deno.test("Lifetime.carry() ends with the outer signal", async () => {
   const carried = life.carry(60_000, () => new Promise<StreamConn>(() => {}), own(life));
   outer.abort(reason);
   assertStrictEquals(await carried.catch((error) => error), reason);
+});
+
+Deno.test("Lifetime.finish() leaves alone what is closed, and reads the others to their ends", async () => {
+  const [closed, wrapped] = [new IdleConn(), new IdleConn()];
+  let left = 3;
+  wrapped.read = () => Promise.resolve(left-- > 0 ? 1 : null);
+  const life = new Lifetime(NEVER);
+  life.own(closed);
+  life.own(wrapped);
+  const { signal } = life;
+  const finished = life.finish([closed]);
+  assert(signal.aborted);
+  assertEquals([closed.closed, wrapped.closed], [false, false]);
+  await finished;
+  assertEquals([closed.closed, wrapped.closed, left], [false, true, -1]);
+});
+
+Deno.test("Lifetime.finish() waits a second for the end of a connection, and for no more than 64 KiB", async () => {
+  using timers = new FakeTimers();
+  const [silent, endless] = [new IdleConn(), new IdleConn()];
+  let read = 0;
+  endless.read = (p) => {
+    read += p.length;
+    return Promise.resolve(p.length);
+  };
+  const life = new Lifetime(NEVER);
+  life.own(silent);
+  life.own(endless);
+  const finished = life.finish([]);
+  await endless.whenClosed;
+  assertEquals([silent.closed, read], [false, 64 * 1024]);
+  await timers.fire(1_000);
+  await finished;
+  assert(silent.closed);
 });

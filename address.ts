@@ -236,3 +236,24 @@ export function isLoopback(host: string): boolean {
   const ip = unmappedIp(host);
   return ip !== null && (ip === "::1" || ip.startsWith("127."));
 }
+
+/**
+ * Tells whether a host can be a DNS name. What ends in a number is none, although the system's
+ * resolver takes `0`, `127.1` or `0x7f000001` for addresses, those of this machine among them.
+ *
+ * @param host A host that is not an IP address.
+ * @returns Whether its last label is not a number.
+ *
+ * @example
+ * ```ts
+ * import { canBeName } from "@ptlib/ptlib/address";
+ *
+ * if (!canBeName("bridge.example") || canBeName("127.1") || canBeName("0x7f000001")) {
+ *   throw new Error();
+ * }
+ * ```
+ */
+export function canBeName(host: string): boolean {
+  const last = host.replace(/\.$/, "").split(".").at(-1) ?? "";
+  return last !== "" && !/^(?:[0-9]+|0x[0-9a-f]*)$/i.test(last);
+}

@@ -58,6 +58,7 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  *
  * @param listener Where connections arrive.
  * @param options.signal Ends it.
+ * @param options.onShortage Is called before each of these pauses.
  * @returns The connections, each with `TCP_NODELAY`. Handle each without waiting for its end.
  *
  * @example
@@ -74,9 +75,12 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  */
 export async function* acceptAll(
   listener: Deno.TcpListener,
-  options: { signal?: AbortSignal | undefined } = {},
+  options: {
+    signal?: AbortSignal | undefined;
+    onShortage?: ((error: unknown) => void) | undefined;
+  } = {},
 ): AsyncGenerator<Deno.TcpConn, void, void> {
-  const { signal } = options;
+  const { signal, onShortage } = options;
   const close = () => closeQuietly(listener);
   signal?.addEventListener("abort", close);
   try {
@@ -88,7 +92,8 @@ export async function* acceptAll(
         // What is thrown once the listener is closed.
         if (error instanceof Deno.errors.BadResource) return;
         if (error instanceof Deno.errors.Interrupted) return;
-        if (!isShortage(error) && ++failures < MOST_FAILURES) continue;
+        if (isShortage(error)) onShortage?.(error);
+        else if (++failures < MOST_FAILURES) continue;
         await pause(milliseconds, signal);
         milliseconds = Math.min(2 * milliseconds, LONGEST_PAUSE);
         failures = 0;
@@ -131,6 +136,8 @@ export async function* acceptAll(
 export interface HandshakeOptions<T> {
   /** Ends the listener and the handshakes under way. */
   signal?: AbortSignal | undefined;
+  /** Is called when connections have to wait, because descriptors or memory are used up. */
+  onShortage?: ((error: unknown) => void) | undefined;
   /** How long each handshake may take, in milliseconds. */
   timeout: number;
   /** Does the handshake. It must itself close the connection when it fails. */
@@ -196,7 +203,8 @@ export async function* acceptHandshakes<T>(
     wake.resolve();
   };
   const accept = async () => {
-    for await (const conn of acceptAll(listener, { signal: end.signal })) greet(conn);
+    const { onShortage } = options;
+    for await (const conn of acceptAll(listener, { signal: end.signal, onShortage })) greet(conn);
     end.abort();
     wake.resolve();
   };

@@ -443,6 +443,7 @@ export async function connectTcp(
 ): Promise<Deno.TcpConn> {
   const conn = await Deno.connect({ hostname, port, signal });
   try {
+    signal.throwIfAborted(); // That may have come at the moment of success.
     conn.setNoDelay();
   } catch (error) {
     conn.close(); // The peer has reset it already.

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Address, ipToBytes } from "../address.ts";
+import { type Address, canBeName, ipToBytes } from "../address.ts";
 import type { OutboundBindAddresses, ProxyInfo } from "../config.ts";
 import { scrubAddresses } from "../scrub.ts";
 import { connectTcp, handshake, type StreamConn, withDeadline } from "./conn.ts";
@@ -113,12 +113,15 @@ async function dialThrough<C extends StreamConn>(
   }
 }
 
-function dialBy<C extends StreamConn>(
+async function dialBy<C extends StreamConn>(
   connect: Connect<C>,
   target: Readonly<Address>,
   { proxy = null, timeout = DEFAULT_TIMEOUT, signal: outer }: Readonly<DialOptions>,
 ): Promise<C> {
-  return withDeadline(
+  if (ipToBytes(target[0]) === null && !canBeName(target[0])) {
+    throw new DialError("The target is neither an IP address nor a DNS name");
+  }
+  return await withDeadline(
     timeout,
     "The connection to the target",
     outer,

@@ -168,6 +168,8 @@ export interface SocksListenOptions {
   listener?: Deno.TcpListener | undefined;
   /** Ends the listener; already granted connections stay open. */
   signal?: AbortSignal | undefined;
+  /** Is called when connections have to wait, because descriptors or memory are used up. */
+  onShortage?: ((error: unknown) => void) | undefined;
 }
 
 /** Something that is wrong with a handshake, and the bytes that say so. */
@@ -367,6 +369,7 @@ export function listenSocks(options: SocksListenOptions = {}): SocksListener {
     [Symbol.asyncIterator]: () =>
       acceptHandshakes(listener, {
         signal: options.signal,
+        onShortage: options.onShortage,
         timeout: HANDSHAKE_TIMEOUT,
         handshake: readRequest,
         discard: (request) => request.reject(REPLY_FAILURE),

@@ -42,6 +42,13 @@ function checkPermission(source: string): void {
 function sourceError(error: unknown): unknown {
   const bind = error instanceof Error && "syscall" in error && error.syscall === "bind";
   if (!bind) return denoError(error);
+  if ("code" in error && error.code === "EADDRINUSE") {
+    return new Deno.errors.AddrInUse(
+      "The source address of TOR_PT_OUTBOUND_BIND_ADDRESS has no free port left: each connection " +
+        "takes one, whatever its destination; widen net.ipv4.ip_local_port_range",
+      { cause: error },
+    );
+  }
   return new Deno.errors.AddrNotAvailable(
     "The source address of TOR_PT_OUTBOUND_BIND_ADDRESS is not one of this machine",
     { cause: error },

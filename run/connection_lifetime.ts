@@ -36,6 +36,9 @@ export function checkConn(conn: StreamConn): StreamConn {
   throw new TypeError("The transport did not return a connection with read, write and close");
 }
 
+/** How many connections a life has before it looks which of them are closed. */
+const MANY = 8;
+
 /** One for all lives: the stack that each would take down costs more than all else in a life. */
 let ended: DOMException | undefined;
 
@@ -81,8 +84,23 @@ export class Lifetime implements Disposable {
   /** Takes over a connection: it is closed at the end of this life, or now when that has come. */
   own<T extends Pick<StreamConn, "read" | "close">>(conn: T): T {
     if (this.#over) closeQuietly(conn);
+    // Most transports dial once. One that dials for ever shall not have all of them kept.
+    if (this.#owned.size >= MANY) this.#forgetWhenClosed(conn);
     this.#owned.add(conn);
     return conn;
+  }
+
+  #forgetWhenClosed(conn: Pick<StreamConn, "read" | "close"> & Partial<Disposable>): void {
+    const { close, [Symbol.dispose]: dispose } = conn;
+    conn.close = () => {
+      this.#owned.delete(conn);
+      close.call(conn);
+    };
+    if (dispose === undefined) return;
+    conn[Symbol.dispose] = () => {
+      this.#owned.delete(conn);
+      dispose.call(conn);
+    };
   }
 
   /** Has this life go on until a promise is settled, whatever time that takes. */

@@ -184,7 +184,7 @@ export interface Accepted {
  * A transport: how a connection is wrapped at each end. One that has only `client` is not offered
  * when the parent asks for a server, and the other way round.
  *
- * Each function may take 60 s. One that throws, or takes longer, ends its own connection and
+ * Each function may take 60 s, and `publish()` 15 s. One that throws, or takes longer, ends its own connection and
  * nothing else.
  *
  * @example

@@ -19,38 +19,55 @@ interface Start {
   lines: (string | null)[];
 }
 
-const lineAbout = (transports: readonly string[], role: Role) =>
+/** A line that may be right somewhere, about transports of these names. */
+const lineAbout = (transports: readonly string[]) =>
   fc.oneof(
     { arbitrary: saidAbout(fc.constantFrom(...transports)).map(([line]) => line), weight: 12 },
-    // The whole of it comes right more often so.
-    {
-      arbitrary: fc.constantFrom(
-        ...transports.map((name) =>
-          role === "client" ? `CMETHOD ${name} socks5 127.0.0.1:1` : `SMETHOD ${name} 192.0.2.1:1`
-        ),
-        role === "client" ? "CMETHODS DONE" : "SMETHODS DONE",
-      ),
-      weight: 12,
-    },
     { arbitrary: anyLine, weight: 2 },
     { arbitrary: fc.constant(null), weight: 1 },
   );
+
+/** What a program says that does as it should. */
+function rightLines(role: Role, transports: readonly string[], withProxy: boolean) {
+  const half = role === "client" ? "C" : "S";
+  const answer = (name: string) =>
+    fc.constantFrom(
+      `${half}METHOD ${name} ${role === "client" ? "socks5 " : ""}127.0.0.1:1`,
+      `${half}METHOD-ERROR ${name} no port is free`,
+    );
+  return fc.tuple(fc.shuffledSubarray([...transports]), fc.tuple(...transports.map(answer))).map(
+    ([spokenOf, answers]) => [
+      "VERSION 1",
+      ...withProxy ? ["PROXY DONE"] : [],
+      ...spokenOf.map((name) => answers[transports.indexOf(name)] ?? null),
+      `${half}METHODS DONE`,
+    ],
+  );
+}
+
+/** Lines with others among them, and perhaps without one of their own. */
+function disturbed(lines: fc.Arbitrary<(string | null)[]>, other: fc.Arbitrary<string | null>) {
+  const extra = fc.array(fc.tuple(fc.nat(20), other), { maxLength: 3 });
+  return fc.tuple(lines, extra, fc.option(fc.nat(20), { freq: 3 })).map(([lines, extra, lost]) => {
+    const all = lines.filter((_, index) => index !== lost);
+    for (const [at, line] of extra) all.splice(at % (all.length + 1), 0, line);
+    return all;
+  });
+}
 
 const start: fc.Arbitrary<Start> = fc.tuple(
   fc.constantFrom<Role[]>("client", "server"),
   fc.uniqueArray(transportName, { minLength: 1, maxLength: 4 }),
   fc.boolean(),
-).chain(([role, transports, withProxy]) =>
-  fc.tuple(
-    fc.constantFrom([], ["VERSION 1"], ["VERSION 1", "PROXY DONE"]),
-    fc.array(lineAbout(transports, role), { maxLength: 14 }),
-  ).map(([first, lines]) => ({
-    role,
-    transports,
-    withProxy: withProxy && role === "client",
-    lines: [...first, ...lines],
-  }))
-);
+).chain(([role, transports, asksProxy]) => {
+  const withProxy = asksProxy && role === "client";
+  const other = lineAbout(transports);
+  const lines = fc.oneof(
+    { arbitrary: disturbed(rightLines(role, transports, withProxy), other), weight: 3 },
+    { arbitrary: fc.array(other, { maxLength: 12 }), weight: 1 },
+  );
+  return lines.map((lines) => ({ role, transports, withProxy, lines }));
+});
 
 /** The keywords of a malformed line that harm the negotiation; tor ignores the others. */
 const FATAL = ["VERSION", "VERSION-ERROR", "ENV-ERROR", "PROXY", "PROXY-ERROR"].concat(

@@ -183,16 +183,19 @@ permitted(
   "run() starts no transport that publishes an address which is none, and closes its port",
   () =>
     withDirectory(async (directory) => {
-      // Each of the first two gives back the port, which the third gets.
-      const bindAddress: Address = ["127.0.0.1", freePort()];
       const names = ["nat_name", "nat_port_zero", "sound"];
-      const transports = Object.fromEntries(names.map((name) => [name, { bindAddress }]));
+      const ports = names.map(freePort);
+      const transports = Object.fromEntries(
+        names.map((name, i) => [name, { bindAddress: ["127.0.0.1", ports[i]] as Address }]),
+      );
       await using bridge = await Bridge.launch(transports, directory);
       assertEquals(Object.keys(bridge.server.methods), ["sound"]);
       const { nat_name, nat_port_zero, ...others } = bridge.server.failures;
       assertEquals(others, {});
       assertMatch(nat_name ?? "", /numeric IP address/);
       assertMatch(nat_port_zero ?? "", /port that was really bound, not 0/);
+      await untilRefused(ports[0]!);
+      await untilRefused(ports[1]!);
       using user = await bridge.connect("sound");
       const arrival = await bridge.arrival();
       using _conn = arrival.conn;

@@ -10,7 +10,7 @@ import { run, type Transport } from "../../run/run.ts";
 const setTimer = setTimeout;
 globalThis.setTimeout = Object.assign(
   (callback: () => void, milliseconds?: number) =>
-    setTimer(callback, milliseconds === 60_000 ? 10 : milliseconds),
+    setTimer(callback, milliseconds === 60_000 || milliseconds === 15_000 ? 10 : milliseconds),
   setTimer,
 );
 

@@ -57,10 +57,14 @@ export function reason(error: unknown, ...secrets: readonly string[]): string {
   return scrubAddresses(message, ...secrets);
 }
 
+/** How long nothing may have failed before an outage is over, in milliseconds. */
+const CALM = 10_000;
+
 /** Says once that something fails, and once that it is over, however many try meanwhile. */
 export class Outage {
   readonly #over: string;
   #failures = 0;
+  #lastFailure = 0;
 
   constructor(over: string) {
     this.#over = over;
@@ -68,10 +72,11 @@ export class Outage {
 
   failed(text: string): void {
     if (this.#failures++ === 0) log("warning", text);
+    this.#lastFailure = performance.now();
   }
 
   works(): void {
-    if (this.#failures === 0) return;
+    if (this.#failures === 0 || performance.now() - this.#lastFailure < CALM) return;
     log("notice", `${this.#over}, after ${this.#failures} failures`);
     this.#failures = 0;
   }

@@ -2,6 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import {
   type Address,
   bytesToIp,
+  canBeName,
   formatAddress,
   ipToBytes,
   isLoopback,
@@ -227,4 +228,28 @@ Deno.test("unmappedIp() writes the address that is meant, in one way", () => {
     ["[::1]", null],
   ];
   for (const [host, ip] of rows) assertEquals(unmappedIp(host), ip);
+});
+
+Deno.test("canBeName() tells names from what a resolver takes for an address", () => {
+  const rows: [host: string, name: boolean][] = [
+    ["bridge.example", true],
+    ["bridge.example.", true],
+    ["localhost", true],
+    ["1.2.3.4.example", true],
+    ["0xbad.example", true],
+    ["a0x1", true],
+    ["_x-1", true],
+    ["", false],
+    [".", false],
+    ["0", false],
+    ["127.1", false],
+    ["127.1.", false],
+    ["2130706433", false],
+    ["0x7f000001", false],
+    ["0X7F.0.0.0x1", false],
+    ["0x", false],
+    ["017700000001", false],
+    ["example.1", false],
+  ];
+  for (const [host, name] of rows) assertEquals(canBeName(host), name, host);
 });

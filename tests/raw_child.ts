@@ -72,6 +72,15 @@ export class RawChild implements AsyncDisposable {
     return this.#said;
   }
 
+  /** Everything it says in its life. */
+  async untilEnd(): Promise<string> {
+    for (;;) {
+      const { value, done } = await patiently(this.#stdout.read(), "The end of its words");
+      if (done) return this.#said;
+      this.#said += value;
+    }
+  }
+
   /** The port of a `CMETHOD` or `SMETHOD` line. */
   port(transport: string): number {
     const line = RegExp(`^[CS]METHOD ${transport} (?:socks5 )?127\\.0\\.0\\.1:(\\d+)`, "m");

@@ -453,3 +453,47 @@ for (const scheme of SCHEMES) {
     },
   );
 }
+
+permitted(
+  ["net"],
+  "dial() connects nowhere for what ends in a number, through a proxy neither",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    const proxy = { scheme: "socks5", host: "127.0.0.1", port } as const;
+    for (const host of ["0", "127.1", "0x7f000001", "2130706433", "127.0.0.1."]) {
+      for (const options of [{}, { proxy }]) {
+        const error = await assertRejects(() => dial([host, port], options), DialError);
+        assertEquals(error.message, "The target is neither an IP address nor a DNS name");
+      }
+    }
+    using own = await dial(["127.0.0.1", port]);
+    using first = await listener.accept();
+    assertEquals(first.remoteAddr.port, own.localAddr.port);
+  },
+);
+
+permitted(
+  ["net"],
+  "dial() leaves no connection open that was aborted at the moment it succeeded",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const stop = new AbortController();
+    const { connect } = Deno;
+    const opened: Deno.TcpConn[] = [];
+    Deno.connect = (async (options: Deno.ConnectOptions) => {
+      const conn = await connect(options);
+      opened.push(conn);
+      stop.abort(new Error("too late"));
+      return conn;
+    }) as typeof Deno.connect;
+    try {
+      const dialled = dial(["127.0.0.1", listener.addr.port], { signal: stop.signal });
+      await assertRejects(() => dialled, Error, "too late");
+    } finally {
+      Deno.connect = connect;
+    }
+    assertEquals(opened.length, 1);
+    await assertRejects(() => opened[0]!.read(new Uint8Array(1)), Deno.errors.BadResource);
+  },
+);

@@ -169,3 +169,26 @@ Deno.test("Lifetime.finish() waits a second for the end of a connection, and for
   await finished;
   assert(silent.closed);
 });
+
+Deno.test("Lifetime forgets closed connections, where many are opened one after the other", () => {
+  const life = new Lifetime(NEVER);
+  const kept = Array.from({ length: 8 }, () => life.own(new IdleConn()));
+  const closes: string[] = [];
+  class DisposableConn extends IdleConn {
+    [Symbol.dispose]() {
+      closes.push("disposed");
+    }
+  }
+  for (let i = 0; i < 100; i++) {
+    const conn = life.own(i % 2 === 0 ? new IdleConn() : new DisposableConn());
+    if (i % 4 === 3) (conn as DisposableConn)[Symbol.dispose]();
+    else conn.close();
+    if (i % 2 === 0) assert(conn.closed);
+  }
+  const last = life.own(new IdleConn());
+  const before = closes.length;
+  life[Symbol.dispose]();
+  // What is forgotten is not closed once more.
+  assertEquals(closes.length, before);
+  assert(last.closed && kept.every((conn) => conn.closed));
+});

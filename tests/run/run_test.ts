@@ -523,7 +523,11 @@ permitted(
     const command = program("faulty", "--allow-env=TOR_PT_*");
     const outcome = await runToEnd(command, CLIENT);
     assertEquals(outcome.code, 0);
-    assertMatch(outcome.stdout, /^VERSION 1\nCMETHOD-ERROR sound .*\nCMETHODS DONE\n$/);
+    assertEquals(
+      outcome.stdout,
+      "VERSION 1\nCMETHOD-ERROR sound Deno was not granted to listen on 127.0.0.1:0: " +
+        "add --allow-net=127.0.0.1:0\nCMETHODS DONE\n",
+    );
   },
 );
 
@@ -676,3 +680,38 @@ permitted(["read", "run"], "run() refuses a table with a name that is none", asy
   assertStringIncludes(outcome.stderr, "TypeError");
   assertStringIncludes(outcome.stderr, "rot-13");
 });
+
+permitted(
+  ["net", "read", "run"],
+  "run() says once that its descriptors are used up, and serves again when there are some",
+  async () => {
+    using echo = new EchoServer();
+    const limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", ...program("bridge")];
+    await using child = new RawChild(limited, {
+      MANAGED_TRANSPORT_VER: "1",
+      STATE_LOCATION: "/nowhere",
+      SERVER_TRANSPORTS: "mute",
+      SERVER_BINDADDR: "mute-127.0.0.1:0",
+      ORPORT: `127.0.0.1:${echo.address[1]}`,
+      EXIT_ON_STDIN_CLOSE: "1",
+    });
+    await child.until("SMETHODS DONE");
+    const address = { hostname: "127.0.0.1", port: child.port("mute") };
+    for (let round = 0; round < 3; round++) {
+      const conns: Deno.TcpConn[] = [];
+      for (let i = 0; i < 60; i++) conns.push(await Deno.connect(address));
+      await child.untilMatch(/have to wait.*\n$/);
+      conns.forEach((conn) => conn.close());
+      // Those in the queue come first, and may still find nothing left.
+      for (let served = false; !served;) {
+        using fresh = await Deno.connect(address);
+        served = await checkEcho(fresh).then(() => true, () => false);
+      }
+    }
+    child.kill("SIGTERM");
+    const said = await child.untilEnd();
+    const logged = said.split("SMETHODS DONE\n")[1]?.match(/^LOG SEVERITY=(?:warning|notice) .*$/gm) ?? [];
+    assertEquals(logged.length, 1, logged.join("\n"));
+    assertMatch(logged[0] ?? "", /^LOG SEVERITY=warning .*Too many open files.*ulimit -n"$/);
+  },
+);

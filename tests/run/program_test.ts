@@ -1,0 +1,42 @@
+import { assertEquals, assertMatch } from "@std/assert";
+import { Outage, reason } from "../../run/program.ts";
+import { printedBy } from "../stdout.ts";
+
+/** Lets a test say what time it is. */
+function clock(): { time: number } & Disposable {
+  const { now } = performance;
+  const clock = { time: 0, [Symbol.dispose]: () => void (performance.now = now) };
+  performance.now = () => clock.time;
+  return clock;
+}
+
+Deno.test("Outage says once that something fails, and once that it is over", () => {
+  using at = clock();
+  const outage = new Outage("It works again");
+  const lines = printedBy(() => {
+    outage.works();
+    for (let i = 0; i < 1_000; i++) {
+      outage.failed(`failure ${i}`);
+      at.time += 9_999; // What works now and then is not over.
+      outage.works();
+    }
+    at.time += 1;
+    outage.works();
+    outage.works();
+    outage.failed("another one");
+  });
+  assertEquals(lines.trimEnd().split("\n"), [
+    'LOG SEVERITY=warning MESSAGE="failure 0"',
+    'LOG SEVERITY=notice MESSAGE="It works again, after 1000 failures"',
+    'LOG SEVERITY=warning MESSAGE="another one"',
+  ]);
+});
+
+Deno.test("reason() scrubs secrets, and survives what cannot be put into words", () => {
+  assertEquals(
+    reason(new Error("no way to front.example"), "front.example"),
+    "no way to [scrubbed]",
+  );
+  assertEquals(reason("192.0.2.7 said no"), "[scrubbed] said no");
+  assertMatch(reason(Object.create(null)), /cannot be put into words/);
+});

@@ -137,6 +137,11 @@ export interface SocksRequest {
   /** The per-connection arguments (pt-spec section 3.5). */
   readonly args: URLSearchParams;
   /**
+   * Aborts when the user goes away before the request is answered: when the connection is reset, or
+   * ends before a byte was sent on it. To ask for it starts to watch, and loses no byte.
+   */
+  readonly userGone: AbortSignal;
+  /**
    * Sends the success reply. It never throws: if the user has gone, the next read from the
    * connection fails.
    *
@@ -270,12 +275,85 @@ async function sayAndLinger(conn: StreamConn, answer: Uint8Array): Promise<void>
   await drain(conn);
 }
 
+/** How many bytes of a user's are read before the request is answered. */
+const MOST_EARLY = 16 * 1024;
+
+/**
+ * Watches a user's connection for its end while nobody reads it. Nobody else can tell that: so it
+ * reads, and gives back what it has read.
+ */
+class EarlyReader {
+  readonly #read: (p: Uint8Array) => Promise<number | null>;
+  readonly #gone = new AbortController();
+  readonly #early: Uint8Array[] = [];
+  #watching = true;
+  #ended = false;
+  #error: unknown;
+  #reading: Promise<void>;
+
+  constructor(conn: Deno.TcpConn) {
+    this.#read = conn.read.bind(conn);
+    this.#reading = this.#watch();
+  }
+
+  /** Aborts when the user goes away while it is watched. */
+  get gone(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  async #watch(): Promise<void> {
+    try {
+      for (let length = 0; this.#watching && length < MOST_EARLY;) {
+        const bytes = new Uint8Array(2048);
+        const count = await this.#read(bytes);
+        if (count === null) {
+          this.#ended = true;
+          // One that has spoken may only have ended its own stream.
+          if (length === 0) this.#give(new Deno.errors.ConnectionAborted("The user has gone"));
+          return;
+        }
+        this.#early.push(bytes.subarray(0, count));
+        length += count;
+      }
+    } catch (error) {
+      this.#error = error;
+      this.#give(error);
+    }
+  }
+
+  #give(reason: unknown): void {
+    if (this.#watching) this.#gone.abort(reason);
+  }
+
+  /** Lets the connection be read from its first byte on. */
+  release(conn: Deno.TcpConn): void {
+    this.#watching = false;
+    conn.read = (p) => this.#replay(conn, p);
+  }
+
+  async #replay(conn: Deno.TcpConn, p: Uint8Array): Promise<number | null> {
+    if (this.#early.length === 0) await this.#reading;
+    const [first] = this.#early;
+    if (first === undefined) {
+      if (this.#error !== undefined) throw this.#error;
+      if (this.#ended) return null;
+      conn.read = this.#read;
+      return await this.#read(p);
+    }
+    const count = Math.min(p.length, first.length);
+    p.set(first.subarray(0, count));
+    if (count === first.length) this.#early.shift();
+    else this.#early[0] = first.subarray(count);
+    return count;
+  }
+}
+
 class Request implements SocksRequest {
   #answered = false;
-
   readonly target: Address;
   readonly args: URLSearchParams;
   readonly conn: Deno.TcpConn;
+  #early: EarlyReader | undefined;
 
   constructor(target: Address, args: URLSearchParams, conn: Deno.TcpConn) {
     this.target = target;
@@ -283,15 +361,21 @@ class Request implements SocksRequest {
     this.conn = conn;
   }
 
+  get userGone(): AbortSignal {
+    return (this.#early ??= new EarlyReader(this.conn)).gone;
+  }
+
   async grant(): Promise<Deno.TcpConn> {
     this.#answered = true;
     await writeAll(this.conn, replyBytes(REPLY_GRANTED)).catch(() => closeQuietly(this.conn));
+    this.#early?.release(this.conn);
     return this.conn;
   }
 
   async reject(reason: unknown): Promise<void> {
     if (this.#answered) return;
     this.#answered = true;
+    this.#early?.release(this.conn);
     const say = () => sayAndLinger(this.conn, replyBytes(replyFor(reason)));
     const what = "The end of a rejected request";
     // It ends either way, and so does the connection.

@@ -165,6 +165,12 @@ export class Lifetime implements Disposable {
     }
   }
 
+  /** Ends this life also when another signal aborts. */
+  endWith(signal: AbortSignal): void {
+    signal.addEventListener("abort", () => this.#end(signal.reason), { once: true });
+    if (signal.aborted) this.#end(signal.reason);
+  }
+
   /** Goes on when the outer signal aborts: from now on only disposing of it ends this life. */
   release(): void {
     this.#outer.removeEventListener("abort", this.#follow);

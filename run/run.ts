@@ -75,6 +75,7 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
     const life = new Lifetime(stop.end);
     const { signal } = life;
     const { target, args } = request;
+    life.endWith(request.userGone); // Nobody needs what is dialled then.
     const context: ClientContext = {
       ...common(state_loc, flags, signal),
       target,
@@ -100,6 +101,7 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
     } catch (error) {
       const secrets = [request.target[0], ...request.args.values()];
       if (isShortage(error)) onShortage(error);
+      else if (request.userGone.aborted) log("info", `${name}: the user gave up`);
       else log("notice", `${name}: no connection: ${reason(error, ...secrets)}`);
       await request.reject(error); // That waits for the user; what was dialled is closed by now.
     }

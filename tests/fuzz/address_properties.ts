@@ -5,6 +5,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
 import {
   bytesToIp,
+  canBeName,
   formatAddress,
   ipToBytes,
   isLoopback,
@@ -114,6 +115,18 @@ export const addressProperties: NamedProperty[] = [
       assertEquals(unmapped, bytesToIp(plain));
       const loopback = plain.length === 4 ? plain[0] === 127 : bytesToIp(plain) === "::1";
       assertEquals(isLoopback(host), loopback);
+    },
+  ),
+  forAll(
+    "canBeName() tells a name from what URL takes for an address, or a broken one",
+    fc.tuple(
+      fc.array(fc.stringMatching(/^(?:0x|[0-9a-fx-])[0-9a-fx-]{0,3}$/), { minLength: 1 }),
+      fc.constantFrom("", "."),
+    ).map(([labels, end]) => labels.join(".") + end),
+    (host) => {
+      const read = attempt(() => new URL(`http://${host}/`).hostname, TypeError);
+      const isName = read !== null && !/^[0-9.]+$/.test(read);
+      assertEquals(canBeName(host), isName);
     },
   ),
   forAll(

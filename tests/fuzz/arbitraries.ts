@@ -74,6 +74,14 @@ export const pairs: fc.Arbitrary<[key: string, value: string][]> = fc.array(
   fc.tuple(nonEmpty(wellFormed), wellFormed),
 );
 
+/** A value once in `times`, and null otherwise. */
+export function rarely<T>(values: fc.Arbitrary<T>, times: number): fc.Arbitrary<T | null> {
+  return fc.oneof(
+    { arbitrary: fc.constant(null), weight: times - 1 },
+    { arbitrary: values, weight: 1 },
+  );
+}
+
 /** Where something is changed, how much of it goes away, and what comes instead. */
 function edits<T>(insert: fc.Arbitrary<T>) {
   const edit = fc.record({ at: fc.nat(400), remove: fc.nat(4), insert });
@@ -99,13 +107,13 @@ export function editedBytes(
   const insert = fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 5, 10, 13, 255), fc.nat(255)), {
     maxLength: 3,
   });
-  const cut = fc.option(fc.nat(300), { nil: undefined, freq: 3 });
+  const cut = rarely(fc.nat(300), 4);
   return fc.tuple(whole, edits(insert), cut).map(([whole, edits, cut]) => {
     const changed = edits.reduce<readonly number[]>((bytes, { at, remove, insert }) => {
       const start = at % (bytes.length + 1);
       return [...bytes.slice(0, start), ...insert, ...bytes.slice(start + remove)];
     }, whole);
-    return Uint8Array.from(cut === undefined ? changed.slice(0) : changed.slice(0, cut));
+    return Uint8Array.from(cut === null ? changed : changed.slice(0, cut));
   });
 }
 

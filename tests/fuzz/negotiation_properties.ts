@@ -5,7 +5,7 @@ import fc from "npm:fast-check@4.10.2";
 import { LaunchError } from "../../parent/launch_error.ts";
 import { type Message, parseLine } from "../../parent/line.ts";
 import { CLIENT, Negotiation, SERVER } from "../../parent/negotiation.ts";
-import { transportName } from "./arbitraries.ts";
+import { rarely, transportName } from "./arbitraries.ts";
 import { anyLine, plain, saidAbout } from "./line_properties.ts";
 import { attempt, forAll, type NamedProperty } from "./property.ts";
 
@@ -48,7 +48,7 @@ function rightLines(role: Role, transports: readonly string[], withProxy: boolea
 /** Lines with others among them, and perhaps without one of their own. */
 function disturbed(lines: fc.Arbitrary<(string | null)[]>, other: fc.Arbitrary<string | null>) {
   const extra = fc.array(fc.tuple(fc.nat(20), other), { maxLength: 3 });
-  return fc.tuple(lines, extra, fc.option(fc.nat(20), { freq: 3 })).map(([lines, extra, lost]) => {
+  return fc.tuple(lines, extra, rarely(fc.nat(20), 4)).map(([lines, extra, lost]) => {
     const all = lines.filter((_, index) => index !== lost);
     for (const [at, line] of extra) all.splice(at % (all.length + 1), 0, line);
     return all;

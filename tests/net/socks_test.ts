@@ -1,9 +1,16 @@
-import { assert, assertEquals, assertInstanceOf } from "@std/assert";
+import { assert, assertEquals, assertInstanceOf, assertLess } from "@std/assert";
 import type { Address } from "../../address.ts";
-import { DialError, listenSocks, type SocksListener, type SocksRequest } from "../../net/mod.ts";
+import {
+  DialError,
+  listenSocks,
+  readFull,
+  type SocksListener,
+  type SocksRequest,
+  writeAll,
+} from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
-import { connectResettable } from "./resettable_conn.ts";
+import { connectResettable, type ResettableConn } from "./resettable_conn.ts";
 import { bytes, dribble, take, takeAll, takeText } from "./scripted_peer.ts";
 import { argsFields, connectRequest, fields, NO_AUTH, PASSWORD, reply } from "./socks_bytes.ts";
 import { untilRefused } from "./until_refused.ts";
@@ -392,3 +399,92 @@ permitted(
     await untilRefused(listener.address[1]);
   },
 );
+
+/** A request of a user who offers no authentication, and sends `early` behind it. */
+async function requested(
+  early: Uint8Array,
+): Promise<{ user: ResettableConn; request: SocksRequest }> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const requests = listenSocks({ listener })[Symbol.asyncIterator]();
+  const user = await connectResettable(listener.addr.port);
+  await writeAll(user, Uint8Array.of(5, 1, 0, 5, 1, 0, 1, 192, 0, 2, 7, 1, 187, ...early));
+  const { value } = await requests.next();
+  if (value === undefined) throw new Error("there is no request");
+  await readFull(user, new Uint8Array(2));
+  return { user, request: value };
+}
+
+permitted(["net"], "a SOCKS request aborts userGone when its user hangs up or resets", async () => {
+  for (const leave of ["close", "reset"] as const) {
+    const { user, request } = await requested(new Uint8Array());
+    const { userGone } = request;
+    const gone = new Promise((resolve) => userGone.addEventListener("abort", resolve));
+    assert(!userGone.aborted);
+    user[leave]();
+    await gone;
+    assertInstanceOf(userGone.reason, Error);
+    await request.reject(userGone.reason);
+  }
+});
+
+permitted(
+  ["net"],
+  "a SOCKS request notices a user who has sent early and then resets",
+  async () => {
+    const { user, request } = await requested(bytes("early"));
+    const gone = new Promise((resolve) => request.userGone.addEventListener("abort", resolve));
+    user.reset();
+    await gone;
+    await request.reject(1);
+  },
+);
+
+permitted(
+  ["net"],
+  "a SOCKS request whose user is watched loses no early byte, and no end",
+  async () => {
+    for (const length of [0, 1, 5, 2_048, 5_000, 100_000]) {
+      const early = new Uint8Array(length).map((_, i) => i * 7);
+      const { user, request } = await requested(early.slice(0, 3));
+      assert(!request.userGone.aborted);
+      const sent = writeAll(user, early.slice(3)).then(async () => {
+        if (length > 0) await user.closeWrite();
+      });
+      using conn = await request.grant();
+      assertEquals(
+        await readFull(user, new Uint8Array(10)),
+        Uint8Array.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0),
+      );
+      const got = new Uint8Array(length);
+      for (let offset = 0; offset < length;) {
+        offset += await conn.read(got.subarray(offset, offset + 1 + offset % 997)) ?? NaN;
+      }
+      assertEquals(got, early);
+      await sent;
+      if (length === 0) await writeAll(user, bytes("later")).then(() => user.closeWrite());
+      assertEquals(await takeAll(conn), length === 0 ? bytes("later") : bytes(""));
+      assert(!request.userGone.aborted);
+      await conn.write(bytes("answer"));
+      assertEquals(await takeText(user, 6), "answer");
+      user.close();
+    }
+  },
+);
+
+permitted(["net"], "a SOCKS request reads no more than 16 KiB before it is answered", async () => {
+  const { user, request } = await requested(new Uint8Array());
+  assert(!request.userGone.aborted);
+  let written = 0;
+  const writing = (async () => {
+    for (;;) written += await user.write(new Uint8Array(64 * 1024));
+  })().catch(() => {});
+  // What the kernel's buffers take is well below: the writer stalls.
+  for (let before = -1; before < written;) {
+    before = written;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assertLess(written, 16 * 1024 * 1024);
+  user.close();
+  await writing;
+  await request.reject(1);
+});

@@ -9,4 +9,13 @@ AbortSignal.timeout = (milliseconds) =>
   milliseconds === LAST_MOMENT ? new AbortController().signal : timeout(milliseconds);
 globalThis.setTimeout = Object.assign(() => 0, globalThis.setTimeout);
 
-await run({ plain: { server: (conn) => conn } });
+await run({
+  plain: { server: (conn) => conn },
+  waits: {
+    async client({ dial }) {
+      const conn = await dial();
+      await conn.read(new Uint8Array(1));
+      return conn;
+    },
+  },
+});

@@ -710,8 +710,37 @@ permitted(
     }
     child.kill("SIGTERM");
     const said = await child.untilEnd();
-    const logged = said.split("SMETHODS DONE\n")[1]?.match(/^LOG SEVERITY=(?:warning|notice) .*$/gm) ?? [];
+    const logged =
+      said.split("SMETHODS DONE\n")[1]?.match(/^LOG SEVERITY=(?:warning|notice) .*$/gm) ?? [];
     assertEquals(logged.length, 1, logged.join("\n"));
     assertMatch(logged[0] ?? "", /^LOG SEVERITY=warning .*Too many open files.*ulimit -n"$/);
+  },
+);
+
+permitted(
+  ["net", "read", "write", "run"],
+  "run() lets go of what it dials for a user who gives up",
+  async () => {
+    // It accepts nobody for a while, so that a transport waits for its first byte.
+    using bridge = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    // An author's 60 s are not over so soon there.
+    await using child = new RawChild(program("patient"), {
+      ...CLIENT,
+      CLIENT_TRANSPORTS: "waits",
+    });
+    await child.until("CMETHODS DONE");
+    const address: Address = ["127.0.0.1", child.port("waits")];
+    const stop = new AbortController();
+    const dialled = dialTransport(
+      { socksVersion: 5, address },
+      ["127.0.0.1", bridge.addr.port],
+      [],
+      { signal: stop.signal },
+    );
+    using conn = await bridge.accept();
+    stop.abort();
+    await assertRejects(() => dialled);
+    assertEquals(await conn.read(new Uint8Array(1)).catch(() => null), null);
+    await child.untilMatch(/the user gave up"\n$/);
   },
 );

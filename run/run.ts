@@ -114,6 +114,24 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
   await untilDone(serving, stop);
 }
 
+/** What of `console` prints on stdout. */
+const ON_STDOUT = [
+  "log",
+  "info",
+  "debug",
+  "dir",
+  "dirxml",
+  "table",
+  "count",
+  "timeLog",
+  "timeEnd",
+] as const;
+
+/** Keeps what a transport prints for its author out of the protocol. */
+function sendConsoleToStderr(): void {
+  for (const method of ON_STDOUT) console[method] = (...data: unknown[]) => console.error(...data);
+}
+
 /** What the program was started with. What reads arguments is loaded where there are some. */
 async function readFlags(transports: Transports, options: Readonly<RunOptions>): Promise<Flags> {
   if (Deno.args.length === 0) {
@@ -143,7 +161,8 @@ function isClient(): boolean {
  * answers SOCKS requests, connects to the ORPort, and relays. On SIGTERM or SIGINT it stops
  * listening and gives connections 2 s to finish. When stdin is closed, where that counts, or the
  * parent is gone, it ends at once. `--capabilities`, `--help` and `--version` are answered without
- * a look at the environment; other flags are the program's own.
+ * a look at the environment; other flags are the program's own. stdout belongs to the protocol, so
+ * what `console.log()` and its kin print goes to stderr.
  *
  * @param transports The transports by name.
  * @param options What the program says of itself.
@@ -169,6 +188,7 @@ export async function run(
   transports: Readonly<Record<string, Transport>>,
   options: Readonly<RunOptions> = {},
 ): Promise<never> {
+  sendConsoleToStderr();
   const flags = await readFlags(transports, options);
   const program: Program = { transports, options, flags };
   try {

@@ -130,7 +130,9 @@ export const reportProperties: NamedProperty[] = [
       const reader = new LineReader();
       const lines = reader.push(Uint8Array.from(printed));
       assertEquals(reader.unfinished, "");
-      assertEquals(parseLine(lines[0] ?? "").kind === "version", started || lines.length > 1);
+      const first = parseLine(lines[0] ?? "").kind;
+      if (started) assertEquals(first, "version");
+      else assert(["version", "version-error", "env-error"].includes(first), first);
       try {
         for (const line of lines) parent.receive(line);
       } catch (error) {

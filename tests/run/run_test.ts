@@ -744,3 +744,47 @@ permitted(
     await child.untilMatch(/the user gave up"\n$/);
   },
 );
+
+permitted(
+  ["read", "write", "run"],
+  "run() keeps what a transport prints by console out of the protocol",
+  async () => {
+    const run = JSON.stringify(new URL("../../run/run.ts", import.meta.url).href);
+    const code = `
+      import { run } from ${run};
+      await run({
+        sound: {
+          server: (conn) => conn,
+          publish() {
+            console.log("one", 1);
+            console.info("two");
+            console.debug("three");
+            console.dir({ four: 4 });
+            console.table([{ five: 5 }]);
+            console.group("six");
+            console.count("seven");
+            console.time("eight");
+            console.timeEnd("eight");
+            setTimeout(() => Deno.exit(0));
+            return [];
+          },
+        },
+      });`;
+    const command = [Deno.execPath(), "run", "--no-config", "--no-prompt", "--quiet"];
+    const flags = ["--allow-env=TOR_PT_*", "--allow-net=127.0.0.1"];
+    const path = await Deno.makeTempFile({ suffix: ".ts" });
+    await Deno.writeTextFile(path, code);
+    const { stdout, stderr } = await runToEnd([...command, ...flags, path], {
+      MANAGED_TRANSPORT_VER: "1",
+      STATE_LOCATION: "/nowhere",
+      SERVER_TRANSPORTS: "sound",
+      SERVER_BINDADDR: "sound-127.0.0.1:0",
+      ORPORT: "127.0.0.1:9001",
+    });
+    await Deno.remove(path);
+    assertMatch(stdout, /^VERSION 1\nSMETHOD sound 127\.0\.0\.1:[0-9]+\nSMETHODS DONE\n$/);
+    for (const word of ["one 1", "two", "three", "four: 4", "five: 5", "six", "seven", "eight"]) {
+      assertStringIncludes(stderr, word);
+    }
+  },
+);

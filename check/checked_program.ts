@@ -6,7 +6,7 @@
  */
 
 import { type Message, parseLine } from "../parent/line.ts";
-import { inOwnGroup, killChild, killGroup } from "../parent/process_group.ts";
+import { killChild, killGroup, spawnGroup } from "../parent/process_group.ts";
 import { resultWithin } from "../parent/result_within.ts";
 
 /** A line of a program's stdout. */
@@ -40,20 +40,11 @@ export interface Start {
 }
 
 function spawn({ command, environment }: Start): Deno.ChildProcess {
-  const [program = "", ...args] = command;
   try {
-    return new Deno.Command(program, {
-      args,
-      env: { ...environment },
-      clearEnv: true,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-      ...inOwnGroup(),
-    }).spawn();
+    return spawnGroup(command, environment);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
-    const name = JSON.stringify(program);
+    const name = JSON.stringify(command[0]);
     const sentence = `There is no program ${name}: install it, or give its path`;
     throw new Deno.errors.NotFound(sentence, { cause });
   }

@@ -5,7 +5,7 @@
  */
 
 import { LineReader } from "./line_reader.ts";
-import { inOwnGroup, killGroup } from "./process_group.ts";
+import { killGroup, spawnGroup } from "./process_group.ts";
 import { resultWithin } from "./result_within.ts";
 
 /** How long each step of ending a child may take, in milliseconds. */
@@ -68,16 +68,7 @@ export class Child {
   #stopping: Promise<Deno.CommandStatus> | undefined;
 
   constructor(command: readonly string[], env: Record<string, string>, listeners: Listeners) {
-    const [program = "", ...args] = command;
-    this.#child = new Deno.Command(program, {
-      args,
-      env,
-      clearEnv: true,
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "piped",
-      ...inOwnGroup(),
-    }).spawn();
+    this.#child = spawnGroup(command, env);
     const stdout = new Drain(this.#child.stdout, (line) => listeners.onStdout(line));
     const stderr = new Drain(this.#child.stderr, (line) => listeners.onStderr(line));
     this.#drains = [stdout, stderr];

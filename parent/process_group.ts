@@ -5,9 +5,25 @@
  * @module
  */
 
-/** What `Deno.Command` needs to start a child in a group of its own. Windows has no groups. */
-export function inOwnGroup(): { detached: boolean } {
-  return { detached: Deno.build.os !== "windows" };
+/** Windows has no groups. */
+function hasGroups(): boolean {
+  return Deno.build.os !== "windows";
+}
+
+/** Starts a child in a group of its own, with pipes and with these variables alone. */
+export function spawnGroup(
+  [program = "", ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Deno.ChildProcess {
+  return new Deno.Command(program, {
+    args,
+    env: { ...env },
+    clearEnv: true,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+    detached: hasGroups(),
+  }).spawn();
 }
 
 function isGone(error: unknown): boolean {
@@ -28,7 +44,7 @@ export function killChild(child: Deno.ChildProcess, signal: Deno.Signal): void {
  * where there are no groups, or where `--allow-run` has a list.
  */
 export function killGroup(child: Deno.ChildProcess, signal: Deno.Signal): void {
-  if (!inOwnGroup().detached) return killChild(child, signal);
+  if (!hasGroups()) return killChild(child, signal);
   try {
     Deno.kill(-child.pid, signal);
   } catch (error) {

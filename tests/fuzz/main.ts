@@ -6,9 +6,9 @@
 
 import fc from "npm:fast-check@4.10.2";
 import { allProperties } from "./all_properties.ts";
-import { Progress } from "./progress.ts";
+import { Progress, replayCommand } from "./progress.ts";
 import { countInputs, type NamedProperty } from "./property.ts";
-import { replayCommand, type Watched } from "./watch.ts";
+import type { Watched } from "./watch.ts";
 
 const HELP = `Tries every property of tests/fuzz round after round, each round with another seed.
 
@@ -122,7 +122,6 @@ async function main(): Promise<number> {
   countInputs(() => progress.count());
   const watcher = new Worker(new URL("./watch.ts", import.meta.url), {
     type: "module",
-    name: "watch",
   });
   const names = options.properties.map(({ name }) => name);
   watcher.postMessage({ memory: progress.memory, names } satisfies Watched);

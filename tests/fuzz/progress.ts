@@ -31,3 +31,9 @@ export class Progress {
     this.set("inputsOfProperty", this.get("inputsOfProperty") + 1);
   }
 }
+
+/** The command that tries one input of one property again. */
+export function replayCommand(name: string, seed: number, path: string): string {
+  const quoted = `'${name.replaceAll("'", "'\\''")}'`;
+  return `deno task fuzz --only ${quoted} --seed ${seed} --path ${path}`;
+}

@@ -5,7 +5,7 @@
 
 /// <reference lib="deno.worker" />
 
-import { Progress } from "./progress.ts";
+import { Progress, replayCommand } from "./progress.ts";
 
 /** How often it tells, and how long an input may take, in milliseconds. */
 const INTERVAL = 10_000;
@@ -16,12 +16,6 @@ export interface Watched {
   memory: SharedArrayBuffer;
   /** The names of the properties. */
   names: readonly string[];
-}
-
-/** The command that tries one input of one property again. */
-export function replayCommand(name: string, seed: number, path: string): string {
-  const quoted = `'${name.replaceAll("'", "'\\''")}'`;
-  return `deno task fuzz --only ${quoted} --seed ${seed} --path ${path}`;
 }
 
 function watch({ memory, names }: Watched): void {
@@ -42,6 +36,4 @@ function watch({ memory, names }: Watched): void {
   }, INTERVAL);
 }
 
-if (globalThis.name === "watch") {
-  self.onmessage = ({ data }: MessageEvent<Watched>) => watch(data);
-}
+self.onmessage = ({ data }: MessageEvent<Watched>) => watch(data);

@@ -54,7 +54,12 @@ function fold(text: string): Folded {
   for (let index = 0; index < text.length;) {
     const plain = String.fromCodePoint(text.codePointAt(index) ?? 0);
     const [char, end] = decodePercent(text, index) ?? [plain, index + plain.length];
-    const folded = /^[\p{Cc}\p{Cf}]$/u.test(char) ? "" : char.normalize("NFKC").toLowerCase();
+    // A line end separates what stands around it, other characters without a shape do not.
+    const folded = /^\s$/u.test(char)
+      ? " "
+      : /^[\p{Cc}\p{Cf}]$/u.test(char)
+      ? ""
+      : char.normalize("NFKC").toLowerCase();
     for (let i = 0; i < folded.length; i++) {
       units.push(folded[i] ?? "");
       starts.push(index);

@@ -49,6 +49,7 @@ Deno.test("scrubAddresses() takes out addresses in other dress", () => {
     ["2001:db8:...:734a:443", "[scrubbed]"],
     ["192.0.\x002.7 and 192.0.\u200b2.7", "[scrubbed] and [scrubbed]"],
     ["１９２.0.2.7", "[scrubbed]"],
+    ["192.0.2.7:50539\n3.67.12.249:29005", "[scrubbed]\n[scrubbed]"],
     ["%zz %4 % 100%", "%zz %4 % 100%"],
     ["%ff%fe stays", "%ff%fe stays"],
   ];

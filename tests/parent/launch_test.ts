@@ -1,4 +1,10 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLessOrEqual,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import {
   launchClient,
   type LaunchClientOptions,
@@ -463,4 +469,92 @@ launching(
     // A second holder of its stdin would keep it from ending before SIGTERM.
     assertEquals((await first.close()).signal, null);
   },
+);
+
+/** Lines of a shell that stands before a program and does not `exec` it. */
+const WRAPPED = [
+  "sleep 1000 & sleeper=$!",
+  'echo VERSION 1; echo "STATUS TRANSPORT=a PID=$sleeper"',
+  "echo CMETHOD a socks5 127.0.0.1:1; echo CMETHODS DONE",
+];
+
+for (
+  const [how, last] of [["ends with its stdin", "read -r _; exit 0"], ["stays", "wait"]] as const
+) {
+  launching(
+    `TransportProcess.close() ends what a wrapper that ${how} has started, too`,
+    async (stateDirectory) => {
+      if (Deno.build.os === "windows") return;
+      const command = ["sh", "-c", [...WRAPPED, last].join("; ")];
+      const process = await launchClient(command, { transports: ["a"], stateDirectory });
+      const { value } = await process.messages.getReader().read();
+      assert(value?.kind === "status");
+      const pid = Number(value.values.get("PID"));
+      assert(lives(pid));
+      await process.close();
+      assert(!lives(pid));
+    },
+  );
+}
+
+launching(
+  "launchClient() lets everything else go on while a program floods its pipes",
+  async (stateDirectory) => {
+    const flood = `
+      const bytes = new TextEncoder().encode("y\\n".repeat(32_768));
+      say("VERSION 1", "CMETHOD a socks5 127.0.0.1:1", "CMETHODS DONE");
+      for (;;) { Deno.stderr.writeSync(bytes); Deno.stdout.writeSync(bytes); }`;
+    let lines = 0;
+    const count = () => void lines++;
+    await using _client = await launchClient(program(flood), {
+      transports: ["a"],
+      stateDirectory,
+      onStdout: count,
+      onStderr: count,
+    });
+    for (let turn = 0; turn < 20; turn++) {
+      const before = lines;
+      await new Promise((resolve) => setTimeout(resolve));
+      // At most a turn of each pipe, and the chunks with which each goes beyond it.
+      assertLessOrEqual(lines - before, 4 * 65_536);
+    }
+  },
+);
+
+permitted(
+  ["env", "run", "read", "write"],
+  "launchClient() names the variable that it cannot pass on, and takes another value for it",
+  () =>
+    withState(async (stateDirectory) => {
+      if (Deno.build.os === "windows") return;
+      const mod = new URL("../../parent/mod.ts", import.meta.url).href;
+      const ready = program(READY);
+      const code = `
+        import { launchClient } from ${JSON.stringify(mod)};
+        const options = { transports: ["a"], stateDirectory: ${JSON.stringify(stateDirectory)} };
+        const command = ${JSON.stringify(ready)};
+        try {
+          await launchClient(command, options);
+        } catch (error) {
+          console.log(error.name, error.message);
+        }
+        await using client = await launchClient(command, { ...options, env: { SSL_CERT_DIR: "/" } });
+        console.log(Object.keys(client.methods).join());`;
+      const { stdout } = await new Deno.Command("sh", {
+        args: [
+          "-c",
+          `SSL_CERT_DIR=$(printf '/\\377') exec "$@"`,
+          "sh",
+          Deno.execPath(),
+          ...["eval", "--no-config", code],
+        ],
+      }).output();
+      const [first = "", second] = new TextDecoder().decode(stdout).split("\n");
+      assertEquals(
+        first,
+        "LaunchError The variable SSL_CERT_DIR is not valid UTF-8, so it cannot be passed on: " +
+          "unset it, or set it in env",
+      );
+      assertEquals(second, "a");
+    }),
 );

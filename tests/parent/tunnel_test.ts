@@ -108,6 +108,39 @@ tunnelling(
   },
 );
 
+tunnelling("tunnelClient() goes on when onEnd throws, and reports that", async (state) => {
+  const reported: unknown[] = [];
+  const onError = (event: ErrorEvent) => {
+    event.preventDefault();
+    reported.push(event.error);
+  };
+  addEventListener("error", onError);
+  try {
+    const ends = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const failure = new Error("onEnd is broken");
+    let count = 0;
+    await using near = await tunnelClient(PLAIN, {
+      transport: "plain",
+      listen: ["127.0.0.1", 0],
+      bridge: ["127.0.0.1", 1],
+      stateDirectory: state,
+      onEnd() {
+        ends[count++]?.resolve();
+        throw failure;
+      },
+    });
+    const [hostname, port] = near.address;
+    for (const { promise } of ends) {
+      using conn = await Deno.connect({ hostname, port });
+      assertEquals(await conn.read(new Uint8Array(1)), null);
+      await promise;
+    }
+    assertEquals(reported, [failure, failure]);
+  } finally {
+    removeEventListener("error", onError);
+  }
+});
+
 tunnelling("Tunnel.close() ends its listener, its connections and its program", async (state) => {
   using service = listenPatiently();
   const near = await tunnelClient(PLAIN, {

@@ -107,6 +107,22 @@ function hasEnded(pid: number): boolean {
   }
 }
 
+/** Reads up to the line that tells the port, and no further. */
+async function listeningPort(stderr: ReadableStream<Uint8Array>): Promise<number> {
+  let text = "";
+  const decoder = new TextDecoder();
+  const reader = stderr.getReader();
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) throw new Error(`ptlib has ended:\n${text}`);
+    text += decoder.decode(value, { stream: true });
+    const match = /listening on 127\.0\.0\.1:(\d+)/.exec(text);
+    if (match === null) continue;
+    reader.releaseLock();
+    return Number(match[1]);
+  }
+}
+
 /** Splits a line as a shell does, as far as this tool quotes. */
 function shellWords(line: string): string[] {
   return [...line.matchAll(/(?:'[^']*'|\\.|[^\s'\\])+/g)].map(([word]) =>
@@ -268,4 +284,55 @@ command("ptlib client --config opens several tunnels, and none outlives it", asy
   assertEquals(code, 0);
   assert(hasEnded(Number(pid)));
   assertMatch(client.err.join("\n"), /connections: 2, 4 bytes sent/);
+});
+
+command("ptlib client removes its state when its terminal goes away", async (directory) => {
+  const program = `
+    console.error("state " + Deno.env.get("TOR_PT_STATE_LOCATION"));
+    console.log("VERSION 1\\nCMETHOD a socks5 127.0.0.1:9\\nCMETHODS DONE");
+    setInterval(() => {}, 60_000);`;
+  const args = ["--transport", "a", "--listen", "127.0.0.1:0", "--bridge", "127.0.0.1:1"];
+  const env = { TMPDIR: directory };
+  await using client = new Running(
+    ["client", ...args, "--", Deno.execPath(), "eval", program],
+    env,
+  );
+  await client.says(/state (.+)/);
+  await client.says(/listening on/);
+  assertEquals([...Deno.readDirSync(directory)].length, 1);
+  assertEquals(await client.end("SIGHUP"), { code: 0, out: "" });
+  assertEquals([...Deno.readDirSync(directory)], []);
+});
+
+command("a terminal that does not read what ptlib says stops nothing", async (directory) => {
+  using service = new EchoServer();
+  // Once asked to, it says more on stderr than any pipe holds, and then tells so in a file.
+  const flood = `
+    const there = async (name) => {
+      using watcher = Deno.watchFs(${JSON.stringify(directory)});
+      for await (const { paths } of watcher) if (paths.some((path) => path.endsWith(name))) return;
+    };
+    there("/asked").then(() => {
+      const line = new TextEncoder().encode("x".repeat(100) + "\\n");
+      for (let i = 0; i < 10_000; i++) Deno.stderr.writeSync(line);
+      Deno.writeTextFileSync(${JSON.stringify(`${directory}/told`)}, "");
+    });
+    await import(${JSON.stringify(PLAIN.at(-1))})`;
+  const args = ["--transport", "plain", "--listen", "127.0.0.1:0"];
+  args.push("--bridge", formatAddress(service.address));
+  const program = [Deno.execPath(), "eval", "--no-config", flood];
+  const child = ptlib(["client", ...args, "--", ...program]).spawn();
+  try {
+    const port = await listeningPort(child.stderr);
+    using watcher = Deno.watchFs(directory);
+    await Deno.writeTextFile(`${directory}/asked`, "");
+    for await (const { paths } of watcher) {
+      if (paths.includes(`${directory}/told`)) break;
+    }
+    assertEquals(await echo(port, "through"), "through");
+  } finally {
+    child.kill("SIGTERM");
+    assertEquals((await child.status).code, 0);
+    await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
+  }
 });

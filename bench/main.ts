@@ -3,10 +3,11 @@
  * out, and beside goptlib's example programs. Prints a report in Markdown. Linux only.
  */
 
+import { reportHostile } from "./hostile.ts";
 import { reportRelay } from "./relay.ts";
 import { reportStartUp } from "./startup.ts";
 
-const HELP = `Usage: deno task bench [startup] [relay]
+const HELP = `Usage: deno task bench [startup] [relay] [hostile]
 
 Measures what is named, or everything, and prints a report in Markdown. Takes some minutes, in which
 the machine should do nothing else. Linux only. goptlib needs Go and its source:
@@ -15,6 +16,7 @@ apt-get install golang-go golang-goptlib-dev`;
 const PARTS = {
   startup: { title: "Start-up", report: reportStartUp },
   relay: { title: "Connections, client and server together", report: reportRelay },
+  hostile: { title: "Strangers on both ports", report: reportHostile },
 };
 
 type Part = keyof typeof PARTS;
@@ -24,7 +26,7 @@ function readParts(args: readonly string[]): Part[] {
   const wrong = args.filter((arg) => !all.some((part) => part === arg));
   if (wrong.length > 0) {
     const help = wrong.includes("--help");
-    console.error(help ? HELP : `Takes startup and relay, but got: ${wrong.join(" ")}`);
+    console.error(help ? HELP : `Takes startup, relay and hostile, but got: ${wrong.join(" ")}`);
     Deno.exit(help ? 0 : 2);
   }
   return args.length === 0 ? all : all.filter((part) => args.includes(part));

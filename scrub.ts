@@ -54,8 +54,9 @@ function fold(text: string): Folded {
   for (let index = 0; index < text.length;) {
     const plain = String.fromCodePoint(text.codePointAt(index) ?? 0);
     const [char, end] = decodePercent(text, index) ?? [plain, index + plain.length];
-    // A line end separates what stands around it, other characters without a shape do not.
-    const folded = /^\s$/u.test(char)
+    // A line end separates what stands around it; characters without a shape, such as a byte order
+    // mark, do not.
+    const folded = /^[^\S\ufeff]$/u.test(char)
       ? " "
       : /^[\p{Cc}\p{Cf}]$/u.test(char)
       ? ""

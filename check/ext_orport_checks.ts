@@ -6,7 +6,7 @@
 
 import { formatAddress } from "../address.ts";
 import { concat } from "../net/conn.ts";
-import { CODES, COOKIE_HEADER, formatMessage } from "../net/ext_orport.ts";
+import { bodyText, CODES, COOKIE_HEADER, formatMessage } from "../net/ext_orport.ts";
 import { endWords, type Fixture } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import {
@@ -265,7 +265,7 @@ const commandChecks: readonly Check[] = [
       const server = await extended(fixture);
       const { user, commands } = await introduced(server);
       const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
-      const texts = bodies.map((body) => new TextDecoder().decode(body));
+      const texts = bodies.map(bodyText);
       if (server.tunnel.target === null) {
         const own = (user.conn as Deno.TcpConn).localAddr;
         const right = formatAddress([own.hostname, own.port]);
@@ -289,7 +289,7 @@ const commandChecks: readonly Check[] = [
       const { commands } = await introduced(await extended(fixture));
       const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
       if (bodies.length === 0) throw new Skipped("needs a USERADDR command");
-      const texts = bodies.map((body) => new TextDecoder().decode(body));
+      const texts = bodies.map(bodyText);
       const form = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-fA-F:.]+\]):\d{1,5}$/;
       expect(texts.every((text) => form.test(text)), "ip:port", JSON.stringify(texts));
     },
@@ -313,7 +313,7 @@ const commandChecks: readonly Check[] = [
       const { commands } = await introduced(server);
       const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
       if (bodies.length === 0) throw new Skipped("needs a USERADDR command");
-      const texts = bodies.map((body) => new TextDecoder().decode(body));
+      const texts = bodies.map(bodyText);
       const good = texts.every((text) => /^\[::1\]:\d+/.test(text));
       expect(good, "[::1]:port", JSON.stringify(texts));
     },
@@ -327,7 +327,7 @@ const commandChecks: readonly Check[] = [
     async run(fixture) {
       const { commands } = await introduced(await extended(fixture));
       const names = commands.filter(({ code }) => code === CODES.TRANSPORT)
-        .map(({ body }) => new TextDecoder().decode(body));
+        .map(({ body }) => bodyText(body));
       const { transport } = fixture.subject;
       const right = names.length === 1 && names[0] === transport;
       expect(right, `TRANSPORT ${transport}`, JSON.stringify(names));

@@ -177,6 +177,11 @@ export function formatMessage(
   return concat(new Uint8Array(header.buffer), body);
 }
 
+/** The text of USERADDR and TRANSPORT; a byte order mark is part of it, and makes it malformed. */
+export function bodyText(body: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(body);
+}
+
 /** The body of USERADDR, in the only form that tor parses: no zone, no IPv4 mapped into IPv6. */
 function userAddress([host, port]: Readonly<Address>): Uint8Array<ArrayBuffer> {
   const ip = unmappedIp(host.replace(/%.*$/s, ""));

@@ -17,6 +17,7 @@ import {
   writeAll,
 } from "../net/conn.ts";
 import {
+  bodyText,
   CODES,
   COOKIE_HEADER,
   cookieKey,
@@ -129,7 +130,7 @@ async function authenticate(conn: StreamConn, key: CryptoKey): Promise<void> {
 }
 
 function decodeName(body: Uint8Array): string {
-  const name = new TextDecoder().decode(body);
+  const name = bodyText(body);
   if (!isTransportName(name)) throw new Violation("TRANSPORT holds no name");
   return name;
 }
@@ -143,7 +144,7 @@ async function readCommands(conn: StreamConn): Promise<ExtOrPortClient> {
       case CODES.DONE:
         return client;
       case CODES.USERADDR:
-        client.clientAddress = parseAddress(new TextDecoder().decode(body));
+        client.clientAddress = parseAddress(bodyText(body));
         break;
       case CODES.TRANSPORT:
         client.transport = decodeName(body);

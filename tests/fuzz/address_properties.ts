@@ -35,7 +35,16 @@ const spelledIp = fc.tuple(ipBytes, fc.nat(3)).map(([bytes, form]) => {
   }
 });
 
-const ipText = edited(fc.oneof(spelledIp, ip, text));
+/** Right only where the `::` stands for a group at least. */
+const shortenedIp = fc.tuple(
+  fc.array(fc.constantFrom("0", "1", "ffff"), { minLength: 5, maxLength: 9 }),
+  fc.nat(9),
+  fc.constantFrom("", "", ":1.2.3.4"),
+).map(([groups, at, tail]) =>
+  [groups.slice(0, at).join(":"), groups.slice(at).join(":")].join("::") + tail
+);
+
+const ipText = edited(fc.oneof(spelledIp, shortenedIp, ip, text));
 
 /** What node:net says to an address without a zone, which is no part of one here. */
 function nodesLength(host: string): number | undefined {

@@ -6,10 +6,14 @@ import { type Address, bytesToIp, formatAddress } from "../../address.ts";
 /** The characters that mean something somewhere. */
 const MEANINGFUL = "\\=;:,\"'[].-%@/*01 \n\r\0aé😀\ud800\ufeff";
 
+const meaningfulChar = fc.constantFrom(...MEANINGFUL);
+
 /** Any text, with the characters that mean something in it more often than by chance. */
 export const text: fc.Arbitrary<string> = fc.oneof(
-  fc.string({ unit: "binary" }),
-  fc.string({ unit: fc.constantFrom(...MEANINGFUL) }),
+  { arbitrary: fc.string({ unit: "binary" }), weight: 20 },
+  { arbitrary: fc.string({ unit: meaningfulChar }), weight: 20 },
+  { arbitrary: fc.string({ unit: "binary", size: "+1" }), weight: 1 },
+  { arbitrary: fc.string({ unit: meaningfulChar, size: "+1" }), weight: 1 },
 );
 
 /** Text that survives as UTF-8, which lone surrogates do not. */
@@ -91,7 +95,7 @@ function edits<T>(insert: fc.Arbitrary<T>) {
 
 /** Texts of an arbitrary, some of them with a few places changed. */
 export function edited(texts: fc.Arbitrary<string>): fc.Arbitrary<string> {
-  const insert = fc.oneof(fc.string({ unit: fc.constantFrom(...MEANINGFUL), maxLength: 2 }), text);
+  const insert = fc.oneof(fc.string({ unit: meaningfulChar, maxLength: 2 }), text);
   return fc.tuple(texts, edits(insert)).map(([text, edits]) =>
     edits.reduce((text, { at, remove, insert }) => {
       const start = at % (text.length + 1);
@@ -127,6 +131,9 @@ export const addressText: fc.Arbitrary<string> = edited(fc.oneof(
   address.map(formatAddress),
   fc.tuple(
     fc.oneof(ip, ip.map((ip) => `[${ip}]`), fc.constantFrom("", "localhost", "0x7f.1", "1.2.3")),
-    fc.oneof(fc.nat(70_000).map(String), fc.constantFrom("", "080", "+1", "1e2", "0x50", " 1")),
+    fc.oneof(
+      fc.nat(70_000).map(String),
+      fc.constantFrom("0", "0", "0", "", "080", "+1", "1e2", "0x50", " 1"),
+    ),
   ).map((parts) => parts.join(":")),
 ));

@@ -13,7 +13,7 @@ import {
 import { edited, nonEmpty, pairs, printableWord, text, wellFormed } from "./arbitraries.ts";
 import { attempt, forAll, type NamedProperty } from "./property.ts";
 
-/** Cuts a text behind itself: what is before the first unescaped one of `ends`, and what follows. */
+/** Cuts a text at the first unescaped one of `ends`; null where a backslash ends it. */
 function cut(text: string, ends: string): [before: string, found: boolean, after: string] | null {
   let before = "";
   for (let index = 0; index < text.length; index++) {

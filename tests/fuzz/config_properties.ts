@@ -26,17 +26,25 @@ function from(variables: Variables): config.ReadVariable {
 }
 
 const names = fc.array(transportName, { maxLength: 5 });
-const list = edited(fc.oneof(
+/** Names between commas, or nearly so. */
+export const list: fc.Arbitrary<string> = edited(fc.oneof(
   fc.array(fc.oneof(transportName, fc.constantFrom("*", "", " a", "A")), { maxLength: 6 })
     .map((names) => names.join(",")),
   text,
 ));
 
-const bindAddresses = edited(
-  fc.array(fc.tuple(transportName, fc.oneof(address.map(formatAddress), addressText)), {
-    minLength: 1,
-    maxLength: 4,
-  }).map((items) => items.map((item) => item.join("-")).join(",")),
+/** A value of `TOR_PT_SERVER_BINDADDR`, right or nearly so. */
+export const bindAddresses: fc.Arbitrary<string> = edited(
+  fc.array(
+    fc.tuple(
+      fc.oneof({ arbitrary: transportName, weight: 9 }, fc.constant("")),
+      fc.oneof(address.map(formatAddress), addressText),
+    ),
+    {
+      minLength: 1,
+      maxLength: 4,
+    },
+  ).map((items) => items.map((item) => item.join("-")).join(",")),
 );
 
 const credential = nonEmpty(wellFormed).filter((text) =>
@@ -52,7 +60,8 @@ const userInfo = fc.oneof(
     `${encodeURIComponent(user)}:${encodeURIComponent(password)}@`
   ),
 );
-const proxyUri = edited(
+/** A value of `TOR_PT_PROXY`, right or nearly so. */
+export const proxyUri: fc.Arbitrary<string> = edited(
   fc.tuple(scheme, userInfo, fc.oneof(address.map(formatAddress), addressText))
     .map(([scheme, userInfo, address]) => `${scheme}://${userInfo}${address}`),
 );

@@ -35,6 +35,7 @@ import {
   MemoryListener,
   replace,
   WHOLE,
+  withoutDeadlines,
 } from "./memory_conn.ts";
 import { attempt, forAllAsync, type NamedProperty } from "./property.ts";
 
@@ -223,6 +224,7 @@ async function introduce(
 ): Promise<{ error: Error | null; connected: boolean }> {
   let connected = false;
   using _fixed = withoutRandomness();
+  using _timers = withoutDeadlines();
   using _deno = replace(Deno, {
     readFile: () => Promise.resolve(Uint8Array.from(cookieFile)),
     connect: () => {
@@ -290,16 +292,20 @@ function referenceListener(bytes: Uint8Array, welcome: boolean): Seen {
   });
 }
 
+/** Texts, now and then behind a byte order mark. */
+const marked = (texts: fc.Arbitrary<string>) =>
+  fc.tuple(rarely(fc.constant("\ufeff"), 20), texts).map(([mark, text]) => (mark ?? "") + text);
+
 /** What a transport's server sends, right or nearly so. */
 const serverBytes = editedBytes(
   fc.tuple(
     fc.constantFrom(1, 1, 1, 1, 1, 1, 0, 2),
     nonce,
     rarely(
-      fc.oneof(addressText, edited(address.map(formatAddress))).map((text) => reply(1, text)),
+      marked(fc.oneof(addressText, address.map(formatAddress))).map((text) => reply(1, text)),
       3,
     ),
-    rarely(fc.oneof(transportName, edited(transportName)).map((name) => reply(2, name)), 3),
+    rarely(marked(fc.oneof(transportName, edited(transportName))).map((name) => reply(2, name)), 3),
     skipped,
     rarely(message, 5),
     payload,
@@ -339,6 +345,7 @@ async function seenByServer(
   const removed: unknown[] = [];
   let cookieFile: number[] = [];
   using _fixed = withoutRandomness();
+  using _timers = withoutDeadlines();
   using _deno = replace(Deno, {
     listen: () => new MemoryListener(conn).tcp,
     makeTempDir: () => Promise.resolve("/made"),

@@ -10,7 +10,7 @@ for (const { name, property, runs } of allProperties) {
   });
 }
 
-Deno.test("no name of a property is a part of another one, so that each can be run by itself", () => {
+Deno.test("no name of a property is a part of another one", () => {
   const names = allProperties.map(({ name }) => name);
   for (const name of names) assertEquals(names.filter((other) => other.includes(name)), [name]);
   // The command that replays one puts it between single quotes.

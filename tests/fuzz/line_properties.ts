@@ -134,6 +134,10 @@ export const anyLine: fc.Arbitrary<string> = edited(fc.oneof(
     ).map((words) => words.join(" ")),
     weight: 1,
   },
+  {
+    arbitrary: fc.constantFrom("CMETHOD a socks5 127.0.0.1:0", "SMETHOD a [::1]:0 ARGS:k=v"),
+    weight: 1,
+  },
   { arbitrary: text, weight: 1 },
 ));
 

@@ -4,11 +4,9 @@
  * @module
  */
 
-import fc from "npm:fast-check@4.10.2";
 import { allProperties } from "./all_properties.ts";
 import { Progress, replayCommand } from "./progress.ts";
-import { countInputs, type NamedProperty } from "./property.ts";
-import type { Watched } from "./watch.ts";
+import type { Task } from "./rounds.ts";
 
 const HELP = `Tries every property of tests/fuzz round after round, each round with another seed.
 
@@ -23,16 +21,9 @@ deno task fuzz [--minutes N] [--seed S] [--path P] [--only PATTERN]
 It prints how far it is every 10 s. It ends with status 1 and the command that tries the same input
 again when a property does not hold, or when an input takes more than a minute.`;
 
-/** In a round each property gets this many times the inputs that it has in a test. */
-const FACTOR = 10;
-
-/** What the command line asks for. */
-interface Options {
-  minutes: number;
-  seed: number | null;
-  path: string | null;
-  properties: NamedProperty[];
-}
+/** How often it tells how far it is, and how long an input may take, in milliseconds. */
+const INTERVAL = 10_000;
+const LONGEST = 60_000;
 
 /** Something on the command line is wrong. */
 class UsageError extends Error {}
@@ -44,8 +35,9 @@ function number(text: string, option: string): number {
 }
 
 /** Reads the command line; null where it asks for help. */
-function parseOptions(args: readonly string[]): Options | null {
-  const options: Options = { minutes: 1, seed: null, path: null, properties: [...allProperties] };
+function parseOptions(args: readonly string[]): Omit<Task, "memory"> | null {
+  const all = allProperties.map(({ name }) => name);
+  const task: Omit<Task, "memory"> = { minutes: 1, seed: null, path: null, names: all };
   const words = args.flatMap((arg) => {
     const [, option, value] = /^(--[a-z]+)=(.*)$/s.exec(arg) ?? [];
     return option === undefined || value === undefined ? [arg] : [option, value];
@@ -55,58 +47,50 @@ function parseOptions(args: readonly string[]): Options | null {
     if (option === "--help") return null;
     const value = words.shift();
     if (value === undefined) throw new UsageError(`${option} wants a value`);
-    if (option === "--minutes") options.minutes = number(value, option);
-    else if (option === "--seed") options.seed = number(value, option) | 0;
-    else if (option === "--path") options.path = value;
+    if (option === "--minutes") task.minutes = number(value, option);
+    else if (option === "--seed") task.seed = number(value, option) | 0;
+    else if (option === "--path") task.path = value;
     else if (option !== "--only") throw new UsageError(`there is no ${option}`);
-    else options.properties = allProperties.filter(({ name }) => name.includes(value));
+    else task.names = all.filter((name) => name.includes(value));
   }
-  if (options.properties.length === 0) throw new UsageError("no property has such a name");
-  if (options.path !== null && (options.seed === null || options.properties.length !== 1)) {
+  if (task.names.length === 0) throw new UsageError("no property has such a name");
+  if (task.path !== null && (task.seed === null || task.names.length !== 1)) {
     throw new UsageError("--path wants a --seed, and an --only that names one property");
   }
-  return options;
+  return task;
 }
 
-/** Tries one property; whether it holds. */
-async function holds(
-  { name, property, runs }: NamedProperty,
-  seed: number,
-  path: string | null,
-): Promise<boolean> {
-  const details = await fc.check(property, {
-    seed,
-    // A path leads to one input, which is not made smaller any more.
-    ...path === null ? { numRuns: FACTOR * runs } : { path, numRuns: 1, endOnFailure: true },
-  });
-  if (!details.failed) return true;
-  console.log(`FAILS: ${name}
-the input: ${fc.stringify(details.counterexample)}
-${String(details.errorInstance)}
-${replayCommand(name, seed, details.counterexamplePath ?? "0")}`);
-  return false;
+/** Tells how far it is; resolves to false when an input takes too long, and never otherwise. */
+function watch(progress: Progress, names: readonly string[]): Promise<false> {
+  const { promise, resolve } = Promise.withResolvers<false>();
+  let before = 0;
+  let still = 0;
+  setInterval(() => {
+    const inputs = progress.get("inputs");
+    console.log(`${inputs} inputs, ${Math.round((inputs - before) / (INTERVAL / 1000))} inputs/s`);
+    still = inputs === before ? still + INTERVAL : 0;
+    before = inputs;
+    if (still < LONGEST) return;
+    const name = names[progress.get("property")] ?? "";
+    const path = String(progress.get("inputsOfProperty") - 1);
+    console.log(`HANGS: ${name}\n${replayCommand(name, progress.get("seed"), path)}`);
+    resolve(false);
+  }, INTERVAL);
+  return promise;
 }
 
-/** Tries them all until the time is over; whether they hold. */
-async function fuzz(options: Options, progress: Progress): Promise<boolean> {
-  const end = performance.now() + 60_000 * options.minutes;
-  const only = options.seed !== null;
-  do {
-    const seed = options.seed ?? (crypto.getRandomValues(new Int32Array(1))[0] ?? 0);
-    console.log(`seed ${seed}`);
-    progress.set("seed", seed);
-    for (const [index, property] of options.properties.entries()) {
-      progress.set("property", index);
-      progress.set("inputsOfProperty", 0);
-      if (!await holds(property, seed, options.path)) return false;
-      if (!only && performance.now() >= end) return true;
-    }
-  } while (!only);
-  return true;
+/** Has another thread do it; whether all properties hold. */
+async function run(task: Task): Promise<boolean> {
+  const worker = new Worker(new URL("./rounds.ts", import.meta.url), { type: "module" });
+  const { promise, resolve, reject } = Promise.withResolvers<boolean>();
+  worker.onmessage = ({ data }: MessageEvent<boolean>) => resolve(data);
+  worker.onerror = (event) => reject(event.error ?? new Error(event.message));
+  worker.postMessage(task);
+  return await Promise.race([promise, watch(new Progress(task.memory), task.names)]);
 }
 
 async function main(): Promise<number> {
-  let options: Options | null;
+  let options: Omit<Task, "memory"> | null;
   try {
     options = parseOptions(Deno.args);
   } catch (error) {
@@ -119,15 +103,8 @@ async function main(): Promise<number> {
     return 0;
   }
   const progress = new Progress();
-  countInputs(() => progress.count());
-  const watcher = new Worker(new URL("./watch.ts", import.meta.url), {
-    type: "module",
-  });
-  const names = options.properties.map(({ name }) => name);
-  watcher.postMessage({ memory: progress.memory, names } satisfies Watched);
   const start = performance.now();
-  const right = await fuzz(options, progress);
-  watcher.terminate();
+  const right = await run({ ...options, memory: progress.memory });
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   console.log(`${progress.get("inputs")} inputs, ${right ? 0 : 1} failures, ${seconds} s`);
   return right ? 0 : 1;

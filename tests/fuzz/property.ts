@@ -24,7 +24,7 @@ export function forAll<T>(
   name: string,
   arbitrary: fc.Arbitrary<T>,
   predicate: (value: T) => void,
-  runs = 300,
+  runs = 600,
 ): NamedProperty {
   const property = fc.property(arbitrary, (value) => {
     count();
@@ -38,7 +38,7 @@ export function forAllAsync<T>(
   name: string,
   arbitrary: fc.Arbitrary<T>,
   predicate: (value: T) => Promise<void>,
-  runs = 60,
+  runs = 100,
 ): NamedProperty {
   const property = fc.asyncProperty(arbitrary, async (value) => {
     count();

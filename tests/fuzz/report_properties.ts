@@ -112,10 +112,12 @@ export const reportProperties: NamedProperty[] = [
         if (!(error instanceof EnvError)) throw error;
         started = false;
       }
+      let reported = printed.filter((byte) => byte === 10).length;
       for (const call of calls) {
         const before = printed.length;
         try {
           call();
+          reported++;
         } catch (error) {
           // Each of them says what was wrong, and has printed nothing.
           assert(error instanceof Error && !(error instanceof EnvError), String(error));
@@ -129,7 +131,8 @@ export const reportProperties: NamedProperty[] = [
         : new Negotiation(SERVER, NAMES, false);
       const reader = new LineReader();
       const lines = reader.push(Uint8Array.from(printed));
-      assertEquals(reader.unfinished, "");
+      assertEquals([reader.unfinished, lines.length], ["", reported]);
+      for (const line of lines) assert(line !== null && /^[ -~]*$/.test(line), line ?? "");
       const first = parseLine(lines[0] ?? "").kind;
       if (started) assertEquals(first, "version");
       else assert(["version", "version-error", "env-error"].includes(first), first);

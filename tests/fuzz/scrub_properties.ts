@@ -16,6 +16,7 @@ const LOOKALIKES: readonly ((char: string) => string)[] = [
   (char) => /[0-9]/.test(char) ? String.fromCodePoint(0x1d7ce + Number(char)) : char,
   (char) => `${char}\u200b`,
   (char) => `\0${char}`,
+  (char) => `\ufeff${char}`,
   (char) => `\u00ad${char}\u2060`,
 ];
 

@@ -18,11 +18,12 @@ import {
   MemoryConn,
   MemoryListener,
   WHOLE,
+  withoutDeadlines,
 } from "./memory_conn.ts";
 import { forAll, forAllAsync, type NamedProperty } from "./property.ts";
 
 /** What a handshake came to: all that anybody can see of it. */
-interface Handshake {
+export interface Handshake {
   /** What the server said. */
   written: number[];
   /** What the request was for; null where there was none. */
@@ -34,7 +35,8 @@ interface Handshake {
 }
 
 /** Takes the bytes through a listener. */
-async function shake(input: Uint8Array, sizes: Arrival, end: End): Promise<Handshake> {
+export async function shake(input: Uint8Array, sizes: Arrival, end: End): Promise<Handshake> {
+  using _ = withoutDeadlines();
   const conn = new MemoryConn(input, sizes, end);
   const listener = new MemoryListener(conn);
   using socks = listenSocks({ listener: listener.tcp });
@@ -120,7 +122,8 @@ function referenceHandshake(input: Uint8Array): Handshake {
   }
 }
 
-const greeting = fc.oneof(
+/** A greeting, right or nearly so. */
+export const greeting: fc.Arbitrary<number[]> = fc.oneof(
   { arbitrary: fc.constantFrom(NO_AUTH, PASSWORD), weight: 4 },
   {
     arbitrary: fc.array(fc.oneof(fc.constantFrom(0, 1, 2, 255), fc.nat(255)), { maxLength: 5 })
@@ -139,7 +142,10 @@ const argsBytes = fc.oneof(
 ).filter((bytes) => bytes.length <= 510);
 
 /** The fields of RFC 1929 that hold some arguments, split anywhere. */
-const authentication = fc.tuple(argsBytes, fc.option(fc.nat(255), { nil: 255 })).map(
+export const authentication: fc.Arbitrary<number[]> = fc.tuple(
+  argsBytes,
+  fc.option(fc.nat(255), { nil: 255 }),
+).map(
   ([bytes, at]) => {
     const split = Math.max(at, bytes.length - 255);
     const rest = bytes.slice(split);
@@ -147,8 +153,9 @@ const authentication = fc.tuple(argsBytes, fc.option(fc.nat(255), { nil: 255 }))
   },
 );
 
-const request = fc.tuple(
-  fc.oneof(ip, fc.domain(), fc.string({ maxLength: 255 })),
+/** A request to connect. */
+export const request: fc.Arbitrary<number[]> = fc.tuple(
+  fc.oneof(ip, fc.domain(), fc.string({ maxLength: 255 }), fc.constantFrom("a b", "a\x7fb", "é")),
   fc.nat(65535),
 ).map((target) => connectRequest(target).map((byte) => byte & 255));
 
@@ -207,6 +214,7 @@ export const socksProperties: NamedProperty[] = [
     "a SOCKS request is answered once, with all ten bytes, and what came early is kept",
     fc.tuple(request, payload, fc.option(reason), reason, arrival),
     async ([request, early, refusal, late, sizes]) => {
+      using _ = withoutDeadlines();
       const input = Uint8Array.from([...NO_AUTH, ...request, ...early]);
       const expected = referenceHandshake(input);
       const conn = new MemoryConn(input, sizes);

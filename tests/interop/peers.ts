@@ -6,6 +6,7 @@
  * - `goptlib-dummy-client`, `goptlib-dummy-server`: the example programs of goptlib, built here
  *   with `go` and without any download, from the source that `deno task peers` unpacks, otherwise
  *   from what Debian's package `golang-goptlib-dev` has installed. Their transport is `dummy`.
+ * - `goptlib-parsers`: `goptlib_parsers.go`, built in the same way. It is no transport.
  * - `obfs4proxy`, `snowflake-client`: the programs of Debian's packages of these names.
  *
  * How to run obfs4 back to back on loopback (obfs4proxy 0.0.14, lyrebird 0.8.1):
@@ -32,6 +33,7 @@
 export type PeerName =
   | "goptlib-dummy-client"
   | "goptlib-dummy-server"
+  | "goptlib-parsers"
   | "lyrebird"
   | "webtunnel-client"
   | "webtunnel-server"
@@ -45,6 +47,7 @@ export const SUITE = "forky";
 const packages: { readonly [name in PeerName]: string } = {
   "goptlib-dummy-client": "golang-goptlib-dev",
   "goptlib-dummy-server": "golang-goptlib-dev",
+  "goptlib-parsers": "golang-goptlib-dev",
   "lyrebird": "lyrebird",
   "webtunnel-client": "webtunnel",
   "webtunnel-server": "webtunnel",
@@ -52,10 +55,11 @@ const packages: { readonly [name in PeerName]: string } = {
   "snowflake-client": "snowflake-client",
 };
 
-/** The example program that each peer built here is. */
+/** The source of each peer built here: one of goptlib's examples, or an absolute path. */
 const example: { readonly [name in PeerName]?: string } = {
   "goptlib-dummy-client": "dummy-client/dummy-client.go",
   "goptlib-dummy-server": "dummy-server/dummy-server.go",
+  "goptlib-parsers": new URL("goptlib_parsers.go", import.meta.url).pathname,
 };
 
 /** The peers that come with the machine's own release of Debian. */
@@ -162,7 +166,11 @@ export function peerMissing(name: PeerName): string | null {
   }
   if (cacheDirectory() === null) return "set HOME or XDG_CACHE_HOME: the build needs a cache";
   if (onPath("go") === null) return "go is not on the PATH: install Go";
-  if (goptlib() === null) return "there is no goptlib: run `deno task peers`";
+  const from = goptlib();
+  if (from === null) return "there is no goptlib: run `deno task peers`";
+  if (source.startsWith("/") && !from.library.includes("/gitlab.")) {
+    return "this goptlib has its old name: run `deno task peers`";
+  }
   return null;
 }
 
@@ -199,7 +207,8 @@ async function fingerprint(files: readonly string[]): Promise<string> {
 
 /** Builds one example program; two processes may do so at once, and the last rename wins. */
 async function build(name: PeerName, from: Goptlib, directory: string): Promise<string> {
-  const source = `${from.examples}/${example[name]}`;
+  const own = example[name] ?? "";
+  const source = own.startsWith("/") ? own : `${from.examples}/${own}`;
   const parts = ["pt.go", "args.go", "socks.go"].map((file) => `${from.library}/${file}`);
   const program = `${directory}/${name}@${await fingerprint([...parts, source])}`;
   if (isFile(program)) return program;

@@ -245,6 +245,22 @@ permitted(
   },
 );
 
+permitted(["net"], "acceptHandshakes() leaves no listener behind", async () => {
+  using clients = new Clients();
+  const { signal } = new AbortController();
+  using added = spy(signal, "addEventListener");
+  using removed = spy(signal, "removeEventListener");
+  const results = acceptHandshakes(clients.listener, { ...greeting, signal });
+  await clients.connect("!");
+  (await results.next()).value?.conn.close();
+  await results.return();
+  assertEquals(added.calls.length, 1);
+  assertEquals(
+    removed.calls.map(({ args }) => args.slice(0, 2)),
+    added.calls.map(({ args }) => args.slice(0, 2)),
+  );
+});
+
 permitted(["net"], "acceptHandshakes() yields results in the order they come", async () => {
   using clients = new Clients();
   const results = acceptHandshakes(clients.listener, greeting);

@@ -21,6 +21,7 @@ const REPLIES: readonly [what: string, error: unknown, reply: number][] = [
   ],
   ["a name that is not found by node", coded("ENOTFOUND"), 4],
   ["the system's time-out", new Deno.errors.TimedOut(), 6],
+  ["the time-out of node", coded("ETIMEDOUT"), 6],
   ["our deadline", new DOMException("it took longer than 1 s", "TimeoutError"), 6],
   ["a missing permission", new Deno.errors.NotCapable(), 2],
   ["a firewall", new Deno.errors.PermissionDenied(), 2],
@@ -39,6 +40,8 @@ const REPLIES: readonly [what: string, error: unknown, reply: number][] = [
   ["the reply itself", 7, 7],
   ["the reply that grants", 0, 1],
   ["a number that is no reply", 256 + 5, 1],
+  ["the first number that is no reply", 9, 1],
+  ["the last reply", 8, 8],
   ["what is no error", { code: "ECONNREFUSED" }, 1],
   ["nothing", undefined, 1],
 ];

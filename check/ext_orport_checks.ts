@@ -16,6 +16,7 @@ import {
   type Extended,
   extended,
   freshCookie,
+  type Introduced,
   introduced,
   offer,
   readCommands,
@@ -60,6 +61,11 @@ async function goesOnAlso(fixture: Fixture, ...answers: readonly Uint8Array[]): 
 async function connected(fixture: Fixture): Promise<Extended & { user: Probe; backend: Probe }> {
   const server = await extended(fixture);
   return { ...server, ...await server.tunnel.open() };
+}
+
+async function endsInSilence(backend: Probe): Promise<void> {
+  const got = await backend.ended("the end of the connection");
+  expect(got.length === 0, "nothing more", hex(got));
 }
 
 /** Agrees on SAFE_COOKIE, which other checks look at. */
@@ -192,8 +198,7 @@ const authenticationChecks: readonly Check[] = [
       await agree(backend);
       const nonces = await precondition(exchangeNonces(backend));
       await backend.send(concat(await serverHash(freshCookie(), nonces), nonces.server));
-      const got = await backend.ended("the end of the connection");
-      expect(got.length === 0, "nothing more", hex(got));
+      await endsInSilence(backend);
     },
   },
   {
@@ -206,8 +211,7 @@ const authenticationChecks: readonly Check[] = [
       const { backend, cookie } = await connected(fixture);
       await precondition(authenticate(backend, cookie));
       await backend.send(Uint8Array.of(0));
-      const got = await backend.ended("the end of the connection");
-      expect(got.length === 0, "nothing more", hex(got));
+      await endsInSilence(backend);
     },
   },
   {
@@ -253,6 +257,11 @@ const authenticationChecks: readonly Check[] = [
   },
 ];
 
+/** What the commands of one kind say. */
+function textsOf(commands: Introduced["commands"], code: number): string[] {
+  return commands.filter((command) => command.code === code).map(({ body }) => bodyText(body));
+}
+
 /** The commands and their answer (section 3). */
 const commandChecks: readonly Check[] = [
   {
@@ -264,8 +273,7 @@ const commandChecks: readonly Check[] = [
     async run(fixture) {
       const server = await extended(fixture);
       const { user, commands } = await introduced(server);
-      const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
-      const texts = bodies.map(bodyText);
+      const texts = textsOf(commands, CODES.USERADDR);
       if (server.tunnel.target === null) {
         const own = (user.conn as Deno.TcpConn).localAddr;
         const right = formatAddress([own.hostname, own.port]);
@@ -287,9 +295,8 @@ const commandChecks: readonly Check[] = [
     level: "MUST",
     async run(fixture) {
       const { commands } = await introduced(await extended(fixture));
-      const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
-      if (bodies.length === 0) throw new Skipped("needs a USERADDR command");
-      const texts = bodies.map(bodyText);
+      const texts = textsOf(commands, CODES.USERADDR);
+      if (texts.length === 0) throw new Skipped("needs a USERADDR command");
       const form = /^(?:\d{1,3}(?:\.\d{1,3}){3}|\[[\da-fA-F:.]+\]):\d{1,5}$/;
       expect(texts.every((text) => form.test(text)), "ip:port", JSON.stringify(texts));
     },
@@ -311,9 +318,8 @@ const commandChecks: readonly Check[] = [
         changes: { TOR_PT_SERVER_BINDADDR: `${transport}-[::1]:0` },
       });
       const { commands } = await introduced(server);
-      const bodies = commands.filter(({ code }) => code === CODES.USERADDR).map(({ body }) => body);
-      if (bodies.length === 0) throw new Skipped("needs a USERADDR command");
-      const texts = bodies.map(bodyText);
+      const texts = textsOf(commands, CODES.USERADDR);
+      if (texts.length === 0) throw new Skipped("needs a USERADDR command");
       const good = texts.every((text) => /^\[::1\]:\d+/.test(text));
       expect(good, "[::1]:port", JSON.stringify(texts));
     },
@@ -326,8 +332,7 @@ const commandChecks: readonly Check[] = [
     level: "SHOULD",
     async run(fixture) {
       const { commands } = await introduced(await extended(fixture));
-      const names = commands.filter(({ code }) => code === CODES.TRANSPORT)
-        .map(({ body }) => bodyText(body));
+      const names = textsOf(commands, CODES.TRANSPORT);
       const { transport } = fixture.subject;
       const right = names.length === 1 && names[0] === transport;
       expect(right, `TRANSPORT ${transport}`, JSON.stringify(names));

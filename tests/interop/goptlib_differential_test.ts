@@ -25,6 +25,7 @@ async function compare<C, R>(subject: Subject<C, R>): Promise<void> {
     const found = { input, theirs, ours, answer };
     const isSame = fc.stringify(theirs) === fc.stringify(ours);
     const difference = differences[index - same.length];
+    if (difference?.olderGo && isSame) continue;
     if (difference !== undefined) {
       assert(!isSame, `There is no difference any more: ${difference.input}`);
       const applies = difference.applies(found);

@@ -40,6 +40,8 @@ export interface Difference<C, R> {
   goptlib: string;
   ours: string;
   why: string;
+  /** Set where only goptlib with an older release of Go differs. */
+  olderGo?: true;
   /** Whether it is the reason of what was found; `null` stands for a refusal. */
   applies(found: { input: C; theirs: R | null; ours: R | null; answer: Answer }): boolean;
 }
@@ -193,6 +195,16 @@ const PROXIES: Subject<string, config.ProxyInfo> = {
       applies: ({ ours, answer: { proxy } }) =>
         ours === null && proxy !== null &&
         (!/^[1-9][0-9]{0,4}$/.test(proxy.port) || Number(proxy.port) > 65535),
+    },
+    {
+      example: "socks5://[192.0.2.1]:1080",
+      input: "`socks5://[192.0.2.1]:1080`",
+      goptlib: "taken with an older release of Go, before it mended CVE-2025-47912",
+      ours: "refused",
+      why: "only an IPv6 address stands in brackets",
+      olderGo: true,
+      applies: ({ input, theirs, ours }) =>
+        ours === null && theirs !== null && /\[[0-9.]+\]:[0-9]+$/.test(input),
     },
     {
       example: "http://192.0.2.1:8080/",

@@ -5,6 +5,7 @@
  */
 
 import { closeQuietly, Deadline } from "./conn.ts";
+import { keepAlive } from "./keep_alive.ts";
 
 const FIRST_PAUSE = 5;
 const LONGEST_PAUSE = 1_000;
@@ -103,6 +104,7 @@ export async function* acceptAll(
       failures = 0;
       try {
         conn.setNoDelay();
+        keepAlive(conn);
       } catch {
         closeQuietly(conn); // Its peer is gone already.
         continue;

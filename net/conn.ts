@@ -7,6 +7,7 @@
 
 import type { Address } from "../address.ts";
 import "../config.ts"; // It says that this needs Deno.
+import { keepAlive } from "./keep_alive.ts";
 
 /**
  * A two-way stream of bytes that can be half-closed: the part of `Deno.Conn` that a transport
@@ -445,6 +446,7 @@ export async function connectTcp(
   try {
     signal.throwIfAborted(); // That may have come at the moment of success.
     conn.setNoDelay();
+    keepAlive(conn);
   } catch (error) {
     conn.close(); // The peer has reset it already.
     throw error;

@@ -9,6 +9,7 @@ import { type Address, ipToBytes, isLoopback, unmappedIp } from "../address.ts";
 import type { OutboundBindAddresses } from "../config.ts";
 import { connectTcp, handshake, type StreamConn, unlessAborted, withDeadline } from "./conn.ts";
 import { CLOSED, denoError, fromDuplex } from "./duplex.ts";
+import { keepSocketAlive } from "./keep_alive.ts";
 
 /**
  * Chooses the source address for a destination: the one of its family, none for loopback.
@@ -90,6 +91,7 @@ export async function connectFrom(
       socket.once("error", (error) => reject(sourceError(error)));
       socket.once("close", () => reject(new Deno.errors.Interrupted(CLOSED)));
     }));
+  keepSocketAlive(socket);
   return conn;
 }
 

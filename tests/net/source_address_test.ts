@@ -9,7 +9,8 @@ import { connectFrom, sourceAddress } from "../../net/source_address.ts";
 import type { StreamConn } from "../../net/conn.ts";
 import { dial, DialError, replyFor, writeAll } from "../../net/mod.ts";
 import { granted, permitted } from "../permitted.ts";
-import { FAR, NAME, NEAR, SILENT } from "./bind_namespace.ts";
+import { FAR, NEAR } from "./bind_namespace.ts";
+import { namespaced, seenInNamespace } from "./namespace.ts";
 import { bytes, ScriptedPeer, takeAll, takeText } from "./scripted_peer.ts";
 
 const SOURCES: readonly [host: string, source: string | null][] = [
@@ -264,66 +265,8 @@ if (Deno.build.os === "linux") { // Only there all of 127.0.0.0/8 is this machin
   );
 }
 
-const NAMESPACE = ["unshare", "--map-root-user", "--net", "--mount"] as const;
-
-const SETUP = `
-  set -e
-  ip link set lo up
-  ip address add ${NEAR.v4}/32 dev lo
-  ip address add ${FAR.v4}/32 dev lo
-  ip address add ${NEAR.v6}/128 dev lo
-  ip address add ${FAR.v6}/128 dev lo
-  ip link add silent0 type veth peer name silent1
-  ip address add ${SILENT.near}/24 dev silent0
-  ip link set silent0 up
-  ip link set silent1 up
-  ip neighbour add ${SILENT.far} lladdr 02:00:00:00:00:01 dev silent0
-  hosts=$(mktemp)
-  printf '127.0.0.1 localhost\\n${FAR.v6} ${NAME}\\n${FAR.v4} ${NAME}\\n' > "$hosts"
-  mount --bind "$hosts" /etc/hosts
-  rm "$hosts"
-  exec "$@"
-`;
-
-/** Runs a command in a network namespace of its own, with addresses of ours and no way out. */
-function inNamespace(command: readonly string[]): Deno.Command {
-  const [program, ...flags] = NAMESPACE;
-  return new Deno.Command(program, {
-    args: [...flags, "sh", "-c", SETUP, "sh", ...command],
-    stderr: "inherit",
-  });
-}
-
-function whyNoNamespace(): string | null {
-  if (!granted(["net", "run", "read"])) return "needs --allow-net --allow-run --allow-read";
-  if (Deno.build.os !== "linux") return "needs Linux";
-  const [program, ...flags] = NAMESPACE;
-  try {
-    const args = [...flags, "sh", "-c", SETUP, "sh", "true"];
-    const { success } = new Deno.Command(program, { args, stderr: "null" }).outputSync();
-    return success ? null : "needs the right to make a network namespace";
-  } catch {
-    return "needs unshare of util-linux";
-  }
-}
-
-const obstacle = whyNoNamespace();
-
-/** Registers a test that needs a network namespace. */
-function namespaced(name: string, fn: () => Promise<void>): void {
-  const reason = obstacle === null ? "" : ` [${obstacle}]`;
-  Deno.test({ name: `${name}${reason}`, ignore: obstacle !== null, fn });
-}
-
-async function seenInNamespace(...flags: string[]): Promise<unknown> {
-  const program = new URL("./bind_namespace.ts", import.meta.url).pathname;
-  const command = [Deno.execPath(), "run", "--no-prompt", "--quiet", ...flags, program];
-  const { stdout } = await inNamespace(command).output();
-  return JSON.parse(new TextDecoder().decode(stdout));
-}
-
 namespaced("dial() connects from the source address of each family", async () => {
-  assertEquals(await seenInNamespace("--allow-net"), {
+  assertEquals(await seenInNamespace("bind_namespace.ts", "--allow-net"), {
     v4: NEAR.v4,
     v6: NEAR.v6,
     mapped: NEAR.v4,

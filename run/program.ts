@@ -91,6 +91,14 @@ export function onShortage(error: unknown): void {
   );
 }
 
+/**
+ * Says that a relay has broken: the other side sees a normal end, which Deno cannot tell it apart
+ * from.
+ */
+export function logBroken(name: string, error: unknown, ...secrets: readonly string[]): void {
+  log("info", `${name}: a connection broke: ${reason(error, ...secrets)}`);
+}
+
 /** What every function of a transport is told. */
 export function common(state_loc: string, flags: Flags, signal: AbortSignal): TransportContext {
   return {

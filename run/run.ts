@@ -33,6 +33,7 @@ import {
   LAST_MOMENT,
   launchAll,
   listen,
+  logBroken,
   named,
   onShortage,
   type Program,
@@ -63,6 +64,9 @@ export type {
   TransportContext,
 } from "./transport.ts";
 
+/** What a log must not show of a request. */
+const secretsOf = ({ target, args }: SocksRequest) => [target[0], ...args.values()];
+
 /** Runs the client halves of transports until the process has to end. */
 async function runClient({ transports, options, flags }: Program): Promise<void> {
   const supported = Object.keys(transports).filter((name) => transports[name]?.client);
@@ -91,6 +95,7 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
       shortage.works();
       const { error } = await relay(await request.grant(), carrier, { signal: stop.end });
       if (error === null) await life.finish([carrier]);
+      else if (!stop.end.aborted) logBroken(name, error, ...secretsOf(request));
     } finally {
       life[Symbol.dispose]();
     }
@@ -99,10 +104,10 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
     try {
       await carry(name, request);
     } catch (error) {
-      const secrets = [request.target[0], ...request.args.values()];
+      const why = reason(error, ...secretsOf(request));
       if (isShortage(error)) onShortage(error);
       else if (request.userGone.aborted) log("info", `${name}: the user gave up`);
-      else log("notice", `${name}: no connection: ${reason(error, ...secrets)}`);
+      else log("notice", `${name}: no connection: ${why}`);
       await request.reject(error); // That waits for the user; what was dialled is closed by now.
     }
   };

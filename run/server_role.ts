@@ -18,6 +18,7 @@ import {
   common,
   launchAll,
   listen,
+  logBroken,
   onShortage,
   Outage,
   type Program,
@@ -120,6 +121,11 @@ export async function runServer({ transports, options, flags }: Program): Promis
       return unwrapped;
     };
     let client: Unwrapped | null = null;
+    const secrets = () => [
+      from[0],
+      client?.clientAddress?.[0] ?? "",
+      ...context.options.values(),
+    ];
     try {
       const unwrap = () => transports[name]!.server!(conn, context);
       client = await life.carry(TRANSPORT_TIMEOUT, unwrap, own);
@@ -127,10 +133,10 @@ export async function runServer({ transports, options, flags }: Program): Promis
       const tor = await dialTor(name, client.clientAddress);
       const { error } = await relay(client.conn, life.own(tor), { signal: stop.end });
       if (error === null) await life.finish([client.conn, tor]);
+      else if (!stop.end.aborted) logBroken(name, error, ...secrets());
     } catch (error) {
       if (isShortage(error)) return onShortage(error);
-      const secrets = [from[0], client?.clientAddress?.[0] ?? "", ...context.options.values()];
-      const text = `${name}: no connection: ${reason(error, ...secrets)}`;
+      const text = `${name}: no connection: ${reason(error, ...secrets())}`;
       // Anybody can connect and fail, and so fill tor's log with what it shows. What comes after the
       // transport is tor's own port, which fails for all of them.
       if (client === null) log("info", text);

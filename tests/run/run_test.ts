@@ -204,6 +204,9 @@ launching(
     using bridge = await target.accept();
     user.reset();
     await ended(bridge);
+    const { severity, message } = await logged(client, "close_throws");
+    const text = "close_throws: a connection broke: Connection reset by peer (os error 104)";
+    assertEquals([severity, message], ["info", text]);
   },
 );
 

@@ -340,7 +340,7 @@ export class Deadline implements Disposable {
 /**
  * Does something under a {@linkcode Deadline}.
  *
- * @param milliseconds How long it may take.
+ * @param milliseconds How long it may take; `Infinity` leaves it to the signal.
  * @param what What takes the time, for the error's message.
  * @param outer A signal that ends it earlier.
  * @param work What to do; its signal is the deadline's.
@@ -352,6 +352,7 @@ export async function withDeadline<T>(
   outer: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  if (milliseconds === Infinity && outer !== undefined) return await work(outer);
   // `using` would be a syntax error in Node 22, which has to get far enough to say that this needs
   // Deno.
   const deadline = new Deadline(milliseconds, what, outer);

@@ -273,9 +273,10 @@ async function dialEither(
   { transport, clientAddress, outboundBindAddress }: Readonly<DialOrOptions>,
   signal: AbortSignal,
 ): Promise<StreamConn> {
+  const how = { outboundBindAddress, signal, timeout: Infinity };
   if (info.ext_orport === null) {
     if (info.orport === null) throw new TypeError("There is neither an ORPort nor an extended one");
-    return await dial(info.orport, { outboundBindAddress, signal });
+    return await dial(info.orport, how);
   }
   if (info.auth_cookie_file === null) {
     throw new TypeError("There is an Extended ORPort, but no file with its cookie");
@@ -288,7 +289,7 @@ async function dialEither(
     formatMessage(CODES.DONE),
   );
   const cookie = await readCookie(info.auth_cookie_file, signal);
-  const conn = await dial(info.ext_orport, { outboundBindAddress, signal });
+  const conn = await dial(info.ext_orport, how);
   await handshake(conn, signal, () => introduce(conn, cookie, commands));
   return conn;
 }

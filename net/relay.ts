@@ -96,19 +96,21 @@ async function pump(from: StreamConn, to: StreamConn, count: (bytes: number) => 
 }
 
 /**
- * How long a relay with one end goes on without a byte, in milliseconds. Its other peer may have
- * gone without a word: a connection that only waits never hears of that.
+ * How often a relay with one end is looked at, in milliseconds, and how often in a row it may have
+ * been silent. Its other peer may have gone without a word: a connection that only waits never hears
+ * of that.
  */
-const LONGEST_SILENCE = 115_000;
+const LOOK = 23_000;
+const MOST_SILENT = 5;
 
 /**
  * Moves bytes both ways until both streams have ended, then closes both connections.
  *
  * The end of one stream half-closes the other connection and lets the opposite direction finish.
- * A reset, a failed write or the signal closes both at once, and so does a silence of 115 s after one
- * stream has ended. Each direction buffers at most one chunk, of 2 KiB when little is sent and up to
- * 256 KiB when much is sent; all relays together buffer no more than 64 of the largest. After 256 KiB
- * everybody else has a turn.
+ * A reset, a failed write or the signal closes both at once, and so does a silence of two minutes
+ * after one stream has ended. Each direction buffers at most one chunk, of 2 KiB when little is sent
+ * and up to 256 KiB when much is sent; all relays together buffer no more than 64 of the largest.
+ * After 256 KiB everybody else has a turn.
  *
  * @param a One connection.
  * @param b The other.
@@ -144,30 +146,26 @@ export async function relay(
   signal?.addEventListener("abort", abort);
   if (signal?.aborted) abort();
 
-  let silence: ReturnType<typeof setTimeout> | undefined;
-  let oneEnded = false;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let silent = 0;
   let over = false;
-  const waitForMore = () => {
-    clearTimeout(silence);
+  const look = () => {
     if (over) return;
-    silence = setTimeout(
-      () => fail(timeoutError("The silence after the end of one stream", LONGEST_SILENCE)),
-      LONGEST_SILENCE,
-    );
+    if (silent++ < MOST_SILENT) timer = setTimeout(look, LOOK);
+    else fail(timeoutError("The silence after the end of one stream", MOST_SILENT * LOOK));
   };
   const move = async (from: StreamConn, to: StreamConn, direction: "sent" | "received") => {
     await pump(from, to, (bytes) => {
       relayed[direction] += bytes;
-      if (oneEnded) waitForMore();
+      silent = 0;
     });
-    oneEnded = true;
-    waitForMore();
+    if (timer === undefined) look();
   };
   const pumps = [move(a, b, "sent").catch(fail), move(b, a, "received").catch(fail)];
   // A connection that does not close as it should may never let go of its pump.
   await Promise.race([Promise.all(pumps), failed.promise]);
   over = true;
-  clearTimeout(silence);
+  clearTimeout(timer);
   signal?.removeEventListener("abort", abort);
   close();
   return relayed;

@@ -54,7 +54,7 @@ const aborted: Accept = () => Promise.reject(new Deno.errors.ConnectionAborted()
 
 /** An accepted connection that needs no socket. */
 function accepted(conn: IdleConn): Accept {
-  const tcp = Object.assign(conn, { setNoDelay() {} });
+  const tcp = Object.assign(conn, { setNoDelay() {}, remoteAddr: { hostname: "127.0.0.1" } });
   return () => Promise.resolve(tcp as unknown as Deno.TcpConn);
 }
 

@@ -38,6 +38,30 @@ const LARGE = 256 * 1024;
 const MOST_LARGE = 64;
 let large = 0;
 
+/** Buffers of one size. Some are used again: what is thrown away waits for the garbage collector. */
+class Pool {
+  readonly #idle: Uint8Array[] = [];
+  readonly #size: number;
+  readonly #mostIdle: number;
+
+  constructor(size: number, mostIdle: number) {
+    this.#size = size;
+    this.#mostIdle = mostIdle;
+  }
+
+  take(): Uint8Array {
+    return this.#idle.pop() ?? new Uint8Array(this.#size);
+  }
+
+  giveBack(bytes: Uint8Array): void {
+    // What one connection has carried is not for another one, whatever its transport does wrong.
+    if (this.#idle.length < this.#mostIdle) this.#idle.push(bytes.fill(0));
+  }
+}
+
+const mediumBuffers = new Pool(MEDIUM, 32);
+const largeBuffers = new Pool(LARGE, 4);
+
 /** How many bytes a connection moves in one direction before it is everybody else's turn. */
 const TURN = 256 * 1024;
 
@@ -56,20 +80,28 @@ function othersFirst(): Promise<unknown> {
 /** The buffer of one direction. */
 class Buffer {
   readonly #small = new Uint8Array(SMALL);
-  bytes = this.#small;
+  bytes: Uint8Array = this.#small;
 
   /** Chooses the next one by how much came. */
   adapt(length: number): void {
     if (length < this.bytes.length) return this.shrink();
-    if (this.bytes.length === SMALL) this.bytes = new Uint8Array(MEDIUM);
+    if (this.bytes.length === SMALL) this.bytes = mediumBuffers.take();
     else if (this.bytes.length === MEDIUM && large < MOST_LARGE) {
+      this.shrink();
       large++;
-      this.bytes = new Uint8Array(LARGE);
+      this.bytes = largeBuffers.take();
     }
   }
 
   /** Gives back what is more than the small one. */
   shrink(): void {
+    if (this.bytes.length === MEDIUM) mediumBuffers.giveBack(this.bytes);
+    if (this.bytes.length === LARGE) largeBuffers.giveBack(this.bytes);
+    this.abandon();
+  }
+
+  /** Drops what is more than the small one: a read or write that failed may still be at it. */
+  abandon(): void {
     if (this.bytes.length === LARGE) large--;
     this.bytes = this.#small;
   }
@@ -89,8 +121,9 @@ async function pump(from: StreamConn, to: StreamConn, count: (bytes: number) => 
       moved = 0;
       await othersFirst();
     }
-  } finally {
     buffer.shrink();
+  } finally {
+    buffer.abandon();
   }
   await to.closeWrite();
 }

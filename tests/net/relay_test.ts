@@ -439,3 +439,50 @@ Deno.test("relay() has 64 large buffers for all, and gives them back at the end"
     await Promise.all(relays);
   }
 });
+
+/** Fills the buffers that it is given with its mark, until it fails or ends. */
+class MarkingConn extends IdleConn {
+  readonly buffers: Uint8Array[] = [];
+  #left: number;
+  readonly #last: () => Promise<null>;
+
+  constructor(reads: number, last: () => Promise<null>) {
+    super();
+    this.#left = reads;
+    this.#last = last;
+  }
+
+  override read(p: Uint8Array): Promise<number | null> {
+    this.buffers.push(p);
+    if (this.#left-- === 0) return this.#last();
+    return Promise.resolve(p.fill(7).length);
+  }
+}
+
+Deno.test("relay() shows a connection nothing of what another one's buffer has carried", async () => {
+  const before = new MarkingConn(4, () => Promise.resolve(null));
+  await relay(before, new EndedConn());
+  let dirty = 0;
+  const after = new MarkingConn(0, () => Promise.resolve(null));
+  after.read = async (p) => {
+    if (after.buffers.push(p) > 4) return null;
+    if (p.some((byte) => byte !== 0)) dirty++;
+    return await Promise.resolve(p.length);
+  };
+  await relay(after, new EndedConn());
+  assert(after.buffers.some((p) => before.buffers.some(({ buffer }) => buffer === p.buffer)));
+  assertEquals(dirty, 0);
+});
+
+Deno.test("relay() does not use a buffer again that a failed read may still write into", async () => {
+  const failed = new MarkingConn(1, () => Promise.reject(new Deno.errors.ConnectionReset()));
+  await relay(failed, new EndedConn());
+  const [, medium] = failed.buffers;
+  const others = Array.from({ length: 40 }, () => new MarkingConn(2, () => new Promise(() => {})));
+  const end = new AbortController();
+  const relays = others.map((conn) => relay(conn, new EndedConn(), { signal: end.signal }));
+  while (others.some(({ buffers }) => buffers.length < 3)) await Promise.resolve();
+  assert(others.every(({ buffers }) => buffers.every(({ buffer }) => buffer !== medium!.buffer)));
+  end.abort();
+  await Promise.all(relays);
+});

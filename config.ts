@@ -332,9 +332,13 @@ export function readClientTransports(
   return value.split(",").includes("*") ? [...new Set(supported)] : choose(value, supported);
 }
 
+/** One character of UTF-8 in percent-encoding, as its first byte says how long it is. */
+const ENCODED_CHARACTER =
+  /%[0-7][\da-f]|%[cd][\da-f]%[89ab][\da-f]|%e[\da-f](?:%[89ab][\da-f]){2}|%f[0-7](?:%[89ab][\da-f]){3}/gi;
+
 function percentDecode(text: string): string {
   // tor inserts user and password raw, so what does not decode stands for itself.
-  return text.replace(/(?:%[0-9a-fA-F]{2})+/g, (escapes) => {
+  return text.replace(ENCODED_CHARACTER, (escapes) => {
     try {
       return decodeURIComponent(escapes);
     } catch {

@@ -142,17 +142,29 @@ function isDestination(text: string): boolean {
   return ipToBytes(host)?.length === (v6 === undefined ? 4 : 16) && Number(digits) <= 65535;
 }
 
-/** Decodes each row of escapes that is UTF-8. */
+/** Decodes the escapes that are a character of UTF-8; all others stay. */
 function percentDecoded(text: string): string {
-  return text.replace(/(?:%[0-9a-f]{2})+/gi, (row) => {
-    const bytes = row.slice(1).split("%").map((digits) => parseInt(digits, 16));
-    try {
-      const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-      return utf8.decode(Uint8Array.from(bytes));
-    } catch {
-      return row;
+  const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  let decoded = "";
+  for (let rest = text; rest !== "";) {
+    let taken = 1;
+    let character = rest.slice(0, 1);
+    for (let length = 1; length <= 4; length++) {
+      const escapes = rest.slice(0, 3 * length);
+      if (!new RegExp(`^(%[0-9a-fA-F]{2}){${length}}$`).test(escapes)) break;
+      try {
+        const bytes = escapes.slice(1).split("%").map((hex) => parseInt(hex, 16));
+        character = utf8.decode(Uint8Array.from(bytes));
+        taken = escapes.length;
+        break;
+      } catch {
+        // It may be a longer one.
+      }
     }
-  });
+    decoded += character;
+    rest = rest.slice(taken);
+  }
+  return decoded;
 }
 
 /** The upstream proxy as PROTOCOL.md says in its sections 2 and 6; null for what is none. */

@@ -95,8 +95,9 @@ export class MemoryConn implements StreamConn {
     this.#close.resolve();
   }
 
-  /** What the listeners of Deno's call on each connection. */
+  /** What is asked of each connection of a listener of Deno's. */
   setNoDelay(): void {}
+  readonly remoteAddr = { hostname: "127.0.0.1" };
 
   /** How many bytes were read. */
   get consumed(): number {

@@ -9,6 +9,7 @@ import { resets } from "./reset_faults.ts";
 import { signals } from "./signal_faults.ts";
 import { state } from "./state_faults.ts";
 import { streams } from "./stream_faults.ts";
+import { transports } from "./transport_faults.ts";
 
 export const allFaults: readonly FaultGroup[] = [
   peers,
@@ -19,4 +20,5 @@ export const allFaults: readonly FaultGroup[] = [
   streams,
   clock,
   signals,
+  transports,
 ];

@@ -1,12 +1,11 @@
 /** A system clock that jumps, as libfaketime shows it to one program. */
 
+import { EchoServer } from "../echo.ts";
+import { take } from "../net/scripted_peer.ts";
+import { connectRequest, NO_AUTH } from "../net/socks_bytes.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { faketimeLibrary } from "./needs.ts";
-import { NO_AUTH } from "../net/socks_bytes.ts";
-import { connectRequest } from "../net/socks_bytes.ts";
-import { clientScene, ends, type Scene, serverScene } from "./scene.ts";
-import { take } from "../net/scripted_peer.ts";
-import { EchoServer } from "../echo.ts";
+import { clientScene, ends, serverScene } from "./scene.ts";
 import { TorPort } from "./tor_port.ts";
 import { pause } from "./waiting.ts";
 
@@ -62,8 +61,7 @@ interface Pending {
 
 async function seeJump(
   findings: Findings,
-  { scene, clock, days, pending }: {
-    scene: Scene;
+  { clock, days, pending }: {
     clock: Clock;
     days: number;
     pending: () => Promise<Pending>;
@@ -91,7 +89,7 @@ const users = JUMPS.map(([direction, days]): Fault => ({
   where: "dummy_client.ts",
   must: "deadlines fire in time, others are served, no line",
   needs: ["faketime"],
-  waits: true,
+  waits: 10,
   async try(findings, directory) {
     const clock = await Clock.create(directory);
     using echo = new EchoServer();
@@ -112,7 +110,7 @@ const users = JUMPS.map(([direction, days]): Fault => ({
       };
       return { late, finish };
     };
-    await seeJump(findings, { scene, clock, days, pending });
+    await seeJump(findings, { clock, days, pending });
     await scene.seeSurvival(findings, { lines: [0] });
   },
 }));
@@ -122,7 +120,7 @@ const orPorts = JUMPS.map(([direction, days]): Fault => ({
   where: "dummy_server.ts",
   must: "deadlines fire in time, others are served, 1 line",
   needs: ["faketime"],
-  waits: true,
+  waits: 10,
   async try(findings, directory) {
     const clock = await Clock.create(directory);
     await using tor = await TorPort.open();
@@ -136,7 +134,7 @@ const orPorts = JUMPS.map(([direction, days]): Fault => ({
       tor.isSilent = true;
       return { late: await scene.open() };
     };
-    await seeJump(findings, { scene, clock, days, pending });
+    await seeJump(findings, { clock, days, pending });
     tor.isSilent = false;
     await scene.seeSurvival(findings, { lines: [1] });
   },

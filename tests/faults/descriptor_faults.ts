@@ -37,7 +37,7 @@ const usedUp = EXAMPLES.map((example): Fault => ({
   what: `${ROUNDS} crowds use up the descriptors and go`,
   where: `${example[1]} ${example[0]}`,
   must: "a new one works soon, 1 line when it begins and 1 when it is over",
-  waits: true,
+  waits: 10,
   async try(findings, directory) {
     await using scene = await limitedScene(example, directory);
     const { program } = scene;

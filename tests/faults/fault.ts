@@ -32,8 +32,8 @@ export interface Fault {
   /** What must happen. */
   readonly must: string;
   readonly needs?: readonly Need[];
-  /** Whether it spends most of its time with waiting, for a deadline of the library for instance. */
-  readonly waits?: boolean;
+  /** For how many seconds it waits, for a deadline of the library for instance; 0 where it is left out. */
+  readonly waits?: number;
   /** Does it, in a directory of its own. */
   try(findings: Findings, directory: string): Promise<void>;
 }

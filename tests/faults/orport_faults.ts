@@ -39,7 +39,7 @@ const outages = EXAMPLES.map(({ example, transport }): Fault => ({
   what: "the Extended ORPort goes for a while and comes again",
   where: `${example} server`,
   must: "20 users are let go, 1 line when it begins and 1 when it is over",
-  waits: true,
+  waits: 10,
   async try(findings, directory) {
     await using tor = await TorPort.open();
     await using scene = await bridgeOf(tor, directory, { example, transport });

@@ -11,10 +11,18 @@ import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { withLoneProgram } from "./lone_program.ts";
 import { CLOSED, SILENT } from "./namespace_world.ts";
 import { closedAddress, SilentPeer } from "./silent_peer.ts";
-import { clientScene, ends, type Pairing, pairScene, replyOf, serverScene } from "./scene.ts";
+import {
+  clientScene,
+  echoes,
+  ends,
+  type Pairing,
+  pairScene,
+  replyOf,
+  serverScene,
+} from "./scene.ts";
 import { SECRET, TLS } from "./scene.ts";
 import { TorPort } from "./tor_port.ts";
-import { within } from "./waiting.ts";
+import { pause, within } from "./waiting.ts";
 
 const CLIENT = "dummy_client.ts";
 const SERVER = "dummy_server.ts";
@@ -103,7 +111,7 @@ function unreachable(): Fault[] {
     ["is said not to be there", CLOSED.unreachable, 4, IN_NAMESPACE],
     ["is forbidden by the system", CLOSED.prohibited, 2, IN_NAMESPACE],
     ["is behind a black hole route", CLOSED.blackholed, 1, IN_NAMESPACE],
-    ["gets all packets and answers none", SILENT, 6, { ...IN_NAMESPACE, waits: true }],
+    ["gets all packets and answers none", SILENT, 6, { ...IN_NAMESPACE, waits: 60 }],
   ];
   return places.flatMap(([what, host, reply, more]) => [
     bridge(what, () => [host, 4443], reply, more),
@@ -124,7 +132,7 @@ const silentProxies = SCHEMES.map((scheme): Fault => ({
   what: `the upstream proxy is silent (${scheme})`,
   where: CLIENT,
   must: "reply 6 after 60 s, 1 line",
-  waits: true,
+  waits: 60,
   async try(findings, directory) {
     using peer = new SilentPeer();
     const command = await clientExample(CLIENT, [peer.address]);
@@ -140,7 +148,7 @@ const silentOrPort: Fault = {
   what: "the Extended ORPort is silent",
   where: SERVER,
   must: "the user is let go after 10 s, 1 line",
-  waits: true,
+  waits: 10,
   async try(findings, directory) {
     using peer = new SilentPeer();
     await using tor = await TorPort.open();
@@ -163,7 +171,7 @@ const silentBridges = [TLS, SECRET].map((pairing: Pairing): Fault => ({
   what: "the bridge is silent",
   where: `${pairing.example} client`,
   must: `reply 6 after its deadline, 1 line, others are served`,
-  waits: true,
+  waits: 60,
   async try(findings, directory) {
     using peer = new SilentPeer();
     const { scene, ask } = await pairScene(pairing, Cutter.before, {
@@ -182,7 +190,7 @@ const silentClients = [TLS, SECRET].map((pairing: Pairing): Fault => ({
   what: "the client is silent",
   where: `${pairing.example} server`,
   must: "it is let go after its deadline, 1 line, others are served",
-  waits: true,
+  waits: 60,
   async try(findings, directory) {
     const { scene } = await pairScene(pairing, Cutter.before, { directory });
     await using _scene = scene;
@@ -197,7 +205,7 @@ const silentUser: Fault = {
   what: "users are silent at the beginning, or in the middle, of their requests",
   where: CLIENT,
   must: "they are let go after 10 s, no line, others are served",
-  waits: true,
+  waits: 10,
   async try(findings, directory) {
     await using scene = await clientScene([], { directory });
     const [hostname, port] = scene.program.address;
@@ -277,11 +285,48 @@ const slowPairs = [TLS, SECRET].map((pairing: Pairing): Fault => ({
   },
 }));
 
+/** How long packets are lost, in milliseconds; TCP sends them again by itself. */
+const LOSS = 2_000;
+
+/** Has packets to a port be lost in this network namespace, or not any more. */
+async function losePackets(action: "-A" | "-D", port: number): Promise<void> {
+  const rule = ["INPUT", "-p", "tcp", "--dport", String(port), "-j", "DROP"];
+  const { success } = await new Deno.Command("iptables", { args: [action, ...rule] }).output();
+  if (!success) throw new Error("iptables does not work");
+}
+
+const lossy = (["client", "server"] as const).map((half): Fault => ({
+  what: `packets to the ${half === "client" ? "bridge" : "ORPort"} are lost for ${LOSS / 1000} s`,
+  where: `dummy_${half}.ts`,
+  must: "connections through it wait and go on, no line",
+  needs: ["namespace", "iptables"],
+  waits: 2,
+  async try(findings, directory) {
+    await using scene = half === "client"
+      ? await clientScene([], { directory })
+      : await serverScene({ directory });
+    const { port } = scene.service;
+    await losePackets("-A", port);
+    const sent = echoes(scene.standing);
+    const fresh = scene.open();
+    await pause(LOSS);
+    await losePackets("-D", port);
+    await within(LONGEST, "What was sent meanwhile", sent);
+    findings.see("what was sent meanwhile arrives");
+    const conn = await within(LONGEST, "What was opened meanwhile", fresh);
+    await within(LONGEST, "What was opened meanwhile", echoes(conn));
+    findings.see("what was opened meanwhile works");
+    conn.close();
+    await scene.seeSurvival(findings, { lines: [0] });
+  },
+}));
+
 export const peers: FaultGroup = {
   name: "peers",
   faults: [
     ...refused,
     ...unreachable(),
+    ...lossy,
     ...silentProxies,
     silentOrPort,
     ...silentBridges,

@@ -15,7 +15,7 @@ import { comesAbout, SOON, within } from "./waiting.ts";
 const GIVEN_BACK = 20_000;
 
 /** How many lines a program may have said. */
-type LineCount = number | { readonly atMost: number };
+type LineCount = number | { readonly atMost: number } | { readonly oneEach: number };
 
 /** What is known of a program's log before it is read. */
 interface Expected {
@@ -80,6 +80,13 @@ function counted(count: number): string {
   return count === 1 ? "1 line" : `${count} lines`;
 }
 
+/** Whether there are as many lines as there must be, and how many those are in words. */
+function compareLines(count: number, lines: LineCount): [right: boolean, expected: string] {
+  if (typeof lines === "number") return [count === lines, counted(lines)];
+  if ("oneEach" in lines) return [count === lines.oneEach, "1 line each"];
+  return [count <= lines.atMost, "at most 1 line each"];
+}
+
 /** Looks at what a program said in its life. */
 export function seeLog(
   findings: Findings,
@@ -87,8 +94,7 @@ export function seeLog(
   lines: LineCount,
   secrets: readonly string[] = [],
 ): void {
-  const right = typeof lines === "number" ? logged.length === lines : logged.length <= lines.atMost;
-  const expected = typeof lines === "number" ? counted(lines) : `at most ${counted(lines.atMost)}`;
+  const [right, expected] = compareLines(logged.length, lines);
   findings.see(right ? expected : `${counted(logged.length)}: ${logged[0]}`, right);
   const [shown] = revealing(logged, secrets);
   if (shown !== undefined) findings.see(`it shows too much: ${shown}`, false);
@@ -105,6 +111,8 @@ interface Parts {
   programs: readonly Program[];
   /** Opens a connection as an honest user does, to what echoes. */
   open: () => Promise<Deno.Conn>;
+  /** The echo that is behind them. */
+  service: EchoServer;
   resources: AsyncDisposableStack;
 }
 
@@ -112,14 +120,17 @@ interface Parts {
 export class Scene implements AsyncDisposable {
   readonly programs: readonly Program[];
   readonly open: () => Promise<Deno.Conn>;
+  /** Where the echo listens that is behind them. */
+  readonly service: { readonly port: number };
   /** The connection that stands all the time. */
   readonly standing: Deno.Conn;
   readonly #before: readonly number[];
   readonly #resources: AsyncDisposableStack;
 
-  private constructor({ programs, open, resources }: Parts, standing: Deno.Conn) {
+  private constructor({ programs, open, service, resources }: Parts, standing: Deno.Conn) {
     this.programs = programs;
     this.open = open;
+    this.service = { port: service.address[1] };
     this.standing = standing;
     this.#resources = resources;
     this.#before = programs.map((program) => program.descriptors());
@@ -223,7 +234,12 @@ export async function clientScene(
   );
   const open = () =>
     dialTransport({ socksVersion: 5, address: program.address }, echo.address, args);
-  return await Scene.begin({ programs: [program], open, resources: resources.move() });
+  return await Scene.begin({
+    programs: [program],
+    open,
+    service: echo,
+    resources: resources.move(),
+  });
 }
 
 /** A server in front of an echo at the ORPort, or of what `variables` say. */
@@ -243,7 +259,12 @@ export async function serverScene(
   );
   const [hostname, port] = program.address;
   const open = () => Deno.connect({ hostname, port });
-  return await Scene.begin({ programs: [program], open, resources: resources.move() });
+  return await Scene.begin({
+    programs: [program],
+    open,
+    service: echo,
+    resources: resources.move(),
+  });
 }
 
 /** What is between a client and its server. */
@@ -316,6 +337,7 @@ export async function pairScene<B extends Between>(
   const scene = await Scene.begin({
     programs: [client, server],
     open: () => dialTransport(method, middle.address, args),
+    service: echo,
     resources: resources.move(),
   });
   const ask = (target: Readonly<Address> = middle.address) => replyOf(client.address, target, args);

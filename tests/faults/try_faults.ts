@@ -7,8 +7,8 @@ import { within } from "./waiting.ts";
 
 /** How long a fault may take until it counts as a failure, in milliseconds. */
 const LONGEST = 240_000;
-/** How many faults are tried at once of those that keep the processor busy. */
-const AT_ONCE = 4;
+/** How many faults are tried at once: of those that keep the processor busy, and of those that wait. */
+const AT_ONCE = { busy: 4, waiting: 24 } as const;
 
 /** A fault with its name. */
 export interface NamedFault {
@@ -103,12 +103,12 @@ export async function tryFaults(
     !options.isInNamespace && needs.some((need) => need === "namespace" || need === "iptables");
   const elsewhere = possible.filter(isElsewhere);
   const here = possible.filter((fault) => !isElsewhere(fault));
-  const [waiting, busy] = [true, false].map((waits) =>
-    here.filter(({ fault }) => (fault.waits ?? false) === waits)
-  ) as [NamedFault[], NamedFault[]];
+  const waitOf = ({ fault: { waits = 0 } }: NamedFault) => waits;
+  const waiting = here.filter((fault) => waitOf(fault) > 0);
   await Promise.all([
     elsewhere.length === 0 ? null : tryInNamespace(elsewhere, options.tell),
-    trySome(waiting, waiting.length, options),
-    trySome(busy, AT_ONCE, options),
+    // Those that wait longest begin.
+    trySome(waiting.toSorted((a, b) => waitOf(b) - waitOf(a)), AT_ONCE.waiting, options),
+    trySome(here.filter((fault) => waitOf(fault) === 0), AT_ONCE.busy, options),
   ]);
 }

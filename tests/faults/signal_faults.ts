@@ -4,9 +4,9 @@ import { clientExample, Program, serverExample } from "./example_process.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { carries, clientScene, ends, type Scene, serverScene } from "./scene.ts";
 import { closedAddress } from "./silent_peer.ts";
-import { startedHalfway } from "./stream_faults.ts";
+import { startHalfway } from "./stream_faults.ts";
 import { untilRefused } from "../net/until_refused.ts";
-import { comesAbout, SOON, within } from "./waiting.ts";
+import { SOON, within } from "./waiting.ts";
 
 type Half = "client" | "server";
 
@@ -24,20 +24,13 @@ type Signal = typeof SIGNALS[number][0];
 /** What a signal means: a shutdown, nothing, or what the system makes of it. */
 type Meaning = typeof SIGNALS[number][1];
 
-const NUMBERS: Readonly<Record<Signal, bigint>> = {
-  SIGHUP: 1n,
-  SIGINT: 2n,
-  SIGQUIT: 3n,
-  SIGUSR1: 10n,
-  SIGPIPE: 13n,
-  SIGTERM: 15n,
-};
+const SIGPIPE = 13n;
 
-/** Whether a program does as the kernel's masks say with a signal: `SigIgn` or `SigCgt`. */
-async function masks(pid: number, mask: "SigIgn" | "SigCgt", signal: Signal): Promise<boolean> {
+/** Whether a program ignores SIGPIPE, as Deno does from its beginning. */
+async function ignoresSigpipe(pid: number): Promise<boolean> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
-  const bits = BigInt(`0x${RegExp(`^${mask}:\\s+([0-9a-f]+)$`, "m").exec(status)?.[1] ?? "0"}`);
-  return (bits >> (NUMBERS[signal] - 1n) & 1n) === 1n;
+  const [, ignored = "0"] = /^SigIgn:\s+([0-9a-f]+)$/m.exec(status) ?? [];
+  return (BigInt(`0x${ignored}`) >> (SIGPIPE - 1n) & 1n) === 1n;
 }
 
 /** Looks whether a program has died of a signal. */
@@ -75,7 +68,7 @@ async function beforeVersion(
   await using program = await spawnDummy(half, directory);
   const { pid } = program.child;
   // A signal that comes before Deno takes care of SIGPIPE is the shell's.
-  while (!await masks(pid, "SigIgn", "SIGPIPE"));
+  while (!await ignoresSigpipe(pid));
   program.child.kill(signal);
   if (signal === "SIGPIPE") {
     await program.untilDone();
@@ -157,13 +150,14 @@ const PHASES: readonly Phase[] = [
     halves: ["server"],
     must: { stop: "it ends with status 0", nothing: "it starts", death: "it ends by the signal" },
     async attempt(findings, { directory, signal, meaning }) {
-      await using program = await startedHalfway(directory);
-      const { child } = program;
-      await comesAbout(SOON, () => masks(child.pid, "SigCgt", "SIGTERM"));
-      child.kill(signal);
+      const { program, secret } = await startHalfway(directory);
+      await using _program = program;
+      using _secret = secret;
+      program.child.kill(signal);
       if (meaning === "stop") return await seeOrderlyEnd(findings, program);
       if (meaning === "death") return await seeDeath(findings, program, signal);
-      await Deno.writeTextFile(`${directory}/pt_state/secret`, "swordfish");
+      await secret.write(new TextEncoder().encode("swordfish"));
+      secret.close();
       await program.untilDone();
       findings.see("it starts");
     },

@@ -223,18 +223,23 @@ const beforeDone: Fault = {
   where: "secret.ts server",
   must: "it ends with status 0",
   async try(findings, directory) {
-    await using program = await startedHalfway(directory);
+    const { program, secret } = await startHalfway(directory);
+    await using _program = program;
+    using _secret = secret;
     const end = await within(SOON, "The end", program.end());
     seeEnd(findings, end);
     findings.see(`status ${end.code}`);
   },
 };
 
-/** A server that has said VERSION and waits, for the file in which its secret is kept. */
-export async function startedHalfway(directory: string): Promise<Program> {
+/** A server that has said VERSION and waits for its secret, which is in a pipe. */
+export async function startHalfway(
+  directory: string,
+): Promise<{ program: Program; secret: Deno.FsFile }> {
   const state = `${directory}/pt_state`;
+  const path = `${state}/secret`;
   await Deno.mkdir(state);
-  await new Deno.Command("mkfifo", { args: [`${state}/secret`] }).output();
+  await new Deno.Command("mkfifo", { args: [path] }).output();
   const program = Program.spawn({
     command: await serverExample("secret.ts", { "/var/lib/tor/pt_state": state }),
     half: "server",
@@ -242,7 +247,9 @@ export async function startedHalfway(directory: string): Promise<Program> {
     variables: { ORPORT: "127.0.0.1:1" },
   }, directory);
   await program.child.until("VERSION 1");
-  return program;
+  // That waits until the program wants to read.
+  const secret = await within(SOON, "The wish for a secret", Deno.open(path, { write: true }));
+  return { program, secret };
 }
 
 /** A parent in between, which can be killed; stdin stays open. */

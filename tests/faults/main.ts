@@ -66,9 +66,11 @@ async function outcomesOf(
   { json, here }: { json: boolean; here: boolean },
 ): Promise<Map<string, Outcome>> {
   const directory = await Deno.makeTempDir({ prefix: "ptlib-faults-" });
-  // The programs end by themselves when this one has.
+  const stop = new AbortController();
+  // The examples end by themselves when this process has.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     Deno.addSignalListener(signal, () => {
+      stop.abort();
       Deno.removeSync(directory, { recursive: true });
       Deno.exit(1);
     });
@@ -78,6 +80,7 @@ async function outcomesOf(
     await tryFaults(faults, {
       directory,
       isInNamespace: here,
+      signal: stop.signal,
       tell(outcome) {
         outcomes.set(outcome.name, outcome);
         if (json) console.log(JSON.stringify(outcome));

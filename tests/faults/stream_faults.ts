@@ -255,6 +255,20 @@ export async function startHalfway(
 /** A parent in between, which can be killed; stdin stays open. */
 const PARENT = ["sh", "-c", 'exec 3<&0; "$@" <&3 3<&- & wait', "sh"];
 
+/** The child of a program that is to be killed; disposing of it kills the child, if it has not ended. */
+function orphanOf({ child: { pid } }: Program): Disposable {
+  const child = Number(Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`));
+  return {
+    [Symbol.dispose]() {
+      try {
+        Deno.kill(child, "SIGKILL");
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    },
+  };
+}
+
 const orphans = [true, false].flatMap((counts) =>
   eachHalf({
     what: `the parent is killed, ${counts ? "and stdin stays open" : "and stdin means nothing"}`,
@@ -262,6 +276,7 @@ const orphans = [true, false].flatMap((counts) =>
   }, async (findings, half, directory) => {
     const unset = counts ? [] : ["EXIT_ON_STDIN_CLOSE"];
     await using scene = await dummyScene(half, { directory, prefix: PARENT, unset });
+    using _orphan = orphanOf(scene.program);
     scene.program.child.kill("SIGKILL");
     const ended = await ends(scene.standing);
     findings.see(ended ? "the connection ends" : "the connection stays", ended);

@@ -33,6 +33,8 @@ export interface TryOptions {
   directory: string;
   /** Whether this process is in the network namespace that some of them need. */
   isInNamespace: boolean;
+  /** Ends the process that tries some of them elsewhere. */
+  signal: AbortSignal;
   /** Is called with each outcome, as they come. */
   tell(outcome: Outcome): void;
 }
@@ -61,12 +63,12 @@ async function* linesOf(stream: ReadableStream<Uint8Array>): AsyncGenerator<stri
 /** Has a process in a network namespace try faults, which says each outcome in a line of JSON. */
 async function tryInNamespace(
   faults: readonly NamedFault[],
-  tell: TryOptions["tell"],
+  { tell, signal }: TryOptions,
 ): Promise<void> {
   const main = new URL("./main.ts", import.meta.url).pathname;
   const deno = [Deno.execPath(), "run", "--no-prompt", "--allow-all", main, "--json", "--here"];
   const [program = "", ...args] = inNamespace([...deno, ...faults.map(({ name }) => name)]);
-  const options = { args, stdin: "null", stdout: "piped", stderr: "inherit" } as const;
+  const options = { args, signal, stdin: "null", stdout: "piped", stderr: "inherit" } as const;
   await using child = new Deno.Command(program, options).spawn();
   const waited = new Set(faults.map(({ name }) => name));
   for await (const line of linesOf(child.stdout)) {
@@ -106,7 +108,7 @@ export async function tryFaults(
   const waitOf = ({ fault: { waits = 0 } }: NamedFault) => waits;
   const waiting = here.filter((fault) => waitOf(fault) > 0);
   await Promise.all([
-    elsewhere.length === 0 ? null : tryInNamespace(elsewhere, options.tell),
+    elsewhere.length === 0 ? null : tryInNamespace(elsewhere, options),
     // Those that wait longest begin.
     trySome(waiting.toSorted((a, b) => waitOf(b) - waitOf(a)), AT_ONCE.waiting, options),
     trySome(here.filter((fault) => waitOf(fault) === 0), AT_ONCE.busy, options),

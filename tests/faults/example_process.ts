@@ -32,8 +32,11 @@ export async function clientExample(
 export async function serverExample(
   example: string,
   places: Readonly<Record<string, string>> = {},
+  orPortHost = "127.0.0.1",
 ): Promise<string[]> {
+  // What comes later in this list may hold what comes earlier.
   return await commandOf(example, "server", {
+    "127.0.0.1": orPortHost,
     "0.0.0.0:4443": "127.0.0.1:0",
     "/var/lib/tor/extended_orport_auth_cookie": "/nowhere",
     ...places,

@@ -61,7 +61,7 @@ const outages = EXAMPLES.map(({ example, transport }): Fault => ({
 /** What becomes of a cookie file, and what a server does about it. */
 const COOKIES: readonly (
   & Pick<Fault, "what" | "needs">
-  & { prefix?: readonly string[]; spoil: (file: CookieFile) => Promise<void> }
+  & { prefix?: () => readonly string[]; spoil: (file: CookieFile) => Promise<void> }
 )[] = [
   { what: "missing", spoil: ({ path }) => Deno.remove(path) },
   { what: "truncated", spoil: ({ path }) => Deno.truncate(path, 40) },
@@ -89,7 +89,7 @@ const COOKIES: readonly (
   {
     what: "not to be read",
     needs: ["capabilities"],
-    prefix: Deno.uid() === 0 ? WITHOUT_CAPABILITIES : [],
+    prefix: () => Deno.uid() === 0 ? WITHOUT_CAPABILITIES : [],
     spoil: ({ path }) => Deno.chmod(path, 0),
   },
 ];
@@ -100,14 +100,14 @@ async function renew(file: CookieFile): Promise<void> {
   await file.renew();
 }
 
-const cookies = COOKIES.map(({ what, needs = [], prefix = [], spoil }): Fault => ({
+const cookies = COOKIES.map(({ what, needs = [], prefix = () => [], spoil }): Fault => ({
   what: `the cookie file is ${what}, then good again`,
   where: "dummy_server.ts",
   must: "3 users are let go and tor gets nothing of theirs, 1 line",
   needs,
   async try(findings, directory) {
     await using tor = await TorPort.open();
-    await using scene = await bridgeOf(tor, directory, { prefix });
+    await using scene = await bridgeOf(tor, directory, { prefix: prefix() });
     const { welcomed } = tor;
     await spoil(tor.cookieFile);
     await seeTurnedAway(findings, scene, 3);

@@ -10,7 +10,7 @@ import { clientExample, serverExample } from "./example_process.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { withLoneProgram } from "./lone_program.ts";
 import { CLOSED, SILENT } from "./namespace_world.ts";
-import { closedAddress, SilentPeer } from "./silent_peer.ts";
+import { CLOSED_PORT, SilentPeer } from "./silent_peer.ts";
 import {
   clientScene,
   echoes,
@@ -121,9 +121,9 @@ function unreachable(): Fault[] {
 }
 
 const refused: Fault[] = [
-  bridge("refuses", closedAddress, 5),
-  proxy("refuses", closedAddress, 5, {}),
-  orPort("refuses", closedAddress, {}),
+  bridge("refuses", () => [...CLOSED_PORT], 5),
+  proxy("refuses", () => [...CLOSED_PORT], 5, {}),
+  orPort("refuses", () => [...CLOSED_PORT], {}),
   bridge("has a name that is nobody's", () => ["nobody.invalid", 4443], 4, IN_NAMESPACE),
 ];
 

@@ -252,7 +252,8 @@ export async function serverScene(
   const places = cookieFile === undefined
     ? {}
     : { "/var/lib/tor/extended_orport_auth_cookie": cookieFile };
-  const command = options.command ?? await serverExample(example, places);
+  const [orPortHost] = options.variables?.["EXTENDED_SERVER_PORT"]?.split(":") ?? [];
+  const command = options.command ?? await serverExample(example, places, orPortHost);
   const variables = { ORPORT: echo.address.join(":"), ...options.variables };
   const program = resources.use(
     await Program.start({ ...options, command, variables, half: "server", transport }, directory),

@@ -3,7 +3,7 @@
 import { clientExample, Program, serverExample } from "./example_process.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { carries, clientScene, ends, type Scene, serverScene } from "./scene.ts";
-import { closedAddress } from "./silent_peer.ts";
+import { CLOSED_PORT } from "./silent_peer.ts";
 import { startHalfway } from "./stream_faults.ts";
 import { untilRefused } from "../net/until_refused.ts";
 import { SOON, within } from "./waiting.ts";
@@ -52,7 +52,7 @@ const MOST_TRIES = 20;
 async function spawnDummy(half: Half, directory: string): Promise<Program> {
   const example = `dummy_${half}.ts`;
   const command = half === "client"
-    ? await clientExample(example, [closedAddress()])
+    ? await clientExample(example, [CLOSED_PORT])
     : await serverExample(example);
   const variables = half === "server" ? { ORPORT: "127.0.0.1:1" } : {};
   return Program.spawn({ command, half, transport: "dummy", variables }, directory);

@@ -14,7 +14,7 @@ import {
   seeEnd,
   serverScene,
 } from "./scene.ts";
-import { closedAddress } from "./silent_peer.ts";
+import { CLOSED_PORT } from "./silent_peer.ts";
 import { Cutter } from "./cutter.ts";
 import { SOON, within } from "./waiting.ts";
 
@@ -63,7 +63,7 @@ const fullStdout: Fault[] = [
     where: "dummy_client.ts",
     must: "every request is answered, others are served, the loss is told",
     async try(findings, directory) {
-      const closed = closedAddress();
+      const closed = CLOSED_PORT;
       await using scene = await clientScene([closed], { directory });
       const { program } = scene;
       let answered = 0;
@@ -103,7 +103,7 @@ const closedStdout = eachHalf({
   what: "stdout is closed, and there is something to say",
   must: "others are served, it ends as it should",
 }, async (findings, half, directory) => {
-  const closed = closedAddress();
+  const closed = CLOSED_PORT;
   const variables = { ORPORT: closed.join(":") };
   if (half === "server") {
     const command = await serverExample("dummy_server.ts");
@@ -183,7 +183,7 @@ const meaninglessFromTheStart = Object.entries(STDIN).flatMap(([what, script]) =
 async function spawn(half: Half, directory: string, prefix: readonly string[]): Promise<Program> {
   const example = `dummy_${half}.ts`;
   const command = half === "client"
-    ? await clientExample(example, [closedAddress()])
+    ? await clientExample(example, [CLOSED_PORT])
     : await serverExample(example);
   const variables = half === "server" ? { ORPORT: "127.0.0.1:1" } : {};
   return Program.spawn({ command, half, transport: "dummy", variables, prefix }, directory);

@@ -6,6 +6,11 @@ import { closeQuietly, writeAll } from "../../net/conn.ts";
 import { comesAbout, SOON } from "./waiting.ts";
 import { CookieFile, OKAY, receive, reply } from "../net/scripted_ext_orport.ts";
 
+/** From 1 to 254, at random. */
+function byte(): number {
+  return 1 + Math.floor(254 * Math.random());
+}
+
 /** An Extended ORPort with its cookie. Disposing of it closes all it has. */
 export class TorPort implements AsyncDisposable {
   readonly cookieFile: CookieFile;
@@ -13,7 +18,9 @@ export class TorPort implements AsyncDisposable {
   welcomed = 0;
   /** Whether it keeps those waiting who come. */
   isSilent = false;
-  #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  // Of its own, so that nobody else takes the port while it is down.
+  readonly #host = `127.${byte()}.${byte()}.${byte()}`;
+  #listener = Deno.listen({ hostname: this.#host, port: 0 });
   readonly #conns = new Set<Deno.TcpConn>();
 
   private constructor(cookieFile: CookieFile) {
@@ -26,7 +33,7 @@ export class TorPort implements AsyncDisposable {
   }
 
   get address(): Address {
-    return ["127.0.0.1", this.#listener.addr.port];
+    return [this.#host, this.#listener.addr.port];
   }
 
   /** What tor sets for a server. */

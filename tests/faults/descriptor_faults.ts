@@ -3,7 +3,7 @@
 import type { Address } from "../../address.ts";
 import type { Fault, FaultGroup } from "./fault.ts";
 import { carries, clientScene, type Scene, serverScene } from "./scene.ts";
-import { comesAbout } from "./waiting.ts";
+import { comesAbout, SOON } from "./waiting.ts";
 
 const MOST = 64;
 const LIMITED = ["sh", "-c", `ulimit -n ${MOST}; exec "$@"`, "sh"];
@@ -17,6 +17,9 @@ async function crowd([hostname, port]: Address): Promise<Deno.TcpConn[]> {
 
 /** How often the crowd comes: the log must not grow with it. */
 const ROUNDS = 3;
+
+/** How late the quickest new connection after a crowd may be, in milliseconds; it takes one second. */
+const LATE = 10_000;
 
 const EXAMPLES = [
   ["client", "dummy_client.ts", "dummy"],
@@ -41,16 +44,21 @@ const usedUp = EXAMPLES.map((example): Fault => ({
   async try(findings, directory) {
     await using scene = await limitedScene(example, directory);
     const { program } = scene;
+    let quickest = Infinity;
     for (let round = 0; round < ROUNDS; round++) {
       const strangers = await crowd(program.address);
-      const full = await comesAbout(10_000, () => program.descriptors() >= MOST - 2);
+      const full = await comesAbout(SOON, () => program.descriptors() >= MOST - 2);
       if (!full) findings.see("the descriptors are not used up", false);
       const stands = await carries(scene.standing);
       if (!stands) findings.see("the standing one is dead", false);
       strangers.forEach((stranger) => stranger.close());
-      const serves = await comesAbout(5_000, () => scene.serves());
+      const start = performance.now();
+      const serves = await comesAbout(SOON, () => scene.serves());
+      quickest = Math.min(quickest, performance.now() - start);
       findings.see(serves ? "a new one works" : "no new one works", serves);
     }
+    // On a busy machine one of them may take longer.
+    if (quickest > LATE) findings.see(`the quickest after ${quickest} ms`, false);
     let isSaid = false;
     program.child.untilMatch(/There are file descriptors/).then(() => isSaid = true, () => {});
     await comesAbout(25_000, async () => isSaid || await scene.serves() && isSaid);

@@ -3,7 +3,7 @@
 import { unlessAborted, withDeadline } from "../../net/conn.ts";
 
 /** How long what must come soon may take on a busy machine, in milliseconds. */
-export const SOON = 5_000;
+export const SOON = 25_000;
 
 /** Waits for something for as long as it may take. */
 export async function within<T>(

@@ -152,16 +152,25 @@ async function secure(conn: StreamConn, role: Sender, secret: string): Promise<S
   return encrypted(conn, server, client);
 }
 
-/** The secret of this bridge, made up the first time. */
-async function storedSecret(stateDirectory: string): Promise<string> {
-  const path = `${stateDirectory}/secret`;
+/** The secret that is kept; empty where there is none yet. */
+async function keptSecret(path: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    if (error instanceof Deno.errors.NotFound) return "";
+    throw error;
   }
+}
+
+/** The secret of this bridge, made up the first time. */
+async function storedSecret(stateDirectory: string): Promise<string> {
+  const path = `${stateDirectory}/secret`;
+  const kept = await keptSecret(path);
+  if (kept !== "") return kept;
   const secret = nonce().toHex();
-  await Deno.writeTextFile(path, secret, { createNew: true, mode: 0o600 });
+  // It is there whole or not at all: on a full disk a file stays empty.
+  await Deno.writeTextFile(`${path}.new`, secret, { mode: 0o600 });
+  await Deno.rename(`${path}.new`, path);
   return secret;
 }
 

@@ -1,6 +1,7 @@
 /** A service on loopback that sends back what it gets. */
 
 import type { Address } from "../address.ts";
+import { acceptAll } from "../net/accept.ts";
 import { closeQuietly, writeAll } from "../net/conn.ts";
 
 /** Echoes every connection, and its end. Disposing of it closes all it has. */
@@ -18,7 +19,7 @@ export class EchoServer implements Disposable {
   }
 
   async #serve(): Promise<void> {
-    for await (const conn of this.#listener) {
+    for await (const conn of acceptAll(this.#listener)) {
       this.accepted++;
       this.#conns.add(conn);
       // A client that goes in the middle is none of the tests' business.

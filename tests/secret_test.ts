@@ -170,3 +170,20 @@ permitted(
       assertEquals((await Deno.stat(`${path}/secret`)).mode! & 0o777, 0o600);
     }),
 );
+
+permitted(
+  ["net", "read", "write", "run"],
+  "secret.ts makes up a secret where a full disk has left an empty one or half of one",
+  () =>
+    withDirectory(async (directory) => {
+      const state = `${directory}/pt_state`;
+      await Deno.mkdir(state, { mode: 0o700 });
+      await Deno.writeTextFile(`${state}/secret`, "");
+      await Deno.writeTextFile(`${state}/secret.new`, "f".repeat(99), { mode: 0o600 });
+      await using pair = await launchPair({ ...SECRET, directory });
+      const secret = pair.server.methods["secret"]!.args.get("secret") ?? "";
+      assertMatch(secret, /^[0-9a-f]{64}$/);
+      assertEquals(await Deno.readTextFile(`${state}/secret`), secret);
+      assertEquals(Array.from(Deno.readDirSync(state), ({ name }) => name), ["secret"]);
+    }),
+);

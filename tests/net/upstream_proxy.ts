@@ -1,6 +1,7 @@
 /** A working upstream proxy on loopback, of any of the three kinds that `TOR_PT_PROXY` names. */
 
 import { type Address, bytesToIp } from "../../address.ts";
+import { acceptAll } from "../../net/accept.ts";
 import { readFull, writeAll } from "../../net/conn.ts";
 import { relay } from "../../net/relay.ts";
 
@@ -109,7 +110,7 @@ export class UpstreamProxy implements Disposable {
   }
 
   async #serve(scheme: Scheme, instead?: Address): Promise<void> {
-    for await (const conn of this.#listener) {
+    for await (const conn of acceptAll(this.#listener)) {
       this.#conns.add(conn);
       this.clients.push(conn.remoteAddr.hostname);
       this.#connect(conn, scheme, instead).catch(() => conn[Symbol.dispose]());

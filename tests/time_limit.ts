@@ -7,6 +7,8 @@
  * @module
  */
 
+import { testDefinition } from "./test_definition.ts";
+
 /** How long a test may take, and its file may take to load, in milliseconds. */
 const LIMIT = 120_000;
 /** The same for the files whose tests start programs by the dozen. */
@@ -15,9 +17,6 @@ const SLOW = /\/tests\/(check\/check|interop\/check|parent\/leak|tor\/tor|demo)_
 
 /** Deno reads the place of a test from this property of its function. */
 const LOCATION = Symbol.for("Deno.test.location");
-
-type Options = Partial<Deno.TestDefinition>;
-type Body = Deno.TestDefinition["fn"];
 
 const register = Deno.test;
 
@@ -34,15 +33,7 @@ function limitAt(location: string | undefined): number {
   return other || (SLOW.test(location ?? "") ? SLOW_LIMIT : LIMIT);
 }
 
-/** What any form of the call of `Deno.test()` means, as one definition. */
-function definition(args: readonly unknown[]): Deno.TestDefinition {
-  const options = args.find((arg) => typeof arg === "object") as Options | undefined;
-  const fn = (args.find((arg) => typeof arg === "function") ?? options?.fn) as Body;
-  const name = args.find((arg) => typeof arg === "string") as string | undefined;
-  return { ...options, fn, name: name ?? options?.name ?? fn.name };
-}
-
-/** Takes the time that the file may take to load, its `await`s included. */
+/** Ends the file of tests when it takes too long to load. */
 function limitLoading(): void {
   const timer = setTimeout(() => {
     console.error(`LOADING TOOK TOO LONG: ${Deno.mainModule}`);
@@ -53,9 +44,9 @@ function limitLoading(): void {
 }
 
 function test(...args: unknown[]): void {
-  const { fn, ...rest } = definition(args);
+  const { fn, ...rest } = testDefinition(args);
   const location = callSite();
-  const body: Body = (t) => fn(t);
+  const body: typeof fn = (t) => fn(t);
   Object.assign(body, { [LOCATION]: location });
   register({ timeout: limitAt(location), ...rest, fn: body });
 }

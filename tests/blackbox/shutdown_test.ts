@@ -2,6 +2,7 @@ import { assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { readFull, writeAll } from "../../net/mod.ts";
 import { EchoServer } from "../echo.ts";
 import { without } from "../environment.ts";
+import { untilRefused } from "../net/until_refused.ts";
 import { permitted } from "../permitted.ts";
 import { RawChild } from "../raw_child.ts";
 import { CLIENT, dialThrough, dummy, ended, SERVER } from "./dummies.ts";
@@ -108,19 +109,6 @@ eachHalf("takes a closed stdin for nothing when it was not told otherwise", asyn
   await running.child.closeStdin();
   for (let i = 0; i < 3; i++) await running.connect();
 }, false);
-
-/** Connects until nobody listens any more: a signal takes its time to arrive. */
-async function untilRefused(port: number): Promise<void> {
-  for (;;) {
-    try {
-      using _conn = await Deno.connect({ hostname: "127.0.0.1", port });
-    } catch (error) {
-      if (error instanceof Deno.errors.ConnectionRefused) return;
-      // It had waited in the queue of the listener that went.
-      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
-    }
-  }
-}
 
 /** A parent in between, which can be killed. */
 const PARENT = ["/bin/sh", "-c", '"$@" & wait', "sh"];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { killAll } from "./deno_process.ts";
+import { killAll } from "../deno_process.ts";
 import type { Mutant } from "./mutants.ts";
 import { HELP, type Options, parseOptions, UsageError } from "./options.ts";
 import { recordTests, type Test } from "./reach.ts";
@@ -51,7 +51,7 @@ async function tryAll(
         const mutant = queue.shift();
         if (mutant === undefined) return;
         const reaching = tests.filter(({ mutants }) => mutants.has(mutant.id));
-        results.push({ mutant, outcome: await tryMutant(tree, mutant.id, reaching) });
+        results.push({ mutant, outcome: await tryMutant(tree, mutant, reaching) });
       }
     }));
   } finally {
@@ -76,7 +76,7 @@ async function run(options: Options, directory: string): Promise<boolean> {
   );
   const [first] = trees;
   if (first === undefined) return false;
-  const tests = await recordTests(first, `${directory}/recorded`);
+  const tests = await recordTests(first, `${directory}/recorded`, options.tests);
   const results = await tryAll(chosen, tests, trees, options.minutes);
   console.log(report(results));
   if (results.length < chosen.length) console.log(`\n${chosen.length - results.length} not tried`);

@@ -4,13 +4,15 @@
 export const HELP =
   `Puts one small fault after another into the library, and counts those that the tests find.
 
-deno task mutation [FILES...] [--minutes N] [--every K] [--only ID] [--jobs N]
+deno task mutation [FILES...] [--minutes N] [--every K] [--only IDS] [--tests FILES]
+                   [--jobs N] [--json FILE]
 
   FILES        published files, or the beginnings of their paths, such as net/; default: all of the
                bottom rooms, net/ and run/
   --minutes N  stops after so long, with what it has
   --every K    only every K-th mutant
-  --only ID    only these mutants, by the numbers that a report names, with commas between
+  --only IDS   only these mutants, by the numbers that a report names, with commas between
+  --tests T    only these files of tests, or beginnings of their paths, with commas between
   --jobs N     how many are tried at a time; default: 1
   --json FILE  writes what became of each mutant there, too
   --help       this text
@@ -30,6 +32,8 @@ export interface Options {
   every: number;
   /** The mutants to try, by number; all where there are none. */
   only: readonly string[];
+  /** The beginnings of the paths of the files of tests to use; all where there are none. */
+  tests: readonly string[];
   jobs: number;
   json: string | null;
 }
@@ -49,8 +53,15 @@ function count(text: string, option: string): number {
 /** Reads the command line; null where it asks for help. */
 export function parseOptions(args: readonly string[]): Options | null {
   const files: string[] = [];
-  const options = { minutes: Infinity, every: 1, only: [] as string[], jobs: 1, json: null };
-  const parsed: Options = { files, ...options };
+  const parsed: Options = {
+    files,
+    minutes: Infinity,
+    every: 1,
+    only: [],
+    tests: [],
+    jobs: 1,
+    json: null,
+  };
   const words = args.flatMap((arg) => /^--[a-z]+=/.test(arg) ? arg.split(/=(.*)/s, 2) : [arg]);
   while (words.length > 0) {
     const word = words.shift() ?? "";
@@ -64,6 +75,7 @@ export function parseOptions(args: readonly string[]): Options | null {
     if (word === "--minutes") parsed.minutes = positive(value, word);
     else if (word === "--every") parsed.every = count(value, word);
     else if (word === "--only") parsed.only = value.split(",");
+    else if (word === "--tests") parsed.tests = value.split(",");
     else if (word === "--jobs") parsed.jobs = count(value, word);
     else if (word === "--json") parsed.json = value;
     else throw new UsageError(`there is no ${word}`);

@@ -1,6 +1,6 @@
 /** Finds out which mutants each test reaches, by running all tests once. */
 
-import { runDeno } from "./deno_process.ts";
+import { runDeno } from "../deno_process.ts";
 import type { Recorded } from "./recording.ts";
 import type { Tree } from "./tree.ts";
 
@@ -81,11 +81,16 @@ async function recordFile(tree: Tree, file: string, directory: string): Promise<
   return tests;
 }
 
-/** All tests, with the mutants that they reach. */
-export async function recordTests(tree: Tree, directory: string): Promise<Test[]> {
+/** All tests, or those of files whose paths begin so, with the mutants that they reach. */
+export async function recordTests(
+  tree: Tree,
+  directory: string,
+  beginnings: readonly string[],
+): Promise<Test[]> {
   await Deno.mkdir(directory);
   const tests: Test[] = [];
-  const files = await testFiles(tree.root);
+  const files = (await testFiles(tree.root))
+    .filter((file) => beginnings.length === 0 || beginnings.some((text) => file.startsWith(text)));
   for (const [index, file] of files.entries()) {
     console.error(`Which mutants does it reach? ${index + 1}/${files.length} ${file}`);
     tests.push(...await recordFile(tree, file, `${directory}/${index}`));

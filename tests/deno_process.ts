@@ -19,11 +19,30 @@ function kill(child: Deno.ChildProcess): void {
   }
 }
 
-/** Runs `deno` in a directory, for so many milliseconds at most. */
-export async function runDeno(
-  args: readonly string[],
-  { cwd, env = {}, limit }: { cwd: string; env?: Record<string, string>; limit: number },
-): Promise<Ended> {
+/** Everything that a process says, which can be shown at once as well. */
+async function readAll(stream: ReadableStream<Uint8Array>, show: boolean): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const bytes of stream) {
+    if (show) Deno.stderr.writeSync(bytes);
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return text;
+}
+
+/** How to run it. */
+interface RunOptions {
+  cwd: string;
+  env?: Record<string, string>;
+  /** For how many milliseconds at most. */
+  limit: number;
+  /** Whether its output goes to our stderr as well. */
+  show?: boolean;
+}
+
+/** Runs `deno` in a directory. */
+export async function runDeno(args: readonly string[], options: RunOptions): Promise<Ended> {
+  const { cwd, env = {}, limit, show = false } = options;
   const child = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd,
@@ -40,9 +59,10 @@ export async function runDeno(
     kill(child);
   }, limit);
   try {
-    const { success, stdout, stderr } = await child.output();
-    const text = new TextDecoder();
-    return { success, late, stdout: text.decode(stdout), stderr: text.decode(stderr) };
+    const texts = [child.stdout, child.stderr].map((stream) => readAll(stream, show));
+    const [stdout = "", stderr = ""] = await Promise.all(texts);
+    const { success } = await child.status;
+    return { success, late, stdout, stderr };
   } finally {
     clearTimeout(timer);
     running.delete(child);

@@ -9,7 +9,7 @@ import { killAll } from "../deno_process.ts";
 import type { Mutant } from "./mutants.ts";
 import { HELP, type Options, parseOptions, UsageError } from "./options.ts";
 import { recordTests, type Test } from "./reach.ts";
-import { found, report, type Result } from "./report.ts";
+import { found, report, type Result, survivorLine } from "./report.ts";
 import { reasonFor } from "./survivors.ts";
 import { mutantsOfProject, Tree } from "./tree.ts";
 import { tryMutant } from "./trial.ts";
@@ -51,7 +51,9 @@ async function tryAll(
         const mutant = queue.shift();
         if (mutant === undefined) return;
         const reaching = tests.filter(({ mutants }) => mutants.has(mutant.id));
-        results.push({ mutant, outcome: await tryMutant(tree, mutant, reaching) });
+        const result = { mutant, outcome: await tryMutant(tree, mutant, reaching) };
+        results.push(result);
+        if (!found(result)) console.error(survivorLine(result));
       }
     }));
   } finally {

@@ -32,7 +32,8 @@ function inCode(text: string): string {
   return `${fence}${text.replaceAll("|", "\\|")}${fence}`;
 }
 
-function survivorLine({ mutant, outcome }: Result): string {
+/** A mutant that was not found, where it is, and why that is no fault of the tests. */
+export function survivorLine({ mutant, outcome }: Result): string {
   const reason = reasonFor(mutant) ?? "**no reason is given**";
   const { id, file, line } = mutant;
   return `- ${file}:${line} (${id}) ${inCode(changeOf(mutant))} ${outcome}: ${reason}`;

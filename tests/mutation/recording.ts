@@ -5,6 +5,7 @@
  * It writes one {@linkcode Recorded} for each test into the directory PTLIB_RECORDING.
  */
 
+import { coverPrograms } from "../coverage/covered_programs.ts";
 import { testDefinition } from "../test_definition.ts";
 
 /** What a test did. */
@@ -30,42 +31,39 @@ const directory = Deno.env.get("PTLIB_RECORDING") ?? "";
 const scope: { __stryker__?: Namespace } = globalThis as never;
 const namespace: Namespace = scope.__stryker__ ??= {};
 
-let tests = 0;
+/** What one test has done, with its number. */
+interface Run extends Omit<Recorded, "mutants" | "loaded"> {
+  id: number;
+}
+
+const runs: Run[] = [];
 let current = 0;
-const clock = performance.now.bind(performance);
-
-/** The programs that the current test starts write their coverage where it is found by the test. */
-class RecordedCommand extends Deno.Command {
-  constructor(command: string | URL, options: Deno.CommandOptions = {}) {
-    const env = { ...options.env, DENO_COVERAGE_DIR: `${directory}/programs-${current}` };
-    super(command, { ...options, env });
-  }
-}
-
-const write = Deno.writeTextFileSync;
-
-function record(id: number, test: Omit<Recorded, "mutants" | "loaded">): void {
-  const { perTest = {}, static: loaded = {} } = namespace.mutantCoverage ?? {};
-  const mutants = Object.keys(perTest[String(id)] ?? {});
-  const recorded: Recorded = { ...test, mutants, loaded: Object.keys(loaded) };
-  write(`${directory}/test-${id}.json`, JSON.stringify(recorded));
-}
+const now = performance.now.bind(performance);
 
 function recorded(name: string, fn: Deno.TestDefinition["fn"]): Deno.TestDefinition["fn"] {
   return async (t) => {
-    const id = ++tests;
-    current = id;
-    namespace.currentTestId = String(id);
-    const start = clock();
-    let passed = false;
+    const run: Run = { id: ++current, name, passed: false, milliseconds: 0 };
+    runs.push(run);
+    namespace.currentTestId = String(run.id);
+    const start = now();
     try {
       await fn(t);
-      passed = true;
+      run.passed = true;
     } finally {
       namespace.currentTestId = undefined;
-      record(id, { name, passed, milliseconds: clock() - start });
+      run.milliseconds = now() - start;
     }
   };
+}
+
+/** Only the end of all tests has the permission to write: a test may have none. */
+function writeRuns(): void {
+  const { perTest = {}, static: atLoading = {} } = namespace.mutantCoverage ?? {};
+  const loaded = Object.keys(atLoading);
+  for (const { id, ...run } of runs) {
+    const recorded: Recorded = { ...run, mutants: Object.keys(perTest[String(id)] ?? {}), loaded };
+    Deno.writeTextFileSync(`${directory}/test-${id}.json`, JSON.stringify(recorded));
+  }
 }
 
 const register = Deno.test;
@@ -76,4 +74,5 @@ function test(...args: unknown[]): void {
 }
 
 Object.defineProperty(Deno, "test", { value: Object.assign(test, register) });
-Object.defineProperty(Deno, "Command", { value: RecordedCommand });
+coverPrograms(() => `${directory}/programs-${current}`);
+addEventListener("unload", writeRuns);

@@ -59,6 +59,11 @@ function levelOf(file: string): number {
   return ROOMS.findIndex(([, files]) => files.test(file));
 }
 
+/** The name of a published file's room; null where it is in none. */
+export function roomOf(file: string): string | null {
+  return ROOMS[levelOf(file)]?.[0] ?? null;
+}
+
 /** The imports that go up, and the files that are in no room. */
 function* misplaced(imports: ReadonlyMap<string, readonly string[]>): Generator<string> {
   for (const [file, imported] of imports) {

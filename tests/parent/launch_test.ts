@@ -47,6 +47,11 @@ function lives(pid: number): boolean {
   }
 }
 
+/** Waits for the end of a process that was killed, which takes the system a moment. */
+async function untilGone(pid: number): Promise<void> {
+  while (lives(pid)) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 launching(
   "launchClient() sets what tor sets, and nothing of ours that no child needs",
   async (stateDirectory) => {
@@ -493,7 +498,7 @@ for (
       const pid = Number(value.values.get("PID"));
       assert(lives(pid));
       await process.close();
-      assert(!lives(pid));
+      await untilGone(pid);
     },
   );
 }

@@ -1,18 +1,38 @@
 /**
  * A program of transports that each do one thing wrong, and one that is sound. The names say what
- * they do; an author's 60 s are 10 ms here.
+ * they do; for those that hang, the time that they have is over at once.
  */
 
 import { type Address, formatAddress } from "../../address.ts";
 import type { StreamConn } from "../../net/mod.ts";
 import { run, type Transport } from "../../run/run.ts";
 
+/** The 60 s of a transport and the 15 s of `publish()`. */
+const LIMITS: readonly unknown[] = [60_000, 15_000];
+
 const setTimer = setTimeout;
-globalThis.setTimeout = Object.assign(
-  (callback: () => void, milliseconds?: number) =>
-    setTimer(callback, milliseconds === 60_000 || milliseconds === 15_000 ? 10 : milliseconds),
-  setTimer,
-);
+const clearTimer = clearTimeout;
+/** What happens at the ends of such times that run. */
+const ends = new Map<unknown, () => void>();
+
+globalThis.setTimeout = Object.assign((callback: () => void, milliseconds?: number) => {
+  const timer = setTimer(callback, milliseconds);
+  if (LIMITS.includes(milliseconds)) ends.set(timer, callback);
+  return timer;
+}, setTimer);
+globalThis.clearTimeout = (timer?: Parameters<typeof clearTimer>[0]) => {
+  ends.delete(timer);
+  clearTimer(timer);
+};
+
+/** Hangs, and has its time over as soon as that runs. */
+function hang(): Promise<never> {
+  setTimer(() => {
+    for (const end of ends.values()) end();
+    ends.clear();
+  });
+  return new Promise(() => {});
+}
 
 /** What becomes of a connection, at either end. */
 type Fault = (
@@ -44,13 +64,14 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     throw Object.create(null);
   },
   refuses: () => Promise.reject(new Deno.errors.ConnectionRefused("no")),
-  hangs: () => new Promise(() => {}),
+  hangs: () => hang(),
   hangs_behind_open: async (open) => {
     await open();
-    return await new Promise<never>(() => {});
+    return await hang();
   },
   returns_late: async (open, _peer, signal) => {
     const conn = await open();
+    hang();
     return await new Promise((resolve) => signal.addEventListener("abort", () => resolve(conn)));
   },
   returns_nothing: () => undefined as unknown as StreamConn,
@@ -72,7 +93,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
 
 const publishers: Readonly<Record<string, NonNullable<Transport["publish"]>>> = {
   publish_throws: () => broken(),
-  publish_hangs: () => new Promise(() => {}),
+  publish_hangs: () => hang(),
   publishes_a_space: () => [["key", "two words"]],
 };
 

@@ -1,0 +1,72 @@
+/**
+ * A copy of the project with all mutants in it. One of them at a time is on, in every process that
+ * runs the copy: the files with mutants import a small module that says which.
+ */
+
+import { makeMutants, type Mutant } from "./mutants.ts";
+
+const ROOT = new URL("../../", import.meta.url);
+const SWITCH = "active_mutant.ts";
+
+/** What the tests need of the project. */
+const PARTS = /^(?:[a-z_]+\.ts|deno\.json|README\.md|net|run|parent|check|cli|tests|examples)$/;
+
+/** The files whose mutants are tried: the bottom rooms, and those of connections and programs. */
+export async function mutableFiles(): Promise<string[]> {
+  const names = [
+    ..."config stdout_lines grammar scrub args address client server util messages".split(" ")
+      .map((name) => `${name}.ts`),
+  ];
+  for (const room of ["net", "run"]) {
+    for await (const { name } of Deno.readDir(new URL(room, ROOT))) names.push(`${room}/${name}`);
+  }
+  return names.filter((name) => !name.endsWith("/mod.ts")).sort();
+}
+
+async function copy(from: URL, to: string): Promise<void> {
+  await Deno.mkdir(to);
+  for await (const { name, isDirectory } of Deno.readDir(from)) {
+    if (isDirectory) await copy(new URL(`${name}/`, from), `${to}/${name}`);
+    else await Deno.copyFile(new URL(name, from), `${to}/${name}`);
+  }
+}
+
+/** The copy, in a directory that does not exist yet. */
+export class Tree {
+  readonly root: string;
+
+  private constructor(root: string) {
+    this.root = root;
+  }
+
+  static async create(root: string, files: ReadonlyMap<string, string>): Promise<Tree> {
+    const tree = new Tree(root);
+    await Deno.mkdir(root);
+    for await (const { name, isDirectory } of Deno.readDir(ROOT)) {
+      if (!PARTS.test(name)) continue;
+      if (isDirectory) await copy(new URL(`${name}/`, ROOT), `${root}/${name}`);
+      else await Deno.copyFile(new URL(name, ROOT), `${root}/${name}`);
+    }
+    for (const [name, content] of files) {
+      const way = name.includes("/") ? "../" : "./";
+      await Deno.writeTextFile(`${root}/${name}`, `import "${way}${SWITCH}";${content}`);
+    }
+    await tree.activate(null);
+    return tree;
+  }
+
+  /** Switches a mutant on, and the one that was on off. */
+  async activate(id: string | null): Promise<void> {
+    const code = `Object.assign(globalThis.__stryker__ ??= {}, { activeMutant: ${
+      JSON.stringify(id)
+    } });\n`;
+    await Deno.writeTextFile(`${this.root}/${SWITCH}`, code);
+  }
+}
+
+/** Makes the mutants of all files that have some. */
+export async function mutantsOfProject(): Promise<
+  { mutants: Mutant[]; files: Map<string, string> }
+> {
+  return await makeMutants(ROOT, await mutableFiles());
+}

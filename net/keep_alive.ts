@@ -55,7 +55,7 @@ function add(refresh: Refresh): void {
   Deno.unrefTimer(timer);
 }
 
-/** The part of node's internal TCP handle that is used; every release of Deno from 2.7 on has it. */
+/** The part of node's internal TCP handle that is used. Deno 2.9.6 has all of it, 2.8.0 has not. */
 interface TcpHandle {
   openFromRid(rid: number): number;
   setKeepAlive(enable: boolean, seconds: number): number;

@@ -104,10 +104,9 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
     try {
       await carry(name, request);
     } catch (error) {
-      const why = reason(error, ...secretsOf(request));
       if (isShortage(error)) onShortage(error);
       else if (request.userGone.aborted) log("info", `${name}: the user gave up`);
-      else log("notice", `${name}: no connection: ${why}`);
+      else log("notice", `${name}: no connection: ${reason(error, ...secretsOf(request))}`);
       await request.reject(error); // That waits for the user; what was dialled is closed by now.
     }
   };

@@ -70,7 +70,23 @@ export async function runDeno(args: readonly string[], options: RunOptions): Pro
   }
 }
 
-/** Ends everything that runs. */
-export function killAll(): void {
-  running.forEach(kill);
+/** Does something in a directory that goes with it, and with what runs, also when we are stopped. */
+export async function inTemporaryDirectory<T>(
+  prefix: string,
+  use: (directory: string) => Promise<T>,
+): Promise<T> {
+  const directory = await Deno.makeTempDir({ prefix });
+  const clean = () => Deno.removeSync(directory, { recursive: true });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => {
+      running.forEach(kill);
+      clean();
+      Deno.exit(130);
+    });
+  }
+  try {
+    return await use(directory);
+  } finally {
+    clean();
+  }
 }

@@ -6,29 +6,13 @@
 
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { clientEnvironment, passedThrough } from "../parent/child_environment.ts";
+import { inNamespace, type Namespace, namespaceMissing } from "./network_namespace.ts";
 import { granted, permitted, withDirectory } from "./permitted.ts";
 
 const NEEDS = ["run", "net", "read", "write"] as const;
 const EXAMPLES = ["rot0r", "rot13", "secret", "dummy_client", "dummy_server"];
-const SHELL = 'ip link set lo up && exec "$@"';
-
-/** A command in a network of its own, in which there is nothing but loopback. */
-const isolated = (command: readonly string[]) => ["-rn", "sh", "-c", SHELL, "sh", ...command];
-
-/** Why there can be no such network here. */
-function obstacle(): string | null {
-  if (Deno.build.os !== "linux") return "Linux";
-  try {
-    const { success } = new Deno.Command("unshare", {
-      args: isolated(["true"]),
-      stdout: "null",
-      stderr: "null",
-    }).outputSync();
-    return success ? null : "network namespaces and ip";
-  } catch {
-    return "unshare";
-  }
-}
+/** There is nothing in it but loopback. */
+const NAMESPACE: Namespace = { setup: "" };
 
 /** What a program says, and how it ends, that finds no network and an empty cache. */
 async function runOffline(
@@ -36,8 +20,9 @@ async function runOffline(
   env: Record<string, string> = {},
 ): Promise<{ code: number; out: string; err: string }> {
   return await withDirectory(async (directory) => {
-    const { code, stdout, stderr } = await new Deno.Command("unshare", {
-      args: isolated([Deno.execPath(), ...args]),
+    const [program = "", ...words] = inNamespace(NAMESPACE, [Deno.execPath(), ...args]);
+    const { code, stdout, stderr } = await new Deno.Command(program, {
+      args: words,
       cwd: new URL("..", import.meta.url),
       env: { ...passedThrough(), ...env, DENO_DIR: directory, NO_COLOR: "1" },
       clearEnv: true,
@@ -50,8 +35,7 @@ async function runOffline(
 
 /** Registers a test that is ignored, with the reason, where there can be no such network. */
 function offline(name: string, fn: () => Promise<void>): void {
-  const missing = granted(["run"]) ? obstacle() : null;
-  permitted(NEEDS, name, fn, missing === null ? null : `needs ${missing}`);
+  permitted(NEEDS, name, fn, granted(["run"]) ? namespaceMissing(NAMESPACE) : null);
 }
 
 offline("a package that is not here cannot be had in the network of these tests", async () => {

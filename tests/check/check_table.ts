@@ -13,12 +13,11 @@
 
 import type { CheckResult } from "../../check/mod.ts";
 import { namespaced, namespaceMissing } from "../interop/namespace.ts";
+import { writeTable } from "../table_in_file.ts";
 import { peer, peerMissing, type PeerName, peerVersion } from "../interop/peers.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const README = new URL("README.md", ROOT);
-/** The table stands between these lines. */
-const [START, END] = ["<!-- check:table -->\n", "<!-- /check:table -->\n"];
 const GRADES = ["MUST", "SHOULD", "robustness"] as const;
 
 /** A program: words, and behind them the path of a foreign one where it is foreign. */
@@ -168,16 +167,6 @@ async function rows(subject: Subject): Promise<string[]> {
   );
 }
 
-async function write(table: string): Promise<void> {
-  const readme = await Deno.readTextFile(README);
-  const [start, end] = [readme.indexOf(START), readme.indexOf(END)];
-  if (start === -1 || end < start) throw new Error(`README.md has no ${START}${END}`);
-  const [before, after] = [readme.slice(0, start + START.length), readme.slice(end)];
-  // Cells of one row have very different lengths: filled up they would be hard to read.
-  const plain = `<!-- deno-fmt-ignore-start -->\n\n${table}\n\n<!-- deno-fmt-ignore-end -->`;
-  await Deno.writeTextFile(README, `${before}\n${plain}\n\n${after}`);
-}
-
 if (Deno.args.some((arg) => arg !== "--write")) {
   console.error("Usage: deno task check:table [--write]");
   Deno.exit(2);
@@ -201,4 +190,4 @@ for (const subject of SUBJECTS) {
 }
 const table = lines.join("\n");
 console.log(table);
-if (wanted) await write(table);
+if (wanted) await writeTable(README, "check:table", table);

@@ -33,18 +33,38 @@ export function percentage({ of, covered }: Share): number {
   return of === 0 ? 100 : 100 * covered / of;
 }
 
-function readSection(section: string, root: string): FileCoverage | null {
-  const [, path] = /^SF:(.*)$/m.exec(section) ?? [];
-  if (path === undefined || !path.startsWith(root)) return null;
-  const lines = [...section.matchAll(/^DA:(\d+),(\d+)/gm)]
-    .map(([, line, hits]) => ({ line: Number(line), covered: hits !== "0" }));
-  const branches = [...section.matchAll(/^BRDA:(\d+),\d+,\d+,(\d+|-)$/gm)]
-    .map(([, line, hits]) => ({ line: Number(line), covered: hits !== "0" && hits !== "-" }));
-  const share = (of: { covered: boolean }[]): Share => ({
+/** A line, or a branch of it, and whether it was run. */
+interface Place {
+  line: number;
+  covered: boolean;
+}
+
+/** What is said of a file. */
+interface Section {
+  path: string;
+  lines: Place[];
+  branches: Place[];
+}
+
+/** All that is said, file by file. */
+export function readSections(text: string): Section[] {
+  return text.split("end_of_record").flatMap((section) => {
+    const [, path] = /^SF:(.*)$/m.exec(section) ?? [];
+    if (path === undefined) return [];
+    const lines = [...section.matchAll(/^DA:(\d+),(\d+)/gm)]
+      .map(([, line, hits]) => ({ line: Number(line), covered: hits !== "0" }));
+    const branches = [...section.matchAll(/^BRDA:(\d+),\d+,\d+,(\d+|-)$/gm)]
+      .map(([, line, hits]) => ({ line: Number(line), covered: hits !== "0" && hits !== "-" }));
+    return [{ path, lines, branches }];
+  });
+}
+
+function summary({ path, lines, branches }: Section, root: string): FileCoverage {
+  const share = (of: Place[]): Share => ({
     of: of.length,
     covered: of.filter(({ covered }) => covered).length,
   });
-  const missing = (of: { line: number; covered: boolean }[]): number[] => [
+  const missing = (of: Place[]): number[] => [
     ...new Set(of.filter(({ covered }) => !covered).map(({ line }) => line)),
   ];
   return {
@@ -58,5 +78,7 @@ function readSection(section: string, root: string): FileCoverage | null {
 
 /** The files below a directory whose path ends with a slash. */
 export function readLcov(text: string, root: string): FileCoverage[] {
-  return text.split("end_of_record").flatMap((section) => readSection(section, root) ?? []);
+  return readSections(text)
+    .filter(({ path }) => path.startsWith(root))
+    .map((section) => summary(section, root));
 }

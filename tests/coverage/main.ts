@@ -5,7 +5,7 @@
  */
 
 import { publishedImports, roomOf } from "../rooms.ts";
-import { killAll, runDeno } from "../deno_process.ts";
+import { inTemporaryDirectory, runDeno } from "../deno_process.ts";
 import { type FileCoverage, percentage, readLcov, sum } from "./lcov.ts";
 import { missing, table } from "./report.ts";
 
@@ -73,20 +73,8 @@ async function main(args: readonly string[]): Promise<number> {
     console.error(`There is no ${wrong}: see deno task coverage --help`);
   }
   if (wrong !== undefined) return wrong === "--help" ? 0 : 2;
-  const directory = await Deno.makeTempDir({ prefix: "ptlib-coverage-" });
-  const clean = () => Deno.removeSync(directory, { recursive: true });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      killAll();
-      clean();
-      Deno.exit(130);
-    });
-  }
-  try {
-    return await report(args, directory) ? 0 : 1;
-  } finally {
-    clean();
-  }
+  const good = await inTemporaryDirectory("ptlib-coverage-", (path) => report(args, path));
+  return good ? 0 : 1;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -1,25 +1,24 @@
 /** Writes coverage as Markdown. */
 
+import { table as markdown } from "../../bench/statistics.ts";
 import { type FileCoverage, percentage, type Share, sum } from "./lcov.ts";
 
-function cells(share: Share): string {
-  return `${share.of} | ${share.covered} | ${percentage(share).toFixed(1)}`;
+function cells(share: Share): string[] {
+  return [`${share.of}`, `${share.covered}`, percentage(share).toFixed(1)];
 }
 
-function row(name: string, files: readonly FileCoverage[]): string {
+function row(name: string, files: readonly FileCoverage[]): string[] {
   const lines = sum(files.map(({ lines }) => lines));
   const branches = sum(files.map(({ branches }) => branches));
-  return `| ${name} | ${cells(lines)} | ${cells(branches)} |`;
+  return [name, ...cells(lines), ...cells(branches)];
 }
 
 /** The table: a row for each room, from the bottom to the top, and one for all of them. */
 export function table(rooms: ReadonlyMap<string, readonly FileCoverage[]>): string {
-  return [
-    "| room | lines | covered | % | branches | covered | % |",
-    "| :--- | ---: | ---: | ---: | ---: | ---: | ---: |",
+  return markdown(["room", "lines", "covered", "%", "branches", "covered", "%"], [
     ...[...rooms].map(([room, files]) => row(room, files)),
     row("all", [...rooms.values()].flat()),
-  ].join("\n");
+  ]);
 }
 
 /** Numbers as ranges, such as "1, 3-5". */

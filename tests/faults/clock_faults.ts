@@ -5,7 +5,7 @@ import { take } from "../net/scripted_peer.ts";
 import { connectRequest, NO_AUTH } from "../net/socks_bytes.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { faketimeLibrary } from "./needs.ts";
-import { clientScene, ends, serverScene } from "./scene.ts";
+import { bridgeScene, clientScene, ends } from "./scene.ts";
 import { TorPort } from "./tor_port.ts";
 import { pause } from "./waiting.ts";
 
@@ -128,12 +128,7 @@ const orPorts = JUMPS.map(([direction, days]): Fault => ({
   async try(findings, directory) {
     const clock = await Clock.create(directory);
     await using tor = await TorPort.open();
-    await using scene = await serverScene({
-      directory,
-      variables: tor.variables,
-      cookieFile: tor.cookieFile.path,
-      prefix: clock.prefix,
-    });
+    await using scene = await bridgeScene(tor, { directory, prefix: clock.prefix });
     const pending = async () => {
       tor.isSilent = true;
       return { late: await scene.open() };

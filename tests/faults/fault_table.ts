@@ -1,10 +1,9 @@
 /** The table of all faults, in Markdown, and its place in RELIABILITY.md. */
 
+import { writeTable } from "../table_in_file.ts";
 import { type FaultGroup, nameOf, type Outcome } from "./fault.ts";
 
 const RELIABILITY = new URL("../../RELIABILITY.md", import.meta.url);
-/** The table stands between these lines. */
-const [START, END] = ["<!-- faults -->\n", "<!-- /faults -->\n"];
 
 const OK = { ok: "ok", failed: "**NO**", missing: "–" } as const;
 
@@ -40,11 +39,5 @@ export function faultTable(
 
 /** Puts a table into RELIABILITY.md. */
 export async function writeFaultTable(table: string): Promise<void> {
-  const text = await Deno.readTextFile(RELIABILITY);
-  const [start, end] = [text.indexOf(START), text.indexOf(END)];
-  if (start === -1 || end < start) throw new Error(`RELIABILITY.md has no ${START}${END}`);
-  const [before, after] = [text.slice(0, start + START.length), text.slice(end)];
-  // Cells of one row have very different lengths: filled up they would be hard to read.
-  const plain = `<!-- deno-fmt-ignore-start -->\n\n${table}\n\n<!-- deno-fmt-ignore-end -->`;
-  await Deno.writeTextFile(RELIABILITY, `${before}\n${plain}\n\n${after}`);
+  await writeTable(RELIABILITY, "faults", table);
 }

@@ -5,25 +5,16 @@
 
 import type { StreamConn } from "../../net/mod.ts";
 import { run, type Transport } from "../../run/run.ts";
+import { changedConn } from "../changed_conn.ts";
 
 type Open = () => Promise<StreamConn>;
 
 /** What becomes of a connection, at either end. */
 type Fault = (open: Open) => StreamConn | Promise<StreamConn>;
 
-function wrap(conn: StreamConn, changes: Partial<StreamConn>): StreamConn {
-  return {
-    read: (p) => conn.read(p),
-    write: (p) => conn.write(p),
-    closeWrite: () => conn.closeWrite(),
-    close: () => conn.close(),
-    ...changes,
-  };
-}
-
 /** A wrapped connection that does some things otherwise. */
 function changed(changes: Partial<StreamConn>): Fault {
-  return async (open) => wrap(await open(), changes);
+  return async (open) => changedConn(await open(), changes);
 }
 
 /** What is no connection, however it comes. */
@@ -63,7 +54,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   returns_undefined: returns(undefined),
   returns_a_number: returns(7),
   returns_an_empty_object: returns({}),
-  returns_no_read: async (open) => wrap(await open(), { read: undefined as never }),
+  returns_no_read: async (open) => changedConn(await open(), { read: undefined as never }),
   returns_a_closed_one: async (open) => {
     const conn = await open();
     conn.close();
@@ -79,7 +70,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   close_write_throws: changed({ closeWrite: throws(new Error(ADDRESSES)) as () => never }),
   writes_after_close: async (open) => {
     const conn = await open();
-    return wrap(conn, {
+    return changedConn(conn, {
       close() {
         conn.close();
         conn.write(Uint8Array.of(1)); // Nobody catches what that throws.

@@ -1,5 +1,7 @@
 /** A network namespace in which some addresses cannot be reached, each in its own way. */
 
+import { inNamespace, type Namespace, SILENT_NETWORK } from "../network_namespace.ts";
+
 /** What cannot be reached, by the way in which the system says so. */
 export const CLOSED = {
   /** There is no route. */
@@ -12,24 +14,16 @@ export const CLOSED = {
   blackholed: "198.51.100.10",
 } as const;
 
-/** Who gets everything and answers nothing. */
-export const SILENT = "10.7.0.4";
-
-const SETUP = `
-  set -e
-  ip link set lo up
-  ip route add unreachable ${CLOSED.unreachable}
-  ip route add prohibit ${CLOSED.prohibited}
-  ip route add blackhole ${CLOSED.blackholed}
-  ip link add silent0 type veth peer name silent1
-  ip address add 10.7.0.3/24 dev silent0
-  ip link set silent0 up
-  ip link set silent1 up
-  ip neighbour add ${SILENT} lladdr 02:00:00:00:00:01 dev silent0
-  exec "$@"
-`;
+const NAMESPACE: Namespace = {
+  setup: `
+    ip route add unreachable ${CLOSED.unreachable}
+    ip route add prohibit ${CLOSED.prohibited}
+    ip route add blackhole ${CLOSED.blackholed}
+    ${SILENT_NETWORK}
+  `,
+};
 
 /** The command that runs another one there. */
-export function inNamespace(command: readonly string[]): string[] {
-  return ["unshare", "--map-root-user", "--net", "sh", "-c", SETUP, "sh", ...command];
+export function inClosedWorld(command: readonly string[]): string[] {
+  return inNamespace(NAMESPACE, command);
 }

@@ -1,6 +1,6 @@
 /** What some faults need of the machine. */
 
-import { inNamespace } from "./namespace_world.ts";
+import { inClosedWorld } from "./namespace_world.ts";
 import type { Need } from "./fault.ts";
 
 /** Where Debian's package libfaketime puts its library. */
@@ -44,11 +44,11 @@ export const WITHOUT_CAPABILITIES: readonly string[] = [
 /** For each need a look whether it is there, and how to get it. */
 const LOOKS: Readonly<Record<Need, [isThere: () => boolean, remedy: string]>> = {
   namespace: [
-    () => works(inNamespace(["true"])),
+    () => works(inClosedWorld(["true"])),
     "the right to make a network namespace, unshare of util-linux and ip of iproute2",
   ],
   iptables: [
-    () => works(inNamespace(["iptables", "-A", "OUTPUT", "-d", "192.0.2.1", "-j", "DROP"])),
+    () => works(inClosedWorld(["iptables", "-A", "OUTPUT", "-d", "192.0.2.1", "-j", "DROP"])),
     "iptables, and the right to use it in a namespace",
   ],
   mounts: [

@@ -4,7 +4,7 @@ import { bytes } from "../net/scripted_peer.ts";
 import type { CookieFile } from "../net/scripted_ext_orport.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { WITHOUT_CAPABILITIES } from "./needs.ts";
-import { ends, type Scene, serverScene } from "./scene.ts";
+import { bridgeScene, ends, type Scene } from "./scene.ts";
 import { TorPort } from "./tor_port.ts";
 import { comesAbout } from "./waiting.ts";
 
@@ -12,16 +12,6 @@ const EXAMPLES = [
   { example: "dummy_server.ts", transport: "dummy" },
   { example: "rot13.ts", transport: "rot13" },
 ] as const;
-
-/** A server in front of tor, whose cookie it may read. */
-async function bridgeOf(
-  tor: TorPort,
-  directory: string,
-  more: Partial<Parameters<typeof serverScene>[0]> = {},
-): Promise<Scene> {
-  const { variables } = tor;
-  return await serverScene({ directory, variables, cookieFile: tor.cookieFile.path, ...more });
-}
 
 /** Some users come one after the other, and none may be served. */
 async function seeTurnedAway(findings: Findings, scene: Scene, count: number): Promise<void> {
@@ -42,7 +32,7 @@ const outages = EXAMPLES.map(({ example, transport }): Fault => ({
   waits: 10,
   async try(findings, directory) {
     await using tor = await TorPort.open();
-    await using scene = await bridgeOf(tor, directory, { example, transport });
+    await using scene = await bridgeScene(tor, { directory, example, transport });
     tor.goDown();
     await seeTurnedAway(findings, scene, 20);
     await tor.comeUp();
@@ -107,7 +97,7 @@ const cookies = COOKIES.map(({ what, needs = [], prefix = () => [], spoil }): Fa
   needs,
   async try(findings, directory) {
     await using tor = await TorPort.open();
-    await using scene = await bridgeOf(tor, directory, { prefix: prefix() });
+    await using scene = await bridgeScene(tor, { directory, prefix: prefix() });
     const { welcomed } = tor;
     await spoil(tor.cookieFile);
     await seeTurnedAway(findings, scene, 3);
@@ -123,7 +113,7 @@ const restart: Fault = {
   must: "new connections work with the new cookie, no line",
   async try(findings, directory) {
     await using tor = await TorPort.open();
-    await using scene = await bridgeOf(tor, directory);
+    await using scene = await bridgeScene(tor, { directory });
     for (let i = 0; i < 3; i++) {
       tor.goDown();
       await tor.cookieFile.renew();

@@ -3,24 +3,27 @@
 import type { Address } from "../../address.ts";
 import { EchoServer } from "../echo.ts";
 import { dribble, take, takeAll } from "../net/scripted_peer.ts";
+import { SILENT } from "../network_namespace.ts";
 import { connectRequest, NO_AUTH } from "../net/socks_bytes.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { Cutter } from "./cutter.ts";
 import { clientExample, serverExample } from "./example_process.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { withLoneProgram } from "./lone_program.ts";
-import { CLOSED, SILENT } from "./namespace_world.ts";
+import { CLOSED } from "./namespace_world.ts";
 import { CLOSED_PORT, SilentPeer } from "./silent_peer.ts";
 import {
+  bridgeScene,
   clientScene,
   echoes,
   ends,
   type Pairing,
   pairScene,
   replyOf,
+  SECRET,
   serverScene,
+  TLS,
 } from "./scene.ts";
-import { SECRET, TLS } from "./scene.ts";
 import { TorPort } from "./tor_port.ts";
 import { pause, within } from "./waiting.ts";
 
@@ -111,7 +114,7 @@ function unreachable(): Fault[] {
     ["is said not to be there", CLOSED.unreachable, 4, IN_NAMESPACE],
     ["is forbidden by the system", CLOSED.prohibited, 2, IN_NAMESPACE],
     ["is behind a black hole route", CLOSED.blackholed, 1, IN_NAMESPACE],
-    ["gets all packets and answers none", SILENT, 6, { ...IN_NAMESPACE, waits: 60 }],
+    ["gets all packets and answers none", SILENT.far, 6, { ...IN_NAMESPACE, waits: 60 }],
   ];
   return places.flatMap(([what, host, reply, more]) => [
     bridge(what, () => [host, 4443], reply, more),
@@ -156,7 +159,7 @@ const silentOrPort: Fault = {
     const command = await serverExample(SERVER, {
       "/var/lib/tor/extended_orport_auth_cookie": path,
     });
-    const variables = { ...tor.variables, EXTENDED_SERVER_PORT: peer.address.join(":") };
+    const { variables } = tor.behind(peer.address);
     const start = { command, half: "server", transport: "dummy", variables } as const;
     await withLoneProgram(findings, { ...start, directory, lines: 1 }, async (program) => {
       const [hostname, port] = program.address;
@@ -263,9 +266,7 @@ const slowOrPort: Fault = {
     await using tor = await TorPort.open();
     using cutter = await Cutter.before(tor.address);
     cutter.dribbles = true;
-    const variables = { ...tor.variables, EXTENDED_SERVER_PORT: cutter.address.join(":") };
-    const cookieFile = tor.cookieFile.path;
-    await using scene = await serverScene({ directory, variables, cookieFile });
+    await using scene = await bridgeScene(tor.behind(cutter.address), { directory });
     await scene.seeSurvival(findings, { lines: [0] });
   },
 };

@@ -7,6 +7,7 @@ import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { type Cut, cutsOf, Cutter, type Flight } from "./cutter.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import {
+  bridgeScene,
   carries,
   clientScene,
   ends,
@@ -15,7 +16,6 @@ import {
   replyOf,
   type Scene,
   SECRET,
-  serverScene,
   TLS,
 } from "./scene.ts";
 import { SilentPeer } from "./silent_peer.ts";
@@ -160,9 +160,7 @@ const orPort: Fault = {
   async try(findings, directory) {
     await using tor = await TorPort.open();
     using cutter = await Cutter.before(tor.address);
-    const variables = { ...tor.variables, EXTENDED_SERVER_PORT: cutter.address.join(":") };
-    const cookieFile = tor.cookieFile.path;
-    await using scene = await serverScene({ directory, variables, cookieFile });
+    await using scene = await bridgeScene(tor.behind(cutter.address), { directory });
     // Offer, choice and nonce, proof, proof, yes, commands, OKAY.
     const flights = await handshakeOf(scene, cutter, (flights) => flights.length === 7);
     let letGo = 0;

@@ -9,6 +9,7 @@ import type { Variables } from "../environment.ts";
 import { TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 import { clientExample, Program, type ProgramEnd, serverExample } from "./example_process.ts";
 import type { Findings } from "./fault.ts";
+import type { TorPlace } from "./tor_port.ts";
 import { comesAbout, SOON, within } from "./waiting.ts";
 
 /** How long descriptors may take to come back: a rejected user has 10 s to leave. */
@@ -266,6 +267,14 @@ export async function serverScene(
     service: echo,
     resources: resources.move(),
   });
+}
+
+/** A server in front of tor, whose cookie it may read. */
+export async function bridgeScene(
+  { variables, cookieFile }: TorPlace,
+  options: Omit<SceneOptions, "variables">,
+): Promise<Scene> {
+  return await serverScene({ ...options, variables, cookieFile: cookieFile.path });
 }
 
 /** What is between a client and its server. */

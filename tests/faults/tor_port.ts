@@ -11,8 +11,15 @@ function byte(): number {
   return 1 + Math.floor(254 * Math.random());
 }
 
+/** What a server needs to know of tor. */
+export interface TorPlace {
+  /** What tor sets for a server. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly cookieFile: CookieFile;
+}
+
 /** An Extended ORPort with its cookie. Disposing of it closes all it has. */
-export class TorPort implements AsyncDisposable {
+export class TorPort implements AsyncDisposable, TorPlace {
   readonly cookieFile: CookieFile;
   /** How many connections have been let in. */
   welcomed = 0;
@@ -36,12 +43,15 @@ export class TorPort implements AsyncDisposable {
     return [this.#host, this.#listener.addr.port];
   }
 
-  /** What tor sets for a server. */
   get variables(): Readonly<Record<string, string>> {
-    return {
-      EXTENDED_SERVER_PORT: this.address.join(":"),
-      AUTH_COOKIE_FILE: this.cookieFile.path,
-    };
+    return this.behind(this.address).variables;
+  }
+
+  /** The same tor for a server that reaches it by another address. */
+  behind(address: Readonly<Address>): TorPlace {
+    const { cookieFile } = this;
+    const EXTENDED_SERVER_PORT = address.join(":");
+    return { cookieFile, variables: { EXTENDED_SERVER_PORT, AUTH_COOKIE_FILE: cookieFile.path } };
   }
 
   async #serve(listener: Deno.TcpListener): Promise<void> {

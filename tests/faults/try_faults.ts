@@ -1,7 +1,7 @@
 /** Tries faults side by side. */
 
 import { type Fault, type FaultGroup, Findings, nameOf, type Outcome } from "./fault.ts";
-import { inNamespace } from "./namespace_world.ts";
+import { inClosedWorld } from "./namespace_world.ts";
 import { missing } from "./needs.ts";
 import { within } from "./waiting.ts";
 
@@ -67,7 +67,7 @@ async function tryInNamespace(
 ): Promise<void> {
   const main = new URL("./main.ts", import.meta.url).pathname;
   const deno = [Deno.execPath(), "run", "--no-prompt", "--allow-all", main, "--json", "--here"];
-  const [program = "", ...args] = inNamespace([...deno, ...faults.map(({ name }) => name)]);
+  const [program = "", ...args] = inClosedWorld([...deno, ...faults.map(({ name }) => name)]);
   const options = { args, signal, stdin: "null", stdout: "piped", stderr: "inherit" } as const;
   await using child = new Deno.Command(program, options).spawn();
   const waited = new Set(faults.map(({ name }) => name));

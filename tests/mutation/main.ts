@@ -5,7 +5,7 @@
  * @module
  */
 
-import { killAll } from "../deno_process.ts";
+import { inTemporaryDirectory } from "../deno_process.ts";
 import type { Mutant } from "./mutants.ts";
 import { HELP, type Options, parseOptions, UsageError } from "./options.ts";
 import { recordTests, type Test } from "./reach.ts";
@@ -92,20 +92,11 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
-  const directory = await Deno.makeTempDir({ prefix: "ptlib-mutation-" });
-  const clean = () => Deno.removeSync(directory, { recursive: true });
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    Deno.addSignalListener(signal, () => {
-      killAll();
-      clean();
-      Deno.exit(130);
-    });
-  }
-  try {
-    return await run(options, await Deno.realPath(directory)) ? 0 : 1;
-  } finally {
-    clean();
-  }
+  const good = await inTemporaryDirectory(
+    "ptlib-mutation-",
+    async (directory) => await run(options, await Deno.realPath(directory)),
+  );
+  return good ? 0 : 1;
 }
 
 try {

@@ -1,5 +1,6 @@
 /** Finds out which mutants each test reaches, by running all tests once. */
 
+import { readSections } from "../coverage/lcov.ts";
 import { runDeno } from "../deno_process.ts";
 import type { Recorded } from "./recording.ts";
 import type { Tree } from "./tree.ts";
@@ -35,15 +36,11 @@ async function reachedByPrograms(tree: Tree, directory: string): Promise<string[
   const args = ["coverage", "--lcov", `--include=^file://${tree.root}/`, directory];
   const { stdout } = await runDeno(args, { cwd: tree.root, limit: LIMIT });
   const mutants: string[] = [];
-  for (const section of stdout.split("end_of_record")) {
-    const [, path] = /^SF:(.*)$/m.exec(section) ?? [];
-    if (path === undefined) continue;
-    const lines = (await Deno.readTextFile(path)).split("\n");
-    for (const [, line, hits] of section.matchAll(/^DA:(\d+),(\d+)$/gm)) {
-      if (hits === "0") continue;
-      for (
-        const [, ids = ""] of (lines[Number(line) - 1] ?? "").matchAll(/stryCov_\w+\(([^)]*)\)/g)
-      ) {
+  for (const { path, lines } of readSections(stdout)) {
+    const texts = (await Deno.readTextFile(path)).split("\n");
+    for (const { line, covered } of lines) {
+      if (!covered) continue;
+      for (const [, ids = ""] of (texts[line - 1] ?? "").matchAll(/stryCov_\w+\(([^)]*)\)/g)) {
         mutants.push(...ids.matchAll(/\d+/g).map(([id]) => id));
       }
     }

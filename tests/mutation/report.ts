@@ -1,5 +1,6 @@
 /** Writes what became of the mutants, as Markdown. */
 
+import { table } from "../../bench/statistics.ts";
 import type { Mutant } from "./mutants.ts";
 import { changeOf, reasonFor } from "./survivors.ts";
 import type { Outcome } from "./trial.ts";
@@ -19,12 +20,12 @@ function percent(part: number, whole: number): string {
   return whole === 0 ? "-" : `${(100 * part / whole).toFixed(1)} %`;
 }
 
-function row(name: string, results: readonly Result[]): string {
+function row(name: string, results: readonly Result[]): string[] {
   const killed = results.filter(found);
   const hangs = results.filter(({ outcome }) => outcome === "hangs");
   const unreached = results.filter(({ outcome }) => outcome === "is not reached");
-  const numbers = [results, killed, hangs, unreached].map(({ length }) => length);
-  return `| ${[name, ...numbers, percent(killed.length, results.length)].join(" | ")} |`;
+  const numbers = [results, killed, hangs, unreached].map(({ length }) => `${length}`);
+  return [name, ...numbers, percent(killed.length, results.length)];
 }
 
 function inCode(text: string): string {
@@ -43,12 +44,8 @@ export function survivorLine({ mutant, outcome }: Result): string {
 export function report(results: readonly Result[]): string {
   const byFile = Map.groupBy(results, ({ mutant }) => mutant.file);
   const survivors = results.filter((result) => !found(result));
-  return [
-    "| file | mutants | found | by a hang | not reached | found of all |",
-    "| :--- | ---: | ---: | ---: | ---: | ---: |",
-    ...[...byFile].map(([file, results]) => row(file, results)),
-    row("all", results),
-    "",
-    ...survivors.map(survivorLine),
-  ].join("\n");
+  const head = ["file", "mutants", "found", "by a hang", "not reached", "found of all"];
+  const rows = [...byFile].map(([file, results]) => row(file, results));
+  return [table(head, [...rows, row("all", results)]), "", ...survivors.map(survivorLine)]
+    .join("\n");
 }

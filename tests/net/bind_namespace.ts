@@ -5,13 +5,12 @@
 
 import type { Address } from "../../address.ts";
 import { dial, type DialOptions, replyFor } from "../../net/mod.ts";
+import { SILENT } from "../network_namespace.ts";
 import { UpstreamProxy } from "./upstream_proxy.ts";
 
 /** Who dials, who is dialled, and an address that is nobody's. */
 export const NEAR = { v4: "10.1.2.3", v6: "fd00::3" } as const;
 export const FAR = { v4: "10.1.2.4", v6: "fd00::4" } as const;
-/** A network on which everybody is silent. */
-export const SILENT = { near: "10.7.0.3", far: "10.7.0.4" } as const;
 const NOBODY = { v4: "10.1.2.5", v6: "fd00::5" } as const;
 
 /** A name with the addresses of FAR, IPv6 first. */

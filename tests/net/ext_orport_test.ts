@@ -16,6 +16,7 @@ import {
   type StreamConn,
 } from "../../net/mod.ts";
 import { formatMessage } from "../../net/ext_orport.ts";
+import { changedConn } from "../changed_conn.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
 import {
@@ -98,15 +99,12 @@ extended(
 );
 
 extended("dialOr() takes answers byte by byte", async (conn, { cookie }) => {
-  const slow: StreamConn = {
-    read: (p) => conn.read(p),
+  const slow = changedConn(conn, {
     write: async (p) => {
       await dribble(conn, p);
       return p.length;
     },
-    closeWrite: () => conn.closeWrite(),
-    close: () => conn.close(),
-  };
+  });
   await receive(slow, cookie);
   await dribble(conn, Uint8Array.of(...reply(CONTROL, "x"), ...reply(OKAY), 42));
 }, async (info) => {

@@ -6,6 +6,7 @@
 import { type Address, formatAddress } from "../../address.ts";
 import type { StreamConn } from "../../net/mod.ts";
 import { run, type Transport } from "../../run/run.ts";
+import { changedConn } from "../changed_conn.ts";
 
 /** The 60 s of a transport and the 15 s of `publish()`. */
 const LIMITS: readonly unknown[] = [60_000, 15_000];
@@ -41,16 +42,6 @@ type Fault = (
   signal: AbortSignal,
 ) => StreamConn | Promise<StreamConn>;
 
-function wrap(conn: StreamConn, changes: Partial<StreamConn>): StreamConn {
-  return {
-    read: (p) => conn.read(p),
-    write: (p) => conn.write(p),
-    closeWrite: () => conn.closeWrite(),
-    close: () => conn.close(),
-    ...changes,
-  };
-}
-
 const broken = (): never => {
   throw new Error("broken");
 };
@@ -75,12 +66,12 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     return await new Promise((resolve) => signal.addEventListener("abort", () => resolve(conn)));
   },
   returns_nothing: () => undefined as unknown as StreamConn,
-  returns_half: async (open) => ({ ...wrap(await open(), {}), write: undefined as never }),
-  reads_nothing: async (open) => wrap(await open(), { read: () => Promise.resolve(0) }),
-  never_reads: async (open) => wrap(await open(), { read: () => new Promise(() => {}) }),
-  read_throws: async (open) => wrap(await open(), { read: broken }),
-  write_throws: async (open) => wrap(await open(), { write: broken }),
-  close_throws: async (open) => wrap(await open(), { close: broken }),
+  returns_half: async (open) => ({ ...changedConn(await open(), {}), write: undefined as never }),
+  reads_nothing: async (open) => changedConn(await open(), { read: () => Promise.resolve(0) }),
+  never_reads: async (open) => changedConn(await open(), { read: () => new Promise(() => {}) }),
+  read_throws: async (open) => changedConn(await open(), { read: broken }),
+  write_throws: async (open) => changedConn(await open(), { write: broken }),
+  close_throws: async (open) => changedConn(await open(), { close: broken }),
   forgets_a_rejection: async (open, peer) => {
     Promise.reject(new Error(`forgotten: ${formatAddress(peer)}`));
     return await open();

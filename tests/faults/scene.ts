@@ -77,7 +77,8 @@ function revealing(lines: readonly string[], secrets: readonly string[]): string
   );
 }
 
-function counted(count: number): string {
+/** So many lines, in words. */
+export function counted(count: number): string {
   return count === 1 ? "1 line" : `${count} lines`;
 }
 

@@ -6,7 +6,7 @@ import { connectResettable, type ResettableConn } from "../net/resettable_conn.t
 import { take } from "../net/scripted_peer.ts";
 import { connectRequest, NO_AUTH } from "../net/socks_bytes.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
-import { carries, clientScene, type Scene, seeEnd, seeLog, serverScene } from "./scene.ts";
+import { carries, clientScene, counted, type Scene, seeEnd, seeLog, serverScene } from "./scene.ts";
 import { within } from "./waiting.ts";
 
 type Half = "client" | "server";
@@ -29,21 +29,22 @@ interface Expectation {
   readonly waits?: number;
 }
 
+const ONE_LINE = { client: 1, server: 1 } as const;
+const TWO_LINES = { client: 2, server: 2 } as const;
+
 /** One whose connection comes to nothing. */
 function refused(what: string, name: string, reply = 1): Expectation {
-  return { what, name, reply, lines: { client: 1, server: 1 } };
+  return { what, name, reply, lines: ONE_LINE };
 }
 
-/** One whose connection is granted, and ends by itself or by its user. */
+/** One whose connection is granted, and breaks by itself or by its user, which is a line. */
 function granted(
   what: string,
   name: string,
   more: Partial<Expectation> = {},
 ): Expectation {
-  return { what, name, reply: null, lines: { client: 0, server: 0 }, ...more };
+  return { what, name, reply: null, lines: ONE_LINE, ...more };
 }
-
-const ONE_LINE = { client: 1, server: 1 } as const;
 
 const EXPECTATIONS: readonly Expectation[] = [
   refused("throws an Error with addresses", "throws"),
@@ -66,18 +67,26 @@ const EXPECTATIONS: readonly Expectation[] = [
   granted("has a closeWrite() that throws", "close_write_throws", { userGoes: true }),
   granted("writes after close(), and does not wait for it", "writes_after_close", {
     userGoes: true,
-    lines: ONE_LINE,
+    lines: TWO_LINES,
   }),
-  granted("forgets a rejection", "forgets_a_rejection", { userGoes: true, lines: ONE_LINE }),
-  granted("throws in a timer", "throws_later", { userGoes: true, lines: ONE_LINE }),
+  granted("forgets a rejection", "forgets_a_rejection", { userGoes: true, lines: TWO_LINES }),
+  granted("throws in a timer", "throws_later", { userGoes: true, lines: TWO_LINES }),
   granted("reads 0 bytes for ever", "reads_zero_bytes"),
   granted("reads NaN bytes", "reads_not_a_number"),
   granted("reads a text in place of a number", "reads_text", { userGoes: true }),
   granted("reads more bytes than there is room for", "reads_too_many", { userGoes: true }),
   granted("reads without a promise", "reads_undefined"),
   granted("has a read() that throws", "read_throws"),
-  granted("never reads", "never_reads", { userGoes: true, stays: ["server"] }),
-  granted("takes no byte for ever", "never_writes", { userGoes: true, stays: HALVES }),
+  granted("never reads", "never_reads", {
+    userGoes: true,
+    stays: ["server"],
+    lines: { client: 1, server: 0 },
+  }),
+  granted("takes no byte for ever", "never_writes", {
+    userGoes: true,
+    stays: HALVES,
+    lines: { client: 0, server: 1 },
+  }),
   granted("writes 0 bytes for ever", "writes_zero_bytes"),
   granted("writes more bytes than there are", "writes_too_many", { userGoes: true }),
   granted("has a write() that throws", "write_throws"),
@@ -169,7 +178,7 @@ function mustOf({ reply, lines, userGoes, stays }: Expectation, half: Half): str
     : userGoes === true
     ? "the connection ends when its user goes"
     : "the connection ends";
-  return `${end}, ${lines[half] === 1 ? "1 line" : "no line"}, others are served`;
+  return `${end}, ${lines[half] === 0 ? "no line" : counted(lines[half])}, others are served`;
 }
 
 function transportFault(expectation: Expectation, half: Half): Fault {

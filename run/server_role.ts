@@ -47,7 +47,12 @@ interface Publication {
 
 function toPublication(result: PublishResult): Publication {
   const { args = [], address }: Published = Symbol.iterator in result ? { args: result } : result;
-  return { args: new URLSearchParams(Array.from(args, ([key, value]) => [key, value])), address };
+  const pairs = Array.from(args, ([key, value]): [string, string] => {
+    // URLSearchParams would make the text "undefined" of a value that is missing, and tor publish it.
+    if (typeof key === "string" && typeof value === "string") return [key, value];
+    throw new TypeError("publish() gave arguments that are not pairs of two texts");
+  });
+  return { args: new URLSearchParams(pairs), address };
 }
 
 /** An address that tor can be told; undefined for what is none, such as a header's junk. */

@@ -114,6 +114,7 @@ const PUBLISHERS: Readonly<Record<string, Publish>> = {
   publish_hangs: never,
   publishes_undefined: () => undefined as never,
   publishes_a_number: () => 7 as never,
+  publishes_short_pairs: () => [["key"]] as never,
   publishes_a_line: () => [["key", "a\nSMETHODS DONE"]],
 };
 

@@ -219,6 +219,7 @@ const PUBLISHERS: readonly [what: string, name: string, waits?: number][] = [
   ["never resolves", "publish_hangs", 15],
   ["returns undefined", "publishes_undefined"],
   ["returns a number", "publishes_a_number"],
+  ["returns pairs that are none", "publishes_short_pairs"],
   ["returns a line of the protocol", "publishes_a_line"],
 ];
 

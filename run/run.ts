@@ -27,6 +27,7 @@ import { shutdownSignal } from "../net/shutdown.ts";
 import { listenSocks, type SocksRequest } from "../net/socks.ts";
 import { flushLines } from "../stdout_lines.ts";
 import { checkClientMode } from "../util.ts";
+import { flushConsole, sendConsoleToStderr } from "./console_lines.ts";
 import { checkConn, Lifetime } from "./connection_lifetime.ts";
 import {
   common,
@@ -118,24 +119,6 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
   await untilDone(serving, stop);
 }
 
-/** What of `console` prints on stdout. */
-const ON_STDOUT = [
-  "log",
-  "info",
-  "debug",
-  "dir",
-  "dirxml",
-  "table",
-  "count",
-  "timeLog",
-  "timeEnd",
-] as const;
-
-/** Keeps what a transport prints for its author out of the protocol. */
-function sendConsoleToStderr(): void {
-  for (const method of ON_STDOUT) console[method] = (...data: unknown[]) => console.error(...data);
-}
-
 /** What the program was started with. What reads arguments is loaded where there are some. */
 async function readFlags(transports: Transports, options: Readonly<RunOptions>): Promise<Flags> {
   if (Deno.args.length === 0) {
@@ -205,6 +188,6 @@ export async function run(
     console.error(error instanceof EnvError ? error.message : error);
     Deno.exit(1);
   }
-  await flushLines(LAST_MOMENT);
+  await Promise.all([flushLines(LAST_MOMENT), flushConsole(LAST_MOMENT)]);
   Deno.exit(0);
 }

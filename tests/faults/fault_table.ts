@@ -1,9 +1,9 @@
-/** The table of all faults, in Markdown, and its place in RELIABILITY.md. */
+/** The table of all faults, in Markdown, and its page. */
 
 import { writeTable } from "../table_in_file.ts";
 import { type FaultGroup, nameOf, type Outcome } from "./fault.ts";
 
-const RELIABILITY = new URL("../../RELIABILITY.md", import.meta.url);
+const PAGE = new URL("../../docs/faults.md", import.meta.url);
 
 const OK = { ok: "ok", failed: "**NO**", missing: "–" } as const;
 
@@ -37,7 +37,7 @@ export function faultTable(
   return [row(head), row(["---", "---", "---", "---", "---"]), ...lines].join("\n");
 }
 
-/** Puts a table into RELIABILITY.md. */
+/** Puts a table into its page. */
 export async function writeFaultTable(table: string): Promise<void> {
-  await writeTable(RELIABILITY, "faults", table);
+  await writeTable(PAGE, "faults", table);
 }

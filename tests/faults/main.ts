@@ -17,7 +17,7 @@ possible side by side. Linux only; some rows need the right to make namespaces, 
 say so where they are not tried.
 
   NAME     only the faults whose names contain this text, such as "peers", "rot13" or "SIGTERM"
-  --write  puts the table into RELIABILITY.md, too, if it is whole
+  --write  puts the table into docs/faults.md, too, if it is whole
   --json   prints each outcome at once, as JSON in a line, in place of the table
   --here   takes this machine for the network namespace that some faults need
   --list   prints the names, and tries nothing
@@ -99,7 +99,7 @@ async function writeWhole(outcomes: ReadonlyMap<string, Outcome>): Promise<void>
     return outcome !== undefined && outcome.result !== "missing";
   });
   if (whole) await writeFaultTable(faultTable(allFaults, outcomes));
-  else console.error("RELIABILITY.md stays as it is: its table has every row.");
+  else console.error("docs/faults.md stays as it is: its table has every row.");
 }
 
 Deno.exit(await main(Deno.args));

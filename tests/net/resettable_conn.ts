@@ -29,7 +29,7 @@ export async function connectResettable(
   return resettable(socket);
 }
 
-/** A listener on 127.0.0.1 whose connections can be reset. */
+/** A listener whose connections can be reset. */
 export class ResettableListener implements Disposable {
   readonly #server: Server;
   readonly #waiting: Socket[] = [];
@@ -39,9 +39,9 @@ export class ResettableListener implements Disposable {
   }
 
   /** Listens on a port that the system chooses. */
-  static async listen(): Promise<ResettableListener> {
+  static async listen(hostname = "127.0.0.1"): Promise<ResettableListener> {
     const listener = new ResettableListener();
-    listener.#server.listen(0, "127.0.0.1");
+    listener.#server.listen(0, hostname);
     await once(listener.#server, "listening");
     return listener;
   }

@@ -2,18 +2,19 @@
 
 import { type Address, bytesToIp } from "../../address.ts";
 import { acceptAll } from "../../net/accept.ts";
-import { readFull, writeAll } from "../../net/conn.ts";
+import { readFull, type StreamConn, writeAll } from "../../net/conn.ts";
 import { relay } from "../../net/relay.ts";
 
 /** The schemes of `TOR_PT_PROXY`. */
 export const SCHEMES = ["http", "socks4a", "socks5"] as const;
 
-type Scheme = typeof SCHEMES[number];
+/** One of them. */
+export type Scheme = typeof SCHEMES[number];
 
 const text = new TextDecoder();
 const utf8 = new TextEncoder();
 
-async function readUntilZero(conn: Deno.TcpConn): Promise<string> {
+async function readUntilZero(conn: StreamConn): Promise<string> {
   const all: number[] = [];
   for (;;) {
     const [byte = 0] = await readFull(conn, new Uint8Array(1));
@@ -22,45 +23,64 @@ async function readUntilZero(conn: Deno.TcpConn): Promise<string> {
   }
 }
 
-async function readPort(conn: Deno.TcpConn): Promise<number> {
+async function readPort(conn: StreamConn): Promise<number> {
   const [high = 0, low = 0] = await readFull(conn, new Uint8Array(2));
   return high << 8 | low;
 }
 
-async function readSocks5Host(conn: Deno.TcpConn, type: number): Promise<string> {
+async function readSocks5Host(conn: StreamConn, type: number): Promise<string> {
   if (type !== 3) return bytesToIp(await readFull(conn, new Uint8Array(type === 1 ? 4 : 16)));
   const [length = 0] = await readFull(conn, new Uint8Array(1));
   return text.decode(await readFull(conn, new Uint8Array(length)));
 }
 
-async function readField(conn: Deno.TcpConn): Promise<string> {
+async function readField(conn: StreamConn): Promise<string> {
   const [length = 0] = await readFull(conn, new Uint8Array(1));
   return text.decode(await readFull(conn, new Uint8Array(length)));
 }
 
 /** What a client asked for, and the bytes that grant it. */
-interface Request {
+export interface ProxyRequest {
   target: Address;
   user: string;
   password: string;
   grant: Uint8Array;
 }
 
-async function readSocks5(conn: Deno.TcpConn): Promise<Request> {
+/** Reads the method that a SOCKS5 client offers, as ours do: one alone. */
+export async function readSocks5Method(conn: StreamConn): Promise<number> {
   const [, , method = 0] = await readFull(conn, new Uint8Array(3));
+  return method;
+}
+
+/** Reads the user and password of SOCKS5. */
+export async function readSocks5Credentials(
+  conn: StreamConn,
+): Promise<[user: string, password: string]> {
+  await readFull(conn, new Uint8Array(1));
+  return [await readField(conn), await readField(conn)];
+}
+
+/** Reads the target of a SOCKS5 request. */
+export async function readSocks5Target(conn: StreamConn): Promise<Address> {
+  const [, , , type = 0] = await readFull(conn, new Uint8Array(4));
+  return [await readSocks5Host(conn, type), await readPort(conn)];
+}
+
+async function readSocks5(conn: StreamConn): Promise<ProxyRequest> {
+  const method = await readSocks5Method(conn);
   await writeAll(conn, Uint8Array.of(5, method));
   let [user, password] = ["", ""];
   if (method === 2) {
-    await readFull(conn, new Uint8Array(1));
-    [user, password] = [await readField(conn), await readField(conn)];
+    [user, password] = await readSocks5Credentials(conn);
     await writeAll(conn, Uint8Array.of(1, 0));
   }
-  const [, , , type = 0] = await readFull(conn, new Uint8Array(4));
-  const target: Address = [await readSocks5Host(conn, type), await readPort(conn)];
+  const target = await readSocks5Target(conn);
   return { target, user, password, grant: Uint8Array.of(5, 0, 0, 1, 0, 0, 0, 0, 0, 0) };
 }
 
-async function readSocks4a(conn: Deno.TcpConn): Promise<Request> {
+/** Reads a SOCKS4a request. */
+export async function readSocks4a(conn: StreamConn): Promise<ProxyRequest> {
   await readFull(conn, new Uint8Array(2));
   const port = await readPort(conn);
   const ip = bytesToIp(await readFull(conn, new Uint8Array(4)));
@@ -70,7 +90,8 @@ async function readSocks4a(conn: Deno.TcpConn): Promise<Request> {
   return { target: [host, port], user, password: "", grant };
 }
 
-async function readHttp(conn: Deno.TcpConn): Promise<Request> {
+/** Reads an HTTP CONNECT request. */
+export async function readHttp(conn: StreamConn): Promise<ProxyRequest> {
   let head = "";
   while (!head.endsWith("\r\n\r\n")) {
     head += text.decode(await readFull(conn, new Uint8Array(1)));

@@ -51,9 +51,9 @@ export class ResettableListener implements Disposable {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Takes the next connection. */
-  async accept(): Promise<ResettableConn> {
-    if (this.#waiting.length === 0) await once(this.#server, "connection");
+  /** Takes the next connection; rejects when the signal aborts before there is one. */
+  async accept(signal?: AbortSignal): Promise<ResettableConn> {
+    if (this.#waiting.length === 0) await once(this.#server, "connection", { signal });
     return resettable(this.#waiting.shift()!);
   }
 

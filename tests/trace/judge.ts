@@ -1,14 +1,7 @@
 /** Says what was connected to, and what went around the proxy. */
 
 import { isLoopback, parseAddress } from "../../address.ts";
-import {
-  addressesIn,
-  place,
-  type Socket,
-  socketOf,
-  socketReturned,
-  type SystemCall,
-} from "./system_calls.ts";
+import { addressesIn, place, type Socket, succeeds, type SystemCall } from "./system_calls.ts";
 
 /** What a recording is judged by. */
 export interface Rules {
@@ -47,16 +40,16 @@ const TCP_SOCKET = /^AF_INET6?, SOCK_STREAM(?:\||,)/;
 
 /** The listeners that the program opened, by the places where they listen. */
 export function listenersOf(calls: readonly SystemCall[]): Set<string> {
-  const places = calls.filter(({ name }) => name === "listen").map((call) => socketOf(call)?.local);
-  return new Set(places.filter((local) => local !== undefined));
+  const listens = calls.filter(({ name }) => name === "listen");
+  return new Set(listens.flatMap(({ socket }) => socket?.local ?? []));
 }
 
 /** The calls of each connection of a user, in order; what came before the first is the first part. */
 export function splitByUser(calls: readonly SystemCall[], users: string): SystemCall[][] {
   const parts: SystemCall[][] = [[]];
   for (const call of calls) {
-    const accepted = /^accept4?$/.test(call.name) ? socketReturned(call) : null;
-    if (accepted?.local === users) parts.push([]);
+    const accepts = /^accept4?$/.test(call.name) && succeeds(call);
+    if (accepts && call.socket?.local === users) parts.push([]);
     parts.at(-1)!.push(call);
   }
   return parts;
@@ -79,13 +72,9 @@ function forbiddenBind(address: string, { sources }: Rules): string | null {
   return `binds ${address}`;
 }
 
-function fails({ result }: SystemCall): boolean {
-  return result.startsWith("-1 ");
-}
-
 /** Whether the other end of a socket may know the target. */
-function mayKnow({ kind, peer }: Socket, rules: Rules, own: ReadonlySet<string>): boolean {
-  return kind.startsWith("TCP") && (peer === rules.proxy || isOwn(peer, own));
+function mayKnow({ peer }: Socket, rules: Rules, own: ReadonlySet<string>): boolean {
+  return peer === rules.proxy || isOwn(peer, own);
 }
 
 /** Judges the calls of one process; `own` are the listeners of the whole program. */
@@ -110,10 +99,9 @@ export function judge(calls: readonly SystemCall[], rules: Rules, own: ReadonlyS
       else seen.elsewhere.push(`${name} ${address}`);
     }
     // What fails has told nobody: a connection that was reset has no other end any more.
-    const tells = WRITING.includes(name) && args.includes(rules.secret) && !fails(call);
-    const end = tells ? socketOf(call) : null;
-    if (end !== null && !mayKnow(end, rules, own)) {
-      seen.elsewhere.push(`tells the target to ${end.kind} ${end.peer ?? ""}`);
+    const tells = WRITING.includes(name) && args.includes(rules.secret) && succeeds(call);
+    if (tells && call.socket !== null && !mayKnow(call.socket, rules, own)) {
+      seen.elsewhere.push(`tells the target to ${call.socket.peer ?? "a socket without a peer"}`);
     }
   }
   return seen;

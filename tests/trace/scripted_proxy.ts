@@ -42,9 +42,9 @@ export class ScriptedProxy implements Disposable {
     return new ScriptedProxy(await ResettableListener.listen(host), host);
   }
 
-  /** Plays a script on the next connection. */
-  async play(script: Script): Promise<void> {
-    using conn = await this.#listener.accept();
+  /** Plays a script on the next connection, unless the signal aborts before there is one. */
+  async play(script: Script, signal: AbortSignal): Promise<void> {
+    using conn = await this.#listener.accept(signal);
     await script(conn);
   }
 

@@ -97,6 +97,7 @@ class Session {
   async #attempt({ failure, target, wrong }: Attempt, silent: () => void): Promise<void> {
     const carried = Promise.withResolvers<void>();
     const gaveUp = new AbortController();
+    const over = new AbortController();
     const played = failure === null ? null : this.#proxy.play((conn) =>
       failure.play(conn, {
         serve: (conn) => this.#service.serve(conn),
@@ -109,10 +110,11 @@ class Session {
           if (failure.outcome === null) gaveUp.abort();
         },
         carried: carried.promise,
-      })
-    );
+      }), over.signal);
     const expected = failure === null ? "refused" : failure.outcome;
     const outcome = await this.#outcome(target, gaveUp.signal, carried.resolve, expected);
+    // Whoever has been answered will not come to the proxy any more.
+    over.abort();
     const ended = await Promise.allSettled([played]);
     const faults = ended.flatMap((end) => end.status === "rejected" ? [end.reason] : []);
     const mayFail = expected !== "carried" || this.#program.foreign;

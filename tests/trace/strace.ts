@@ -15,6 +15,7 @@ const CALLS = [
   "listen",
   "accept",
   "accept4",
+  "getsockname",
   "?send",
   "sendto",
   "sendmsg",
@@ -37,7 +38,7 @@ const LONGEST_STRING = 2048;
 
 /** The command that records what `command` and all its children do in a file. */
 export function traced(command: readonly string[], file: string): string[] {
-  const options = ["-f", "-yy", "-qq", "--seccomp-bpf", "-s", `${LONGEST_STRING}`];
+  const options = ["-f", "-y", "-qq", "--seccomp-bpf", "-s", `${LONGEST_STRING}`];
   return ["strace", ...options, "-e", `trace=${CALLS.join()}`, "-o", file, ...command];
 }
 

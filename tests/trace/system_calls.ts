@@ -2,15 +2,25 @@
 
 import { type Address, unmappedIp } from "../../address.ts";
 
+/** A socket, with what is known of it when the recording has been read. */
+export interface Socket {
+  /** Null where nobody has asked for it. */
+  local: string | null;
+  /** Null where it is not connected. */
+  peer: string | null;
+}
+
 /** A call as it was recorded. */
 export interface SystemCall {
   /** The process, whichever of its threads it was. */
   process: number;
   name: string;
-  /** The arguments as strace writes them, with the addresses of sockets. */
+  /** The arguments as strace writes them. */
   args: string;
   /** What it returned, in the same way. */
   result: string;
+  /** The socket that the call is about: its first argument. */
+  socket: Socket | null;
 }
 
 const UNFINISHED = / <unfinished \.\.\.>$/;
@@ -44,15 +54,66 @@ function wholeCalls(text: string): { thread: number; line: string }[] {
 
 const BIRTHS = ["clone", "clone3", "fork", "vfork"];
 
+const SOCKET_ADDRESS =
+  /sa_family=(AF_\w+)(?:, sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]+)"\)|, sin6_port=htons\((\d+)\), .*?inet_pton\(AF_INET6, "([^"]+)"|, sun_path=(@?"[^"]*"))?/g;
+
+/** An IP address and port in the one way to write them. */
+export function place([host, port]: Readonly<Address>): string {
+  const ip = unmappedIp(host) ?? host;
+  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
+}
+
+/** The addresses among the arguments of a call: places of TCP and UDP, paths, or names of families. */
+export function addressesIn({ args }: Pick<SystemCall, "args">): string[] {
+  return Array.from(args.matchAll(SOCKET_ADDRESS), ([, family, port4, ip4, port6, ip6, path]) => {
+    const [ip, port] = [ip4 ?? ip6, port4 ?? port6];
+    if (ip !== undefined) return place([ip, Number(port)]);
+    return path === undefined ? `${family}` : `${family} ${path}`;
+  });
+}
+
+/** How strace writes a descriptor that is a socket, with a number that no other socket has. */
+const SOCKET = /^\d+<socket:\[(\d+)\]>/;
+
+/** Whether a call has done what it was for. */
+export function succeeds({ result }: SystemCall): boolean {
+  return /^\d/.test(result);
+}
+
+/** The sockets of a recording, by the numbers that the system gives them. */
+class Sockets {
+  readonly #byNumber = new Map<string, Socket>();
+
+  /** The socket at the beginning of a text; null where it is something else. */
+  find(text: string): Socket | null {
+    const [, number] = SOCKET.exec(text) ?? [];
+    if (number === undefined) return null;
+    return this.#byNumber.getOrInsertComputed(number, () => ({ local: null, peer: null }));
+  }
+
+  /** Takes note of what a call says of its socket, or of the one that it returns. */
+  note(call: SystemCall): void {
+    const { name, socket, result } = call;
+    const [, number] = name === "socket" ? SOCKET.exec(result) ?? [] : [];
+    if (number !== undefined) this.#byNumber.set(number, { local: null, peer: null });
+    const [address = null] = addressesIn(call);
+    if (name === "connect" && socket !== null) socket.peer = address;
+    if (name === "getsockname" && socket !== null) socket.local = address;
+  }
+}
+
 /** The calls of a recording, in order. */
 export function parseTrace(text: string): SystemCall[] {
   const processes = new Map<number, number>();
+  const sockets = new Sockets();
   const calls: (SystemCall & { thread: number })[] = [];
   for (const { thread, line } of wholeCalls(text)) {
     const [, name, args = "", result = "?"] = CALL.exec(line) ?? LAST_CALL.exec(line) ?? [];
     // A line that is not understood might be a call that is looked for.
     if (name === undefined) throw new SyntaxError(`strace has written: ${line}`);
-    calls.push({ process: thread, thread, name, args, result });
+    const call = { process: thread, thread, name, args, result, socket: sockets.find(args) };
+    sockets.note(call);
+    calls.push(call);
   }
   // A thread may have been recorded before the call that made it had returned.
   for (const { thread, name, args, result } of calls) {
@@ -65,52 +126,4 @@ export function parseTrace(text: string): SystemCall[] {
     ...call,
     process: processes.get(thread) ?? thread,
   }));
-}
-
-const SOCKET_ADDRESS =
-  /sa_family=(AF_\w+)(?:, sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]+)"\)|, sin6_port=htons\((\d+)\), .*?inet_pton\(AF_INET6, "([^"]+)"|, sun_path=(@?"[^"]*"))?/g;
-
-/** An IP address and port in the one way to write them. */
-export function place([host, port]: Readonly<Address>): string {
-  const ip = unmappedIp(host) ?? host;
-  return ip.includes(":") ? `[${ip}]:${port}` : `${ip}:${port}`;
-}
-
-/** The addresses among the arguments of a call: places of TCP and UDP, paths, or names of families. */
-export function addressesIn({ args }: SystemCall): string[] {
-  return Array.from(args.matchAll(SOCKET_ADDRESS), ([, family, port4, ip4, port6, ip6, path]) => {
-    const [ip, port] = [ip4 ?? ip6, port4 ?? port6];
-    if (ip !== undefined) return place([ip, Number(port)]);
-    return path === undefined ? `${family}` : `${family} ${path}`;
-  });
-}
-
-/** A socket as strace describes it behind a descriptor. */
-export interface Socket {
-  kind: string;
-  local: string;
-  /** Null where it is not connected. */
-  peer: string | null;
-}
-
-function readSocket(text: string): Socket | null {
-  const [, kind, inside] = /^\d+<([A-Z][\w-]*):\[(.*?)\]>/.exec(text) ?? [];
-  if (kind === undefined || inside === undefined) return null;
-  const [local = "", peer = null] = inside.split("->");
-  return { kind, local: normal(local), peer: peer === null ? null : normal(peer) };
-}
-
-function normal(text: string): string {
-  const [, host, port] = /^\[?([\da-f.:]+?)\]?:(\d+)$/.exec(text) ?? [];
-  return host === undefined ? text : place([host, Number(port)]);
-}
-
-/** The socket that a call is about: its first argument. */
-export function socketOf({ args }: SystemCall): Socket | null {
-  return readSocket(args);
-}
-
-/** The socket that a call has returned. */
-export function socketReturned({ result }: SystemCall): Socket | null {
-  return readSocket(result);
 }

@@ -1,5 +1,7 @@
 /** What must be seen: each of these transports goes around the upstream proxy in its own way. */
 
+import { createSocket } from "node:dgram";
+import { lookup } from "node:dns/promises";
 import type { Address } from "../../address.ts";
 import { readProxy } from "../../config.ts";
 import { dial } from "../../net/dial.ts";
@@ -7,15 +9,17 @@ import { run, type StreamConn } from "../../run/run.ts";
 
 const proxy = readProxy();
 
-async function sendDatagram([hostname, port]: Address): Promise<void> {
-  const transport = "udp" as const;
-  const wildcard = hostname.includes(":") ? "::" : "0.0.0.0";
-  const socket = Deno.listenDatagram({ hostname: wildcard, port: 0, transport });
-  await socket.send(new Uint8Array(1), { transport, hostname, port }).finally(() => socket.close());
+/** Nobody needs to wait for what is seen when it is tried. */
+const SOON = { timeout: 5_000 };
+
+async function sendDatagram([host, port]: Address): Promise<void> {
+  const socket = createSocket(host.includes(":") ? "udp6" : "udp4");
+  const sent = Promise.withResolvers<void>();
+  socket.send("to anybody", port, host, (error) => error ? sent.reject(error) : sent.resolve());
+  await sent.promise.finally(() => socket.close());
 }
 
 async function lookUp([name]: Address): Promise<unknown> {
-  const { lookup } = await import("node:dns/promises");
   return await lookup(name);
 }
 
@@ -31,9 +35,9 @@ function first(forbidden: (target: Address) => Promise<unknown>) {
 
 await run({
   falls_back: {
-    client: ({ target }) => dial(target, { proxy }).catch(() => dial(target)),
+    client: ({ target }) => dial(target, { proxy }).catch(() => dial(target, SOON)),
   },
-  connects_first: first((target) => dial(target)),
+  connects_first: first((target) => dial(target, SOON)),
   looks_up: first(lookUp),
   asks_dns: first(([name]) => Deno.resolveDns(name, "A")),
   sends_datagram: first(sendDatagram),

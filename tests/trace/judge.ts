@@ -11,8 +11,8 @@ export interface Rules {
   users: string;
   /** What must be seen by nobody but the proxy: a part of a target's name. */
   secret: string;
-  /** The source addresses that were set. */
-  sources: readonly string[];
+  /** The source address that was set; null where there was none. */
+  source: string | null;
 }
 
 /** What was seen of one process. */
@@ -21,8 +21,6 @@ export interface Seen {
   toProxy: number;
   /** Connections to a listener of the program's own, as a parent has them to its transport. */
   toOwn: number;
-  /** Sockets that were bound to a source address. */
-  fromSource: number;
   /** What went, or could have gone, to anybody else. */
   elsewhere: string[];
   /** What shows that a name was looked up on this machine. */
@@ -66,10 +64,9 @@ function forbiddenSocket({ name, args }: SystemCall): string | null {
 }
 
 /** Why a `bind` is neither a listener on loopback nor a source address. */
-function forbiddenBind(address: string, { sources }: Rules): string | null {
+function forbiddenBind(address: string, { source }: Rules): string | null {
   if (/^(?:127\.0\.0\.1|\[::1\]):0$/.test(address)) return null;
-  if (sources.some((source) => place([source, 0]) === address)) return null;
-  return `binds ${address}`;
+  return source !== null && place([source, 0]) === address ? null : `binds ${address}`;
 }
 
 /** Whether the other end of a socket may know the target. */
@@ -79,7 +76,7 @@ function mayKnow({ peer }: Socket, rules: Rules, own: ReadonlySet<string>): bool
 
 /** Judges the calls of one process; `own` are the listeners of the whole program. */
 export function judge(calls: readonly SystemCall[], rules: Rules, own: ReadonlySet<string>): Seen {
-  const seen: Seen = { toProxy: 0, toOwn: 0, fromSource: 0, elsewhere: [], resolved: [] };
+  const seen: Seen = { toProxy: 0, toOwn: 0, elsewhere: [], resolved: [] };
   for (const call of calls) {
     const { name, args } = call;
     const [, file] = /^open|^connect$/.test(name) ? RESOLVER_FILE.exec(args) ?? [] : [];
@@ -91,7 +88,6 @@ export function judge(calls: readonly SystemCall[], rules: Rules, own: ReadonlyS
     for (const address of name === "bind" ? addressesIn(call) : []) {
       const fault = forbiddenBind(address, rules);
       if (fault !== null) seen.elsewhere.push(fault);
-      else if (rules.sources.some((source) => place([source, 0]) === address)) seen.fromSource++;
     }
     for (const address of SENDING.includes(name) ? addressesIn(call) : []) {
       if (address === rules.proxy) seen.toProxy++;

@@ -1,7 +1,6 @@
 /** The programs whose calls are recorded. Another one is another line. */
 
-import { peer, type PeerName } from "../interop/peers.ts";
-import { frames, nested, obfs4, type OpenService, plain, tls } from "./services.ts";
+import { frames, nested, plain, type Service, tls } from "./services.ts";
 
 /** A client program. */
 export interface Program {
@@ -11,11 +10,9 @@ export interface Program {
   /** The name of its transport. */
   transport: string;
   /** The other end of the transport. */
-  service: OpenService;
+  service: Service;
   /** Who starts it, and speaks to it: a parent such as tor, or somebody at a shell. */
   startedBy: "parent" | "shell";
-  /** Whether its connections are made by code of somebody else's, which is listed and not judged. */
-  foreign: boolean;
 }
 
 const EXAMPLES = new URL("../../examples/", import.meta.url);
@@ -29,11 +26,11 @@ function own(
   name: string,
   path: string,
   transport: string,
-  service: OpenService,
+  service: Service,
   ...args: string[]
 ): Program {
   const command = deno(new URL(path, EXAMPLES), ...args);
-  return { name, command, transport, service, startedBy: "parent", foreign: false };
+  return { name, command, transport, service, startedBy: "parent" };
 }
 
 const LAUNCHED = "../tests/trace/launched.ts";
@@ -57,28 +54,29 @@ export const PROGRAMS: readonly Program[] = [
   { ...own("ptlib client", "../cli.ts", "dummy", plain), startedBy: "shell" },
 ];
 
+/** A program that goes around the proxy, and what is seen of it. */
+export interface Offender extends Program {
+  sign: RegExp;
+}
+
+const DIRECTLY = /^connect 198\.51\.100\.7:443$/;
+const LOOKS_UP = /^uses \/etc\//;
+const DATAGRAMS = /^opens a socket AF_INET6?, SOCK_DGRAM\b/;
+
+function offender(transport: string, sign: RegExp): Offender {
+  const path = "../tests/trace/goes_around.ts";
+  return { ...own(transport, path, transport, plain), sign };
+}
+
 /** What goes around the proxy, each in its own way. */
-export const OFFENDERS: readonly Program[] = [
-  "falls_back",
-  "connects_first",
-  "looks_up",
-  "asks_dns",
-  "sends_datagram",
-  "starts_program",
-].map((transport) => own(transport, "../tests/trace/goes_around.ts", transport, plain));
+export const OFFENDERS: readonly Offender[] = [
+  offender("falls_back", DIRECTLY),
+  offender("connects_first", DIRECTLY),
+  offender("looks_up", LOOKS_UP),
+  offender("asks_dns", LOOKS_UP),
+  offender("sends_datagram", DATAGRAMS),
+  offender("starts_program", LOOKS_UP),
+];
 
 /** What `ptlib client` starts. */
 export const TUNNELLED = DUMMY;
-
-/** A foreign transport that the library launches; none where it is not installed. */
-async function foreign(name: PeerName): Promise<Program[]> {
-  const program = await peer(name);
-  if (program === null) return [];
-  const row = own(`launchClient() of ${name}`, LAUNCHED, "obfs4", obfs4(program), "obfs4", program);
-  return [{ ...row, foreign: true }];
-}
-
-/** Those that are installed here. */
-export async function foreignPrograms(): Promise<Program[]> {
-  return [...await foreign("obfs4proxy"), ...await foreign("lyrebird")];
-}

@@ -12,9 +12,6 @@ export interface ProxyKind {
   host: string;
 }
 
-/** The addresses of proxies, one of each family: nothing else listens there. */
-export const PROXY_HOSTS = ["127.77.0.1", "::1"] as const;
-
 /** A proxy of a kind, as a client takes it. */
 export function proxyInfo({ scheme, credentials, host }: ProxyKind, port: number): ProxyInfo {
   if (!credentials) return { scheme, host, port };

@@ -3,16 +3,6 @@
 import type { Address } from "../../address.ts";
 import { type ResettableConn, ResettableListener } from "../net/resettable_conn.ts";
 
-/** Whether a host is one of this machine's addresses. */
-export function canListen(hostname: string): boolean {
-  try {
-    Deno.listen({ hostname, port: 0 }).close();
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 /** What is played on a connection; the connection closes behind it. */
 export type Script = (conn: ResettableConn) => Promise<void>;
 

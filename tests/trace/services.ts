@@ -1,22 +1,16 @@
 /** What stands behind the scripted proxy: the other end of each transport, with an echo. */
 
-import { launchServer } from "../../parent/mod.ts";
 import { writeAll } from "../../net/conn.ts";
-import { relay } from "../../net/relay.ts";
 import { acceptTls, certificatePin, type StreamConn } from "../../net/tls.ts";
 import type { ServerContext } from "../../run/transport.ts";
 import { transport as sealed } from "../../examples/frames.ts";
-import { EchoServer } from "../echo.ts";
 import { TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 
 /** The other end of a transport, and what a client has to know of it. */
-export interface Service extends AsyncDisposable {
+export interface Service {
   readonly args: readonly (readonly [string, string])[];
   serve(conn: StreamConn): Promise<void>;
 }
-
-/** Opens a service; what it keeps in files goes into a directory. */
-export type OpenService = (directory: string) => Promise<Service>;
 
 async function echo(conn: StreamConn): Promise<void> {
   const into = new Uint8Array(4096);
@@ -29,13 +23,8 @@ async function echo(conn: StreamConn): Promise<void> {
 function unwrapping(
   unwrap: (conn: StreamConn) => Promise<StreamConn>,
   args: Service["args"] = [],
-): OpenService {
-  return () =>
-    Promise.resolve({
-      args,
-      serve: async (conn) => await echo(await unwrap(conn)),
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    });
+): Service {
+  return { args, serve: async (conn) => await echo(await unwrap(conn)) };
 }
 
 const KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -60,39 +49,16 @@ async function unseal(conn: StreamConn): Promise<StreamConn> {
 const takeOffTls = (conn: StreamConn) => acceptTls(conn, { cert: TEST_CERTIFICATE, key: TEST_KEY });
 
 /** Bytes as they are. An echo of what rot13 has made is what rot13 takes. */
-export const plain: OpenService = unwrapping((conn) => Promise.resolve(conn));
+export const plain: Service = unwrapping((conn) => Promise.resolve(conn));
 
 /** TLS with the certificate of the tests. */
-export const tls: OpenService = unwrapping(takeOffTls, [["pin", PIN]]);
+export const tls: Service = unwrapping(takeOffTls, [["pin", PIN]]);
 
 /** The frames of `frames.ts`. */
-export const frames: OpenService = unwrapping(unseal, [["key", KEY]]);
+export const frames: Service = unwrapping(unseal, [["key", KEY]]);
 
 /** Both, as `nested.ts` has them. */
-export const nested: OpenService = unwrapping(
+export const nested: Service = unwrapping(
   async (conn) => await unseal(await takeOffTls(conn)),
   [["pin", PIN], ["key", KEY]],
 );
-
-/** A bridge of obfs4. */
-export function obfs4(program: string): OpenService {
-  return async (directory) => {
-    await using stack = new AsyncDisposableStack();
-    const echoServer = stack.use(new EchoServer());
-    const server = stack.use(
-      await launchServer([program], {
-        transports: { obfs4: { bindAddress: ["127.0.0.1", 0] } },
-        orport: echoServer.address,
-        stateDirectory: `${directory}/bridge`,
-      }),
-    );
-    const method = server.methods["obfs4"]!; // Without one the launch would have failed.
-    const [hostname, port] = method.address;
-    const owned = stack.move();
-    return {
-      args: [...method.args],
-      serve: async (conn) => void await relay(conn, await Deno.connect({ hostname, port })),
-      [Symbol.asyncDispose]: () => owned.disposeAsync(),
-    };
-  };
-}

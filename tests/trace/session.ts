@@ -16,7 +16,6 @@ import { ALL_TARGETS, LABEL, type Target, TARGETS } from "./targets.ts";
 /** What was seen while one thing happened. */
 export interface Row {
   program: string;
-  foreign: boolean;
   proxy: ProxyKind;
   failure: string;
   /** Null for the start, before anybody has asked for a target. */
@@ -24,21 +23,20 @@ export interface Row {
   /** What the user got, and what the proxy was asked for, where that is wrong. */
   wrong: string[];
   seen: Seen;
-  /** What was seen of transports of others that the program had launched. */
-  others: Seen;
 }
 
-/** Which part of all failures. */
+/** What a session is made of. */
 export interface Plan {
   program: Program;
   proxy: ProxyKind;
-  /** Those that take a minute, or all others. */
-  slow: boolean;
-  /** More variables for the program. */
-  env?: Readonly<Record<string, string>>;
-  /** The source addresses among them. */
-  sources?: readonly string[];
+  /** Which of all failures are played; behind them the proxy refuses. */
+  wanted(failure: Failure): boolean;
+  /** The source address of the program, which is one of this machine's; null for none. */
+  source: string | null;
 }
+
+/** Longer than the way to a target may take, for programs that are broken. */
+const LONGEST_ATTEMPT = 100_000;
 
 const PAYLOAD = bytes("there and back");
 
@@ -50,7 +48,13 @@ interface Attempt {
 }
 
 /** Sends something there and receives it back, and then the end. */
-async function use(conn: Deno.TcpConn, carried: () => void, wholly: boolean): Promise<Outcome> {
+async function use(
+  conn: Deno.TcpConn,
+  carried: () => void,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const close = () => closeQuietly(conn);
+  signal.addEventListener("abort", close);
   const into = new Uint8Array(64);
   let count = 0;
   try {
@@ -61,32 +65,33 @@ async function use(conn: Deno.TcpConn, carried: () => void, wholly: boolean): Pr
       count += length;
     }
     carried();
-    if (!wholly) return "carried";
     await conn.closeWrite();
     return await conn.read(into) === null ? "carried" : "cut";
   } catch {
     return count === 0 ? "refused" : "cut";
   } finally {
-    closeQuietly(conn);
+    signal.removeEventListener("abort", close);
+    close();
   }
 }
 
 class Session {
-  readonly #program: Program;
   readonly #started: Started;
   readonly #service: Service;
   readonly #proxy: ScriptedProxy;
+  readonly #signal: AbortSignal;
   readonly attempts: Attempt[] = [];
 
-  constructor(program: Program, started: Started, service: Service, proxy: ScriptedProxy) {
-    this.#program = program;
+  constructor(started: Started, service: Service, proxy: ScriptedProxy, signal: AbortSignal) {
     this.#started = started;
     this.#service = service;
     this.#proxy = proxy;
+    this.#signal = signal;
   }
 
   /** Has a user ask for a target while the proxy does something; `begun` when it has been asked. */
   attempt(failure: Failure | null, target: Target): { begun: Promise<void>; done: Promise<void> } {
+    this.#signal.throwIfAborted();
     const attempt: Attempt = { failure, target, wrong: [] };
     this.attempts.push(attempt);
     const silent = Promise.withResolvers<void>();
@@ -112,16 +117,20 @@ class Session {
         carried: carried.promise,
       }), over.signal);
     const expected = failure === null ? "refused" : failure.outcome;
-    const outcome = await this.#outcome(target, gaveUp.signal, carried.resolve, expected);
+    const late = AbortSignal.timeout(LONGEST_ATTEMPT);
+    const signal = AbortSignal.any([gaveUp.signal, late, this.#signal]);
+    const outcome = await this.#outcome(target, signal, carried.resolve, expected);
     // Whoever has been answered will not come to the proxy any more.
     over.abort();
     const ended = await Promise.allSettled([played]);
     const faults = ended.flatMap((end) => end.status === "rejected" ? [end.reason] : []);
-    const mayFail = expected !== "carried" || this.#program.foreign;
-    if (!mayFail) wrong.push(...faults.map((error) => `the proxy has failed: ${error}`));
+    if (expected === "carried") {
+      wrong.push(...faults.map((error) => `the proxy has failed: ${error}`));
+    }
     // What came before an early end may be all there was.
     const wanted = expected === "cut" && outcome === "carried" ? outcome : expected;
     if (wanted !== null && outcome !== wanted) wrong.push(`the user got: ${outcome}`);
+    if (late.aborted) wrong.push("the user was kept waiting");
   }
 
   async #outcome(
@@ -136,8 +145,7 @@ class Session {
       closeQuietly(conn);
       return "refused";
     }
-    const wholly = !this.#program.foreign || expected === "cut";
-    return await use(conn, carried, wholly);
+    return await use(conn, carried, signal);
   }
 }
 
@@ -155,40 +163,47 @@ async function playAll(session: Session, failures: readonly Failure[], targets: 
   await Promise.all(waiting);
 }
 
-function matches(failure: Failure, { program, slow }: Plan): boolean {
+function playable(failure: Failure, { program, wanted }: Plan): boolean {
   // A tunnel goes on when its user leaves, because what comes may be for the next one.
   if (program.startedBy === "shell" && failure.outcome === null) return false;
-  return (failure.slow ?? false) === slow;
+  return wanted(failure);
 }
 
-async function runOnce(plan: Plan, targets: readonly Target[], directory: string): Promise<Row[]> {
-  const { program, proxy: kind, slow, env = {}, sources = [] } = plan;
+/** What a parent sets for a source address. */
+function sourceEnvironment(source: string | null): Record<string, string> {
+  if (source === null) return {};
+  return { [`TOR_PT_OUTBOUND_BIND_ADDRESS_${source.includes(":") ? "V6" : "V4"}`]: source };
+}
+
+async function runOnce(
+  plan: Plan,
+  targets: readonly Target[],
+  directory: string,
+  signal: AbortSignal,
+): Promise<Row[]> {
+  const { program, proxy: kind, source } = plan;
   const trace = `${directory}/trace`;
-  await using service = await program.service(directory);
-  const proxy = await ScriptedProxy.listen(kind.host);
+  const { service } = program;
+  using proxy = await ScriptedProxy.listen(kind.host);
   let users: Address;
   let attempts: readonly Attempt[];
-  try {
+  {
     const info = proxyInfo(kind, proxy.address[1]);
     await using started = await start(program, [...TARGETS[targets[0]!]], {
       proxy: info,
       args: service.args,
       directory,
       trace,
-      env,
+      env: sourceEnvironment(source),
     });
     users = started.address;
-    const session = new Session(program, started, service, proxy);
-    await playAll(session, failuresOf(info).filter((failure) => matches(failure, plan)), targets);
+    const session = new Session(started, service, proxy, signal);
+    await playAll(session, failuresOf(info).filter((failure) => playable(failure, plan)), targets);
     proxy[Symbol.dispose]();
-    if (!slow) {
-      for (const target of targets) await session.attempt(null, target).done;
-    }
+    for (const target of targets) await session.attempt(null, target).done;
     attempts = session.attempts;
-  } finally {
-    proxy[Symbol.dispose]();
   }
-  const rules: Rules = { proxy: place(proxy.address), users: place(users), secret: LABEL, sources };
+  const rules: Rules = { proxy: place(proxy.address), users: place(users), secret: LABEL, source };
   return readRows(plan, rules, attempts, await Deno.readTextFile(trace));
 }
 
@@ -201,35 +216,25 @@ function readRows(
 ): Row[] {
   const calls = parseTrace(trace);
   const own = listenersOf(calls);
-  const first = calls[0]?.process;
   const parts = splitByUser(calls, rules.users);
   if (parts.length !== attempts.length + 1) {
     throw new Error(`${attempts.length} users have come, and ${parts.length - 1} were recorded`);
   }
   return parts.map((part, index): Row => {
     const attempt = attempts[index - 1];
-    // What the program has launched is judged like itself, unless it is somebody else's.
-    const [ours, others] = program.foreign
-      ? [
-        part.filter(({ process }) => process === first),
-        part.filter(({ process }) => process !== first),
-      ]
-      : [part, []];
     return {
       program: program.name,
-      foreign: program.foreign,
       proxy,
       failure: attempt === undefined ? "starts" : attempt.failure?.name ?? REFUSES,
       target: attempt?.target ?? null,
       wrong: attempt?.wrong ?? [],
-      seen: judge(ours, rules, own),
-      others: judge(others, rules, own),
+      seen: judge(part, rules, own),
     };
   });
 }
 
 /** Runs a session. Somebody at a shell starts the program once for each target, which has no name. */
-export async function runSession(plan: Plan): Promise<Row[]> {
+export async function runSession(plan: Plan, signal: AbortSignal): Promise<Row[]> {
   const rounds: Target[][] = plan.program.startedBy === "shell"
     ? [["IPv4"], ["IPv6"]]
     : [ALL_TARGETS];
@@ -237,7 +242,7 @@ export async function runSession(plan: Plan): Promise<Row[]> {
   for (const targets of rounds) {
     const directory = await Deno.makeTempDir({ prefix: "ptlib-trace-" });
     try {
-      rows.push(...await runOnce(plan, targets, directory));
+      rows.push(...await runOnce(plan, targets, directory, signal));
     } finally {
       await Deno.remove(directory, { recursive: true });
     }
@@ -246,13 +251,12 @@ export async function runSession(plan: Plan): Promise<Row[]> {
 }
 
 /** What is wrong with a row; nothing where it is right. */
-export function faultsOf({ seen, others, wrong, target }: Row): string[] {
-  const connects = seen.toProxy + others.toProxy;
+export function faultsOf({ seen, wrong, target }: Row): string[] {
   const expected = target === null ? 0 : 1;
   return [
     ...seen.elsewhere,
     ...seen.resolved.map((file) => `uses ${file}`),
     ...wrong,
-    ...connects === expected ? [] : [`${connects} connections to the proxy`],
+    ...seen.toProxy === expected ? [] : [`${seen.toProxy} connections to the proxy`],
   ];
 }

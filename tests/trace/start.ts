@@ -25,7 +25,7 @@ export interface StartOptions {
   /** The file in which its calls are recorded. */
   trace: string;
   /** More variables. */
-  env?: Readonly<Record<string, string>>;
+  env: Readonly<Record<string, string>>;
 }
 
 /** Starts what a parent such as tor starts. */

@@ -10,7 +10,7 @@ import { run, type StreamConn } from "../../run/run.ts";
 const proxy = readProxy();
 
 /** Nobody needs to wait for what is seen when it is tried. */
-const SOON = { timeout: 5_000 };
+const SOON = { timeout: 1_000 };
 
 async function sendDatagram([host, port]: Address): Promise<void> {
   const socket = createSocket(host.includes(":") ? "udp6" : "udp4");

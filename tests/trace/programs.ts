@@ -13,6 +13,8 @@ export interface Program {
   service: Service;
   /** Who starts it, and speaks to it: a parent such as tor, or somebody at a shell. */
   startedBy: "parent" | "shell";
+  /** Whether it gives an attempt up when the user has gone meanwhile. */
+  noticesLeaving: boolean;
 }
 
 const EXAMPLES = new URL("../../examples/", import.meta.url);
@@ -30,7 +32,11 @@ function own(
   ...args: string[]
 ): Program {
   const command = deno(new URL(path, EXAMPLES), ...args);
-  return { name, command, transport, service, startedBy: "parent" };
+  return { name, command, transport, service, startedBy: "parent", noticesLeaving: true };
+}
+
+function patient(program: Program): Program {
+  return { ...program, noticesLeaving: false };
 }
 
 const LAUNCHED = "../tests/trace/launched.ts";
@@ -44,14 +50,15 @@ export const PROGRAMS: readonly Program[] = [
   own("rot13.ts", "rot13.ts", "rot13", plain),
   own("tls.ts", "tls.ts", "pinned", tls),
   own("frames.ts", "frames.ts", "sealed", frames),
-  own("rot0r.ts, without run()", "rot0r.ts", "rot13", plain),
-  own("dummy client, written out", WRITTEN_OUT, "dummy", plain),
+  patient(own("rot0r.ts, without run()", "rot0r.ts", "rot13", plain)),
+  patient(own("dummy client, written out", WRITTEN_OUT, "dummy", plain)),
   own("dial()", IN_PROCESS, "dial", plain),
   own("dial() and startTls() with SNI", IN_PROCESS, "tls_with_name", tls),
   own("connectThrough()", IN_PROCESS, "through", frames),
   own("connectThrough() in connectThrough()", IN_PROCESS, "nested", nested),
   own("launchClient(), dialTransport()", LAUNCHED, "dummy", plain, "dummy", ...DUMMY),
-  { ...own("ptlib client", "../cli.ts", "dummy", plain), startedBy: "shell" },
+  // It goes on, because what comes may be for the next user.
+  patient({ ...own("ptlib client", "../cli.ts", "dummy", plain), startedBy: "shell" }),
 ];
 
 /** A program that goes around the proxy, and what is seen of it. */

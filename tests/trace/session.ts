@@ -164,8 +164,7 @@ async function playAll(session: Session, failures: readonly Failure[], targets: 
 }
 
 function playable(failure: Failure, { program, wanted }: Plan): boolean {
-  // A tunnel goes on when its user leaves, because what comes may be for the next one.
-  if (program.startedBy === "shell" && failure.outcome === null) return false;
+  if (!program.noticesLeaving && failure.outcome === null) return false;
   return wanted(failure);
 }
 

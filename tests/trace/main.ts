@@ -4,9 +4,9 @@
  * @module
  */
 
-import { allPlans, traps } from "./plans.ts";
+import { allPlans, type Trap, traps } from "./plans.ts";
 import { describe } from "./proxy_kinds.ts";
-import { faultsOf, type Plan, type Row, runSession } from "./session.ts";
+import { describeFaults, faultsOf, type Plan, type Row, runSession } from "./session.ts";
 import { straceMissing } from "./strace.ts";
 import { traceTable, writeTraceTable } from "./trace_table.ts";
 
@@ -50,41 +50,43 @@ class Progress {
   }
 }
 
+/** What a session has seen, or why it could not be held. */
 async function rowsOf(plan: Plan, signal: AbortSignal): Promise<Row[] | string> {
   try {
     return await runSession(plan, signal);
   } catch (error) {
-    signal.throwIfAborted();
     return error instanceof Error ? error.message : String(error);
   }
 }
 
 async function judgeOurs(plan: Plan, progress: Progress, signal: AbortSignal): Promise<void> {
   const rows = await rowsOf(plan, signal);
+  if (signal.aborted) return;
   if (typeof rows === "string") return progress.tell(plan, [rows]);
   progress.rows.push(...rows);
-  const faults = rows.flatMap((row) =>
-    faultsOf(row).map((fault) => `${row.failure}, ${row.target ?? "no target yet"}: ${fault}`)
-  );
-  progress.tell(plan, faults);
+  progress.tell(plan, rows.flatMap(describeFaults));
 }
 
-async function judgeTraps(progress: Progress, signal: AbortSignal): Promise<void> {
-  for (const { plan, sign } of traps()) {
-    const rows = await rowsOf(plan, signal);
-    const found = typeof rows !== "string" && rows.flatMap(faultsOf).some((f) => sign.test(f));
-    progress.tell(plan, found ? [] : ["it goes around the proxy, and that was not seen"]);
-  }
+async function judgeTrap({ plan, sign }: Trap, progress: Progress, signal: AbortSignal) {
+  const rows = await rowsOf(plan, signal);
+  if (signal.aborted) return;
+  const found = typeof rows !== "string" && rows.flatMap(faultsOf).some((f) => sign.test(f));
+  progress.tell(plan, found ? [] : ["it goes around the proxy, and that was not seen"]);
 }
 
 async function sideBySide<T>(
   items: readonly T[],
   atOnce: number,
+  signal: AbortSignal,
   use: (item: T) => Promise<void>,
 ): Promise<void> {
   const waiting = items.values();
   const one = async () => {
-    for (const item of waiting) await use(item);
+    while (!signal.aborted) {
+      const { done, value } = waiting.next();
+      if (done) return;
+      await use(value);
+    }
   };
   await Promise.all(Array.from({ length: atOnce }, one));
 }
@@ -92,12 +94,13 @@ async function sideBySide<T>(
 async function runAll(write: boolean, signal: AbortSignal): Promise<number> {
   const { quick, slow, lacks } = allPlans();
   const progress = new Progress(quick.length + slow.length + traps().length);
-  await judgeTraps(progress, signal);
+  await sideBySide(traps(), AT_ONCE.busy, signal, (trap) => judgeTrap(trap, progress, signal));
   const use = (plan: Plan) => judgeOurs(plan, progress, signal);
   await Promise.all([
-    sideBySide(slow, AT_ONCE.waiting, use),
-    sideBySide(quick, AT_ONCE.busy, use),
+    sideBySide(slow, AT_ONCE.waiting, signal, use),
+    sideBySide(quick, AT_ONCE.busy, signal, use),
   ]);
+  if (signal.aborted) return 130;
   // In the order of the programs, whoever came first.
   const order = [...quick, ...slow].map(({ program }) => program.name);
   const rows = progress.rows.toSorted((a, b) =>
@@ -133,12 +136,7 @@ async function main(args: readonly string[]): Promise<number> {
     // What runs is ended, and its files go with it.
     Deno.addSignalListener(signal, () => stop.abort());
   }
-  try {
-    return await runAll(args.includes("--write"), stop.signal);
-  } catch (error) {
-    if (!stop.signal.aborted) throw error;
-    return 130;
-  }
+  return await runAll(args.includes("--write"), stop.signal);
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

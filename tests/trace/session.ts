@@ -197,9 +197,14 @@ async function runOnce(
     });
     users = started.address;
     const session = new Session(started, service, proxy, signal);
-    await playAll(session, failuresOf(info).filter((failure) => playable(failure, plan)), targets);
-    proxy[Symbol.dispose]();
-    for (const target of targets) await session.attempt(null, target).done;
+    const failures = failuresOf(info).filter((failure) => playable(failure, plan));
+    const played = playAll(session, failures, targets).then(async () => {
+      proxy[Symbol.dispose]();
+      for (const target of targets) await session.attempt(null, target).done;
+    });
+    const aborted = Promise.withResolvers<never>();
+    signal.addEventListener("abort", () => aborted.reject(signal.reason));
+    await Promise.race([played, aborted.promise]);
     attempts = session.attempts;
   }
   const rules: Rules = { proxy: place(proxy.address), users: place(users), secret: LABEL, source };
@@ -258,4 +263,10 @@ export function faultsOf({ seen, wrong, target }: Row): string[] {
     ...wrong,
     ...seen.toProxy === expected ? [] : [`${seen.toProxy} connections to the proxy`],
   ];
+}
+
+/** The same in lines that say when it was. */
+export function describeFaults(row: Row): string[] {
+  const when = row.target === null ? row.failure : `${row.failure}, target: ${row.target}`;
+  return faultsOf(row).map((fault) => `${when}: ${fault}`);
 }

@@ -28,8 +28,8 @@ const RESUMED = /^<\.\.\. \w+ resumed>/;
 const CALL = /^(\w+)\((.*)\)\s+= (.*)$/;
 /** A call that has never returned. */
 const LAST_CALL = /^(\w+)\((.*)$/;
-/** A signal, or an end, which may come to a thread before strace knows which call it was to make. */
-const EVENT = /^(?:(?:---|\+\+\+) |\?+\( <detached \.\.\.>$)/;
+/** A signal, an end, or a thread that was ended before strace could see which call it was to make. */
+const EVENT = /^(?:---|\+\+\+|\?+\(|<\.\.\. \?+ resumed>)/;
 
 /** The lines as whole calls, each at the place where it began, with the thread that made it. */
 function wholeCalls(text: string): { thread: number; line: string }[] {

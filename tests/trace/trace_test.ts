@@ -63,7 +63,9 @@ Deno.test("parseTrace() joins the halves of a call where it began", () => {
     "11 --- SIGCHLD {si_signo=SIGCHLD} ---",
     "10 clone(child_stack=NULL, flags=CLONE_CHILD_SETTID|SIGCHLD) = 12",
     '12 sendto(5<socket:[9]>, "x", 1, MSG_NOSIGNAL, NULL, 0 <unfinished ...>',
-    "11 ???( <detached ...>",
+    "11 ???( <unfinished ...>",
+    "12 ???( <detached ...>",
+    "11 <... ??? resumed>) = ?",
     "12 +++ exited with 0 +++",
   );
   assertEquals(calls.map(({ process, name, result }) => [process, name, result]), [

@@ -28,6 +28,9 @@ const OPTIONS = ["--write", "--help"];
 /** How many sessions run at once: of those that keep the processor busy, and of those that wait. */
 const AT_ONCE = { busy: navigator.hardwareConcurrency, waiting: 24 } as const;
 
+/** How much is said of a session that has failed: what goes wrong mostly does so again and again. */
+const MOST_TOLD = 10;
+
 /** What has been seen so far. */
 class Progress {
   readonly rows: Row[] = [];
@@ -45,7 +48,8 @@ class Progress {
     const result = faults.length === 0 ? "ok" : "FAILED";
     const session = `${program.name}, ${describe(proxy)}${from}`;
     console.error(`${++this.#done}/${this.#of} ${result} ${session}`);
-    for (const fault of faults) console.error(`  ${fault}`);
+    for (const fault of faults.slice(0, MOST_TOLD)) console.error(`  ${fault}`);
+    if (faults.length > MOST_TOLD) console.error(`  and ${faults.length - MOST_TOLD} more`);
     if (faults.length > 0) this.failed++;
   }
 }

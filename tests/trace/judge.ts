@@ -19,8 +19,6 @@ export interface Rules {
 export interface Seen {
   /** Connections by `connect` to the proxy. */
   toProxy: number;
-  /** Connections to a listener of the program's own, as a parent has them to its transport. */
-  toOwn: number;
   /** What went, or could have gone, to anybody else. */
   elsewhere: string[];
   /** What shows that a name was looked up on this machine. */
@@ -76,7 +74,7 @@ function mayKnow({ peer }: Socket, rules: Rules, own: ReadonlySet<string>): bool
 
 /** Judges the calls of one process; `own` are the listeners of the whole program. */
 export function judge(calls: readonly SystemCall[], rules: Rules, own: ReadonlySet<string>): Seen {
-  const seen: Seen = { toProxy: 0, toOwn: 0, elsewhere: [], resolved: [] };
+  const seen: Seen = { toProxy: 0, elsewhere: [], resolved: [] };
   for (const call of calls) {
     const { name, args } = call;
     const [, file] = /^open|^connect$/.test(name) ? RESOLVER_FILE.exec(args) ?? [] : [];
@@ -91,8 +89,10 @@ export function judge(calls: readonly SystemCall[], rules: Rules, own: ReadonlyS
     }
     for (const address of SENDING.includes(name) ? addressesIn(call) : []) {
       if (address === rules.proxy) seen.toProxy++;
-      else if (isOwn(address, own) && address !== rules.users) seen.toOwn++;
-      else seen.elsewhere.push(`${name} ${address}`);
+      // As a parent comes to its transport.
+      else if (!isOwn(address, own) || address === rules.users) {
+        seen.elsewhere.push(`${name} ${address}`);
+      }
     }
     // What fails has told nobody: a connection that was reset has no other end any more.
     const tells = WRITING.includes(name) && args.includes(rules.secret) && succeeds(call);

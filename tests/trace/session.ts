@@ -16,7 +16,6 @@ import { ALL_TARGETS, LABEL, type Target, TARGETS } from "./targets.ts";
 /** What was seen while one thing happened. */
 export interface Row {
   program: string;
-  proxy: ProxyKind;
   failure: string;
   /** Null for the start, before anybody has asked for a target. */
   target: Target | null;
@@ -213,7 +212,7 @@ async function runOnce(
 
 /** The recording, cut into what happened for each user. */
 function readRows(
-  { program, proxy }: Plan,
+  { program }: Plan,
   rules: Rules,
   attempts: readonly Attempt[],
   trace: string,
@@ -228,7 +227,6 @@ function readRows(
     const attempt = attempts[index - 1];
     return {
       program: program.name,
-      proxy,
       failure: attempt === undefined ? "starts" : attempt.failure?.name ?? REFUSES,
       target: attempt?.target ?? null,
       wrong: attempt?.wrong ?? [],

@@ -91,7 +91,7 @@ Deno.test("judge() knows the proxy, and listeners of the program's own", () => {
     '10 write(6<socket:[12]>, "\\5\\1\\0\\3\\32ptlib-trace-target.invalid\\1\\273", 33) = 33',
     `10 bind(7<socket:[13]>, ${ip4("192.0.2.1", 0)}, 16) = 0`,
   );
-  assertEquals(seen, { toProxy: 1, toOwn: 1, elsewhere: [], resolved: [] });
+  assertEquals(seen, { toProxy: 1, elsewhere: [], resolved: [] });
 });
 
 Deno.test("judge() finds each way around", () => {

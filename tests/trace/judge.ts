@@ -15,7 +15,7 @@ export interface Rules {
   source: string | null;
 }
 
-/** What was seen of one process. */
+/** What was seen. */
 export interface Seen {
   /** Connections by `connect` to the proxy. */
   toProxy: number;
@@ -72,7 +72,7 @@ function mayKnow({ peer }: Socket, rules: Rules, own: ReadonlySet<string>): bool
   return peer === rules.proxy || isOwn(peer, own);
 }
 
-/** Judges the calls of one process; `own` are the listeners of the whole program. */
+/** Judges some calls of a program; `own` are its listeners. */
 export function judge(calls: readonly SystemCall[], rules: Rules, own: ReadonlySet<string>): Seen {
   const seen: Seen = { toProxy: 0, elsewhere: [], resolved: [] };
   for (const call of calls) {

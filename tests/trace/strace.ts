@@ -5,7 +5,7 @@ import { granted } from "../permitted.ts";
 /**
  * What is recorded: the network's calls but for those that receive, which are many and reach
  * nobody; the names of files that are opened; what is written; what could do all that unseen; and
- * what belongs together as one process. Those with a question mark exist on some processors only.
+ * programs that are started. Those with a question mark exist on some processors only.
  */
 const CALLS = [
   "socket",
@@ -27,10 +27,6 @@ const CALLS = [
   "writev",
   "io_uring_setup",
   "execve",
-  "clone",
-  "clone3",
-  "?fork",
-  "?vfork",
 ];
 
 /** More than any message of a handshake has. */

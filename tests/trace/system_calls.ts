@@ -12,8 +12,6 @@ export interface Socket {
 
 /** A call as it was recorded. */
 export interface SystemCall {
-  /** The process, whichever of its threads it was. */
-  process: number;
   name: string;
   /** The arguments as strace writes them. */
   args: string;
@@ -31,13 +29,12 @@ const LAST_CALL = /^(\w+)\((.*)$/;
 /** A signal, an end, or a thread that was ended before strace could see which call it was to make. */
 const EVENT = /^(?:---|\+\+\+|\?+\(|<\.\.\. \?+ resumed>)/;
 
-/** The lines as whole calls, each at the place where it began, with the thread that made it. */
-function wholeCalls(text: string): { thread: number; line: string }[] {
-  const calls: { thread: number; line: string }[] = [];
-  const unfinished = new Map<number, { thread: number; line: string }>();
+/** The lines as whole calls, each at the place where it began. */
+function wholeCalls(text: string): string[] {
+  const calls: { line: string }[] = [];
+  const unfinished = new Map<string, { line: string }>();
   for (const line of text.trimEnd().split("\n")) {
-    const [, id = "", rest = ""] = /^(\d+) +(.*)$/.exec(line) ?? [];
-    const thread = Number(id);
+    const [, thread = "", rest = ""] = /^(\d+) +(.*)$/.exec(line) ?? [];
     if (EVENT.test(rest)) continue;
     const begun = unfinished.get(thread);
     if (RESUMED.test(rest) && begun !== undefined) {
@@ -45,14 +42,12 @@ function wholeCalls(text: string): { thread: number; line: string }[] {
       unfinished.delete(thread);
       continue;
     }
-    const call = { thread, line: rest.replace(UNFINISHED, "") };
+    const call = { line: rest.replace(UNFINISHED, "") };
     calls.push(call);
     if (UNFINISHED.test(rest)) unfinished.set(thread, call);
   }
-  return calls;
+  return calls.map(({ line }) => line);
 }
-
-const BIRTHS = ["clone", "clone3", "fork", "vfork"];
 
 const SOCKET_ADDRESS =
   /sa_family=(AF_\w+)(?:, sin_port=htons\((\d+)\), sin_addr=inet_addr\("([^"]+)"\)|, sin6_port=htons\((\d+)\), .*?inet_pton\(AF_INET6, "([^"]+)"|, sun_path=(@?"[^"]*"))?/g;
@@ -104,26 +99,13 @@ class Sockets {
 
 /** The calls of a recording, in order. */
 export function parseTrace(text: string): SystemCall[] {
-  const processes = new Map<number, number>();
   const sockets = new Sockets();
-  const calls: (SystemCall & { thread: number })[] = [];
-  for (const { thread, line } of wholeCalls(text)) {
+  return wholeCalls(text).map((line) => {
     const [, name, args = "", result = "?"] = CALL.exec(line) ?? LAST_CALL.exec(line) ?? [];
     // A line that is not understood might be a call that is looked for.
     if (name === undefined) throw new SyntaxError(`strace has written: ${line}`);
-    const call = { process: thread, thread, name, args, result, socket: sockets.find(args) };
+    const call = { name, args, result, socket: sockets.find(args) };
     sockets.note(call);
-    calls.push(call);
-  }
-  // A thread may have been recorded before the call that made it had returned.
-  for (const { thread, name, args, result } of calls) {
-    const child = Number.parseInt(result);
-    if (!BIRTHS.includes(name) || !(child > 0)) continue;
-    const isThread = args.includes("CLONE_THREAD");
-    processes.set(child, isThread ? processes.get(thread) ?? thread : child);
-  }
-  return calls.map(({ thread, ...call }) => ({
-    ...call,
-    process: processes.get(thread) ?? thread,
-  }));
+    return call;
+  });
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { allPlans, type Trap, traps } from "./plans.ts";
+import { allPlans, trap } from "./plans.ts";
+import { type Offender, OFFENDERS } from "./programs.ts";
 import { describe } from "./proxy_kinds.ts";
 import { describeFaults, faultsOf, type Plan, type Row, runSession } from "./session.ts";
 import { straceMissing } from "./strace.ts";
@@ -71,10 +72,12 @@ async function judgeOurs(plan: Plan, progress: Progress, signal: AbortSignal): P
   progress.tell(plan, rows.flatMap(describeFaults));
 }
 
-async function judgeTrap({ plan, sign }: Trap, progress: Progress, signal: AbortSignal) {
+async function judgeTrap(offender: Offender, progress: Progress, signal: AbortSignal) {
+  const plan = trap(offender);
   const rows = await rowsOf(plan, signal);
   if (signal.aborted) return;
-  const found = typeof rows !== "string" && rows.flatMap(faultsOf).some((f) => sign.test(f));
+  const found = typeof rows !== "string" &&
+    rows.flatMap(faultsOf).some((fault) => offender.sign.test(fault));
   progress.tell(plan, found ? [] : ["it goes around the proxy, and that was not seen"]);
 }
 
@@ -97,8 +100,8 @@ async function sideBySide<T>(
 
 async function runAll(write: boolean, signal: AbortSignal): Promise<number> {
   const { quick, slow, lacks } = allPlans();
-  const progress = new Progress(quick.length + slow.length + traps().length);
-  await sideBySide(traps(), AT_ONCE.busy, signal, (trap) => judgeTrap(trap, progress, signal));
+  const progress = new Progress(quick.length + slow.length + OFFENDERS.length);
+  await sideBySide(OFFENDERS, AT_ONCE.busy, signal, (one) => judgeTrap(one, progress, signal));
   const use = (plan: Plan) => judgeOurs(plan, progress, signal);
   await Promise.all([
     sideBySide(slow, AT_ONCE.waiting, signal, use),

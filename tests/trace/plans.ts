@@ -2,7 +2,7 @@
 
 import { isLoopback } from "../../address.ts";
 import type { Failure } from "./failures.ts";
-import { OFFENDERS, PROGRAMS } from "./programs.ts";
+import { type Offender, PROGRAMS } from "./programs.ts";
 import { type ProxyKind, proxyKinds } from "./proxy_kinds.ts";
 import type { Plan } from "./session.ts";
 
@@ -74,17 +74,8 @@ export function allPlans(): AllPlans {
   };
 }
 
-/** A program that goes around a proxy, and what must be seen of it. */
-export interface Trap {
-  plan: Plan;
-  sign: RegExp;
-}
-
-/** What a run has to find. */
-export function traps(): Trap[] {
+/** A short session of a program that has to be found. */
+export function trap(program: Offender): Plan {
   const [proxy] = loopbackProxies();
-  return OFFENDERS.map(({ sign, ...program }) => ({
-    plan: { program, proxy: proxy!, wanted: closes, source: null },
-    sign,
-  }));
+  return { program, proxy: proxy!, wanted: closes, source: null };
 }

@@ -60,10 +60,13 @@ export function judge(points: readonly Point[], { part, amount }: Tolerance): Le
   };
 }
 
-/** The figure's lowest values: each the least of so many points in a row. */
+/** The figure's lowest values: each the least within so many seconds, which are over. */
 export function floors(points: readonly Point[], width: number): Point[] {
-  return points.flatMap(([seconds], i) => {
-    if (i % width !== width - 1) return [];
-    return [[seconds, Math.min(...points.slice(i - width + 1, i + 1).map(([, y]) => y))] as const];
+  const start = points[0]?.[0] ?? 0;
+  const end = points.at(-1)?.[0] ?? 0;
+  const windows = Map.groupBy(points, ([seconds]) => Math.floor((seconds - start) / width));
+  return [...windows].flatMap(([window, points]) => {
+    const over = start + (window + 1) * width;
+    return over > end ? [] : [[over, Math.min(...points.map(([, value]) => value))] as const];
   });
 }

@@ -31,7 +31,8 @@ Deno.test("slopeOf() is the slope of a line, and 0 of a point", () => {
   assertEquals(slopeOf([[5, 1]]), 0);
 });
 
-Deno.test("floors() are the lowest values", () => {
-  const saw: Point[] = [[0, 5], [1, 9], [2, 6], [3, 12], [4, 7]];
-  assertEquals(floors(saw, 2), [[1, 5], [3, 6]]);
+Deno.test("floors() are the lowest values of the times that are over", () => {
+  const saw: Point[] = [[10, 5], [11, 9], [12, 6], [13, 12], [14, 7], [15, 1]];
+  assertEquals(floors(saw, 2), [[12, 5], [14, 6]]);
+  assertEquals(floors([], 2), []);
 });

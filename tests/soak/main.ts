@@ -25,8 +25,9 @@ that are left), compares every byte, and watches memory, descriptors, timers and
   --help          this text
 
 It prints a summary in Markdown, and ends with status 1 when a byte was lost, repeated or swapped,
-when something grew, or when something was left over at the end. Linux only; needs the right to have
-some 20,000 descriptors in a process (ulimit -Hn), or holds fewer.`;
+when something grew, or when something was left over at rest. What memory does while connections
+churn is judged from 15 minutes on, when its garbage was collected often enough. Linux only; needs
+the right to have some 20,000 descriptors in a process (ulimit -Hn), or holds fewer.`;
 
 /** Rejects when somebody wants this program to end. */
 function stopped(): Promise<never> {

@@ -46,14 +46,22 @@ function facts({ held, churning }: Options, soaked: Soaked): string[][] {
   ];
 }
 
+function verdict({ unknown, grew }: Judged): string {
+  if (unknown) return "too short to tell";
+  return grew ? "grew" : "level";
+}
+
 function levels(judged: readonly Judged[]): string[][] {
-  return judged.map(({ half, figure, early, late, slope, grew }) => [
-    `${half}: ${figure.name}`,
-    figure.inWords(early),
-    figure.inWords(late),
-    `${slope < 0 ? "" : "+"}${figure.inWords(slope)}`,
-    grew ? "grew" : "level",
-  ]);
+  return judged.map((level) => {
+    const { half, figure, early, late, slope } = level;
+    return [
+      `${half}: ${figure.name}`,
+      figure.inWords(early),
+      figure.inWords(late),
+      `${slope < 0 ? "" : "+"}${figure.inWords(slope)}`,
+      verdict(level),
+    ];
+  });
 }
 
 function rests({ rests }: Soaked): string[][] {
@@ -76,7 +84,7 @@ export function summarize(options: Options, soaked: Soaked, judged: readonly Jud
       rests(soaked),
     ),
     faults.length === 0
-      ? "Nothing was lost, repeated or swapped, and nothing grew."
+      ? "Nothing was lost, repeated or swapped, and nothing was left over or grew."
       : `**${faults.length} faults:**\n\n${faults.map((fault) => `- ${fault}`).join("\n")}`,
   ];
   return parts.join("\n\n");

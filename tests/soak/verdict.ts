@@ -14,8 +14,8 @@ export type Half = typeof HALVES[number];
 interface Figure {
   name: string;
   value(of: Sample[Half]): number;
-  /** Whether only its lowest values count, because garbage is collected now and then. */
-  floors: boolean;
+  /** Whether garbage is in it: then only its lowest values count. */
+  garbage: boolean;
   tolerance: Tolerance;
   inWords(value: number): string;
 }
@@ -31,56 +31,61 @@ export const FIGURES: readonly Figure[] = [
   {
     name: "memory (RSS)",
     value: ({ resident }) => resident,
-    floors: false,
+    garbage: true,
     tolerance: { part: 0.15, amount: 16 * MIB },
     inWords: mebibytes,
   },
   {
     name: "heap and buffers",
     value: ({ heap, external }) => heap + external,
-    floors: true,
+    garbage: true,
     tolerance: { part: 0.15, amount: 8 * MIB },
     inWords: mebibytes,
   },
   {
     name: "descriptors",
     value: ({ descriptors }) => descriptors,
-    floors: false,
+    garbage: false,
     tolerance: { part: 0.01, amount: 100 },
     inWords: count,
   },
   {
     name: "timers",
     value: ({ timers }) => timers,
-    floors: false,
+    garbage: false,
     tolerance: { part: 0.15, amount: 100 },
     inWords: count,
   },
   {
     name: "listeners",
     value: ({ listeners }) => listeners,
-    floors: true,
+    garbage: true,
     tolerance: { part: 0.1, amount: 500 },
     inWords: count,
   },
 ];
 
-/** How many parts of the time have a lowest value each. */
-const FLOORS = 30;
+/** Within so many seconds all garbage is collected once, with thousands of connections held. */
+const COLLECTED = 180;
+/** As many lowest values it takes to say whether they grow. */
+const FEWEST_FLOORS = 5;
 
 /** What a figure of a half did while connections churned. */
 export interface Judged extends Level {
   half: Half;
   figure: Figure;
+  /** Whether the time was too short to tell. At rest the figure is judged in any case. */
+  unknown: boolean;
 }
 
 function judgeFigure({ samples, churn: [from, to] }: Soaked, half: Half, figure: Figure): Judged {
   const points: Point[] = samples
     .filter(({ seconds }) => seconds >= from && seconds <= to)
     .map((sample) => [sample.seconds, figure.value(sample[half])]);
-  const width = Math.max(1, Math.floor(points.length / FLOORS));
-  const judged = figure.floors ? floors(points, width) : points;
-  return { half, figure, ...judge(judged, figure.tolerance) };
+  const lowest = figure.garbage ? floors(points, COLLECTED) : points;
+  const unknown = lowest.length < FEWEST_FLOORS;
+  const level = judge(unknown ? points : lowest, figure.tolerance);
+  return { half, figure, ...level, unknown, grew: level.grew && !unknown };
 }
 
 /** Judges every figure of client and server. */

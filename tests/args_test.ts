@@ -45,6 +45,7 @@ const MALFORMED_PAIRS = [
   "k\\=v",
   "\\",
   "k=v\\",
+  "k=\\",
   "k\\",
   "k=v\\\\\\",
 ];

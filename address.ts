@@ -60,15 +60,14 @@ function ipv6Groups(text: string): number[] | null {
 }
 
 function ipv6Bytes(host: string): Uint8Array<ArrayBuffer> | null {
-  const sides = host.split("::");
-  if (sides.length > 2) return null;
-  const head = ipv6Groups(sides[0] ?? "");
-  const tail = sides.length === 2 ? ipv6Groups(sides[1] ?? "") : [];
-  if (head === null || tail === null) return null;
+  const [left = "", right, ...others] = host.split("::");
+  const isShort = right !== undefined;
+  const [head, tail] = [ipv6Groups(left), ipv6Groups(right ?? "")];
+  if (others.length > 0 || head === null || tail === null) return null;
   // An IPv4 tail closes the address, so nothing may follow it on the left of `::`.
-  if (sides.length === 2 && sides[0]?.includes(".")) return null;
+  if (isShort && left.includes(".")) return null;
   const missing = 8 - head.length - tail.length;
-  if (sides.length === 2 ? missing < 1 : missing !== 0) return null;
+  if (isShort ? missing < 1 : missing !== 0) return null;
   const bytes = new Uint8Array(16);
   const view = new DataView(bytes.buffer);
   for (const [index, group] of [...head, ...Array(missing).fill(0), ...tail].entries()) {
@@ -101,7 +100,7 @@ export function ipToBytes(host: string): Uint8Array<ArrayBuffer> | null {
 /** Where the longest run of two or more zero groups stands, `[0, 0]` where there is none. */
 function longestZeroRun(groups: readonly number[]): [start: number, end: number] {
   let best: [number, number] = [0, 0];
-  for (let start = 0; start < groups.length; start++) {
+  for (const start of groups.keys()) {
     let end = start;
     while (groups[end] === 0) end++;
     if (end - start > 1 && end - start > best[1] - best[0]) best = [start, end];

@@ -377,7 +377,7 @@ function parseUserInfo(text: string): { user: string; password?: string } {
 }
 
 function parseProxy(uri: string): ProxyInfo {
-  const [, scheme, authority = ""] = /^([a-z0-9+.-]+):\/\/(.*)$/is.exec(uri) ?? [];
+  const [, scheme, authority = ""] = /^([a-z0-9+.-]+):\/\/(.*)/is.exec(uri) ?? [];
   const known = (["http", "socks4a", "socks5"] as const).find((s) => s === scheme?.toLowerCase());
   if (known === undefined) throw new SyntaxError("the scheme is not http, socks4a or socks5");
   // A raw password may hold "@", "/" and "?": only the last "@" ends the user information.

@@ -54,7 +54,12 @@ function whenParentDies(parent: number, callback: () => void): void {
  * It aborts on the first SIGTERM or SIGINT: stop listening and let connections finish. Its `end`
  * aborts 2 s later or on the second signal: close the connections and exit. Both abort at once
  * when the parent is gone, or when stdin is closed and `TOR_PT_EXIT_ON_STDIN_CLOSE` is `1`;
- * otherwise a closed stdin means nothing.
+ * otherwise a closed stdin means nothing. Other signals keep their meaning: SIGHUP, SIGQUIT and
+ * SIGUSR1 end the process at once.
+ *
+ * A parent that was gone before this was called, within the first 20 ms or so, cannot be told from
+ * one that adopts orphans. Writing the protocol's lines finds that out, unless somebody else holds
+ * the other end of stdout open; only `TOR_PT_EXIT_ON_STDIN_CLOSE` is a sure sign.
  *
  * @returns The signal. Call this once in a process.
  * @throws {EnvError} When Deno has no permission to read the variable.

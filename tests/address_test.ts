@@ -89,6 +89,8 @@ const NO_ADDRESSES = [
   "[1.2.3.4::]:80",
   "[::1.2.3.4:1]:80",
   "[1:2:3:4:5:6:7:1.2.3.4]:80",
+  "x::1]:80",
+  "[::1x:80",
 ];
 
 Deno.test("parseAddress() gives the host without brackets and the port", () => {
@@ -133,7 +135,11 @@ Deno.test("formatAddress() throws for a host or a port that would break the gram
     ["::1", Infinity],
   ];
   for (const row of rows) {
-    assertThrows(() => formatAddress(row), TypeError, undefined, JSON.stringify(row));
+    const { message } = assertThrows(() => formatAddress(row), TypeError);
+    const part = row[0] === "::1"
+      ? "The port of an address must be a whole number from 0 to 65535"
+      : "The host of an address must be a numeric IP address";
+    assertEquals(message.slice(0, part.length), part, JSON.stringify(row));
   }
 });
 
@@ -184,7 +190,8 @@ Deno.test("bytesToIp() reads a part of a larger buffer", () => {
 
 Deno.test("bytesToIp() throws when there are neither 4 nor 16 bytes", () => {
   for (const length of [0, 3, 5, 15, 17]) {
-    assertThrows(() => bytesToIp(new Uint8Array(length)), TypeError);
+    const message = `An IP address has 4 or 16 bytes, not ${length}`;
+    assertThrows(() => bytesToIp(new Uint8Array(length)), TypeError, message);
   }
 });
 

@@ -45,6 +45,7 @@ const MALFORMED_PAIRS = [
   "k\\=v",
   "\\",
   "k=v\\",
+  "k=\\",
   "k\\",
   "k=v\\\\\\",
 ];
@@ -77,7 +78,8 @@ Deno.test("formatSocksArgs() escapes backslash, equals sign and semicolon, and n
 });
 
 Deno.test("formatSocksArgs() throws for an empty key", () => {
-  assertThrows(() => formatSocksArgs([["k", "v"], ["", "v"]]), TypeError);
+  const message = "The key of an argument must not be empty";
+  assertThrows(() => formatSocksArgs([["k", "v"], ["", "v"]]), TypeError, message);
 });
 
 const SMETHOD: [text: string, pairs: Pairs][] = [
@@ -202,8 +204,9 @@ Deno.test("formatServerOptions() takes what parseServerOptions() gives", () => {
 });
 
 Deno.test("formatServerOptions() throws for an empty name or key", () => {
-  assertThrows(() => formatServerOptions({ "": [["k", "v"]] }), TypeError);
-  assertThrows(() => formatServerOptions({ a: [["", "v"]] }), TypeError);
+  const message = "The name of a transport must not be empty";
+  assertThrows(() => formatServerOptions({ "": [["k", "v"]] }), TypeError, message);
+  assertThrows(() => formatServerOptions({ a: [["", "v"]] }), TypeError, "The key of an argument");
 });
 
 Deno.test("parsers name the fault without repeating the text, which may hold a secret", () => {

@@ -369,6 +369,7 @@ const CREDENTIALS: [
   ["socks5", "me:%zz%4%", "me", "%zz%4%"],
   ["socks5", "me:%ff", "me", "%ff"],
   ["socks5", "%41%ff%42:%e2%82%ac%e2%82", "A%ffB", "€%e2%82"],
+  ["socks5", "%c0%80:%ed%a0%80%f7%bf%bf%bf", "%c0%80", "%ed%a0%80%f7%bf%bf%bf"],
   ["socks5", "me:a+b c", "me", "a+b c"],
   ["socks5", "mé:日本", "mé", "日本"],
   ["socks5", `${"u".repeat(255)}:${"p".repeat(255)}`, "u".repeat(255), "p".repeat(255)],

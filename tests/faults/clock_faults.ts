@@ -7,7 +7,7 @@ import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { faketimeLibrary } from "./needs.ts";
 import { bridgeScene, clientScene, ends } from "./scene.ts";
 import { TorPort } from "./tor_port.ts";
-import { pause } from "./waiting.ts";
+import { pause } from "../waiting.ts";
 
 const DAY = 24 * 60 * 60 * 1_000;
 /** How long a deadline that fires at once would take at most, in milliseconds. */

@@ -25,6 +25,9 @@ function write(socket: Socket, bytes: Uint8Array): Promise<void> {
   );
 }
 
+/** So many bytes of each side go one by one, which is more than any handshake here has. */
+const DRIBBLED = 256;
+
 /** Forwards connections to an address. Disposing of it ends them all. */
 export class Cutter implements Disposable {
   readonly #server: Server;
@@ -32,7 +35,7 @@ export class Cutter implements Disposable {
   readonly #sockets = new Set<Socket>();
   /** Where the next connections are cut; null for nowhere. */
   cut: Cut | null = null;
-  /** Whether every byte goes by itself. */
+  /** Whether every byte goes by itself at the beginning. */
   dribbles = false;
   /** What has been sent on the newest connection. */
   flights: Flight[] = [];
@@ -80,14 +83,13 @@ export class Cutter implements Disposable {
       for await (const chunk of source.iterator({ destroyOnReturn: false })) {
         const left = cut?.from === from ? cut.after - passed : Infinity;
         const bytes: Uint8Array = chunk.subarray(0, left);
+        const single = this.dribbles ? Math.max(0, DRIBBLED - passed) : 0;
         passed += bytes.length;
         const last = flights.at(-1);
         if (last?.from === from) last.length += bytes.length;
         else flights.push({ from, length: bytes.length });
-        const step = this.dribbles ? 1 : bytes.length;
-        for (let at = 0; at < bytes.length; at += step) {
-          await write(sink, bytes.subarray(at, at + step));
-        }
+        for (const byte of bytes.subarray(0, single)) await write(sink, Uint8Array.of(byte));
+        await write(sink, bytes.subarray(single));
         if (passed === cut?.after && cut.from === from) return reset();
       }
       sink.end();

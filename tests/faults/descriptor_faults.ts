@@ -3,7 +3,7 @@
 import type { Address } from "../../address.ts";
 import type { Fault, FaultGroup } from "./fault.ts";
 import { carries, clientScene, type Scene, serverScene } from "./scene.ts";
-import { comesAbout, SOON } from "./waiting.ts";
+import { comesAbout, SOON } from "../waiting.ts";
 
 const MOST = 64;
 const LIMITED = ["sh", "-c", `ulimit -n ${MOST}; exec "$@"`, "sh"];

@@ -3,7 +3,7 @@
 import { Program, type ProgramStart } from "./example_process.ts";
 import type { Findings } from "./fault.ts";
 import { seeEnd, seeLog } from "./scene.ts";
-import { comesAbout } from "./waiting.ts";
+import { comesAbout } from "../waiting.ts";
 
 /** How long descriptors may take to come back: a rejected user has 10 s to leave. */
 const GIVEN_BACK = 20_000;

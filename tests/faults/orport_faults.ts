@@ -6,7 +6,7 @@ import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { WITHOUT_CAPABILITIES } from "./needs.ts";
 import { bridgeScene, ends, type Scene } from "./scene.ts";
 import { TorPort } from "./tor_port.ts";
-import { comesAbout } from "./waiting.ts";
+import { comesAbout } from "../waiting.ts";
 
 const EXAMPLES = [
   { example: "dummy_server.ts", transport: "dummy" },

@@ -25,7 +25,7 @@ import {
   TLS,
 } from "./scene.ts";
 import { TorPort } from "./tor_port.ts";
-import { pause, within } from "./waiting.ts";
+import { pause, within } from "../waiting.ts";
 
 const CLIENT = "dummy_client.ts";
 const SERVER = "dummy_server.ts";

@@ -20,7 +20,7 @@ import {
 } from "./scene.ts";
 import { SilentPeer } from "./silent_peer.ts";
 import { TorPort } from "./tor_port.ts";
-import { comesAbout, SOON, within } from "./waiting.ts";
+import { comesAbout, SOON, within } from "../waiting.ts";
 
 /** What a handshake over a connection sends, as far as it has to be done before a user is served. */
 async function handshakeOf(

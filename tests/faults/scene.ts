@@ -10,7 +10,7 @@ import { TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 import { clientExample, Program, type ProgramEnd, serverExample } from "./example_process.ts";
 import type { Findings } from "./fault.ts";
 import type { TorPlace } from "./tor_port.ts";
-import { comesAbout, SOON, within } from "./waiting.ts";
+import { comesAbout, SOON, within } from "../waiting.ts";
 
 /** How long descriptors may take to come back: a rejected user has 10 s to leave. */
 const GIVEN_BACK = 20_000;

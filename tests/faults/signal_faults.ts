@@ -6,7 +6,7 @@ import { carries, clientScene, ends, type Scene, serverScene } from "./scene.ts"
 import { CLOSED_PORT } from "./silent_peer.ts";
 import { startHalfway } from "./stream_faults.ts";
 import { untilRefused } from "../net/until_refused.ts";
-import { SOON, within } from "./waiting.ts";
+import { SOON, within } from "../waiting.ts";
 
 type Half = "client" | "server";
 

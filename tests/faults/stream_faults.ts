@@ -16,7 +16,7 @@ import {
 } from "./scene.ts";
 import { CLOSED_PORT } from "./silent_peer.ts";
 import { Cutter } from "./cutter.ts";
-import { SOON, within } from "./waiting.ts";
+import { SOON, within } from "../waiting.ts";
 
 type Half = "client" | "server";
 

@@ -3,7 +3,7 @@
 import type { Address } from "../../address.ts";
 import { acceptAll } from "../../net/accept.ts";
 import { closeQuietly, writeAll } from "../../net/conn.ts";
-import { comesAbout, SOON } from "./waiting.ts";
+import { comesAbout, SOON } from "../waiting.ts";
 import { CookieFile, OKAY, receive, reply } from "../net/scripted_ext_orport.ts";
 
 /** From 1 to 254, at random. */

@@ -7,7 +7,7 @@ import { take } from "../net/scripted_peer.ts";
 import { connectRequest, NO_AUTH } from "../net/socks_bytes.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";
 import { carries, clientScene, counted, type Scene, seeEnd, seeLog, serverScene } from "./scene.ts";
-import { within } from "./waiting.ts";
+import { within } from "../waiting.ts";
 
 type Half = "client" | "server";
 

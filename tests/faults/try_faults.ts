@@ -3,7 +3,7 @@
 import { type Fault, type FaultGroup, Findings, nameOf, type Outcome } from "./fault.ts";
 import { inClosedWorld } from "./namespace_world.ts";
 import { missing } from "./needs.ts";
-import { within } from "./waiting.ts";
+import { within } from "../waiting.ts";
 
 /** How long a fault may take until it counts as a failure, in milliseconds. */
 const LONGEST = 240_000;

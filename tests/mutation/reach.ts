@@ -18,7 +18,7 @@ const LIMIT = 300_000;
 
 /** Tests of other rooms, of the project itself and of all rooms together: slow, and find little. */
 const LEFT_OUT =
-  /^tests\/(?:(?:cli|cli_check|consumer|demo|examples|offline|readme|time_limit)_test|(?:check|interop|parent|runtimes|std|tor|mutation)\/)/;
+  /^tests\/(?:(?:cli|cli_check|consumer|demo|examples|faults|offline|readme|time_limit)_test|(?:check|interop|parent|runtimes|soak|std|tor|trace|mutation)\/)/;
 
 /** The files of tests, by paths from the root. */
 export async function testFiles(root: string, directory = "tests"): Promise<string[]> {

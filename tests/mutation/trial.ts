@@ -16,6 +16,9 @@ const BATCH = 600;
 const PATIENCE = 2500;
 const FACTOR = 5;
 
+/** How long tests of one mutant may take in all, in milliseconds. Behind that it counts as missed. */
+const LONGEST = 60_000;
+
 /** Tests that are run in one process. */
 interface Batch {
   files: string[];
@@ -84,7 +87,9 @@ export async function tryMutant(
 ): Promise<Outcome> {
   if (tests.length === 0) return "is not reached";
   await tree.activate(id);
+  const start = performance.now();
   for (const { files, names, cost } of batchesOf(tests, file)) {
+    if (performance.now() - start > LONGEST) break;
     const filter = `--filter=${filterFor(names)}`;
     const args = ["test", "--no-prompt", "--allow-all", "--no-check", "--fail-fast"];
     const limit = PATIENCE + FACTOR * cost;

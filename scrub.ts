@@ -56,9 +56,9 @@ function fold(text: string): Folded {
     const [char, end] = decodePercent(text, index) ?? [plain, index + plain.length];
     // A line end separates what stands around it; characters without a shape, such as a byte order
     // mark, do not.
-    const folded = /^[^\S\ufeff]$/u.test(char)
+    const folded = /[^\S\ufeff]/u.test(char)
       ? " "
-      : /^[\p{Cc}\p{Cf}]$/u.test(char)
+      : /[\p{Cc}\p{Cf}]/u.test(char)
       ? ""
       : char.normalize("NFKC").toLowerCase();
     for (let i = 0; i < folded.length; i++) {
@@ -86,12 +86,11 @@ function* findValue(text: string, value: string): Generator<Range> {
 
 /** Whether a word of hexadecimal digits, colons and dots is an IPv6 address, perhaps with a port. */
 function isIpv6(word: string): boolean {
-  if (ipToBytes(word) !== null) return true;
-  // node:net puts the port behind a mere colon.
+  // An IPv4 tail is in it. node:net puts the port behind a mere colon.
   if (ipToBytes(word.replace(/:[0-9]{1,5}$/, "")) !== null) return true;
+  // All others, several in a row, and one that was shortened for people.
   const colons = word.split(":").length - 1;
-  // One that was shortened for people, or several in a row.
-  return colons >= 2 && (word.includes("::") || colons >= 7 || word.includes("..."));
+  return word.includes("::") || colons >= (word.includes("...") ? 2 : 7);
 }
 
 /** Where IP addresses stand in a folded text, with the ports behind them. */

@@ -52,6 +52,12 @@ Deno.test("scrubAddresses() takes out addresses in other dress", () => {
     ["192.0.2.7:50539\n3.67.12.249:29005", "[scrubbed]\n[scrubbed]"],
     ["%zz %4 % 100%", "%zz %4 % 100%"],
     ["%ff%fe stays", "%ff%fe stays"],
+    ["%e2 192.0.2.7", "%e2 [scrubbed]"],
+    ["%ef%bc%9192.0.2.7 and %f0%9d%9f%8f92.0.2.7", "[scrubbed] and [scrubbed]"],
+    ["1:2:3:4:5:6:192.0.2.7 and 1:2:3:4:5:6:192.0.2.7:443", "[scrubbed] and [scrubbed]"],
+    ["at 2001:db8::1...", "at [scrubbed]..."],
+    ["2001:db8::1::2 and 12345:2:3:4:5:6:7:8", "[scrubbed] and [scrubbed]"],
+    ["ab:... and 11:22:33:44:55:66:77", "ab:... and 11:22:33:44:55:66:77"],
   ];
   for (const [text, scrubbed] of rows) assertEquals(scrubAddresses(text), scrubbed, text);
 });
@@ -73,8 +79,14 @@ Deno.test("scrubAddresses() takes out a name in every form of it", () => {
       assertEquals(scrubAddresses(`to ${form}!`, name), "to [scrubbed]!", form);
     }
   }
-  const others = ["ليهمابتكلموشعربي؟.example", "他们为什么不说中文.example", "пример.example"];
+  const others = [
+    "ليهمابتكلموشعربي؟.example",
+    "他们为什么不说中文.example",
+    "пример.example",
+    "தமிழ்.example",
+  ];
   for (const name of others) {
+    assertEquals(scrubAddresses(`to ${encodeURIComponent(name)}!`, name), "to [scrubbed]!");
     const ascii = new URL(`http://${name}`).hostname;
     assert(ascii.startsWith("xn--"));
     assertEquals(scrubAddresses(`to ${name} or ${ascii}`, ascii), "to [scrubbed] or [scrubbed]");

@@ -103,8 +103,7 @@ function* findIps(text: string): Generator<Range> {
     const after = /(?:[^:]:|\.+)$/.exec(run)?.[0].replace(/^[^:.]/, "").length ?? 0;
     const trimmed = run.slice(before, run.length - after);
     if (!isIpv6(trimmed)) continue;
-    const complete = whole.endsWith(run) && !whole.startsWith("[");
-    const start = match.index + (complete ? before : 0);
+    const start = match.index + (whole.startsWith("[") ? 0 : before);
     yield [start, match.index + whole.length - (whole.endsWith(run) ? after : 0)];
   }
   const ipv4 = /(?<![0-9])[0-9]{1,3}(?:\.[0-9]{1,3}){3,}(?![0-9])(?::[0-9]{1,5}(?![0-9]))?/g;

@@ -57,6 +57,7 @@ Deno.test("scrubAddresses() takes out addresses in other dress", () => {
     ["1:2:3:4:5:6:192.0.2.7 and 1:2:3:4:5:6:192.0.2.7:443", "[scrubbed] and [scrubbed]"],
     ["at 2001:db8::1...", "at [scrubbed]..."],
     ["2001:db8::1::2 and 12345:2:3:4:5:6:7:8", "[scrubbed] and [scrubbed]"],
+    ["peer:fe80::1%eth0: gone and [:2001:db8::1]", "peer:[scrubbed]: gone and [scrubbed]"],
     ["for 11:22:33:44:55:66:77: none", "for 11:22:33:44:55:66:77: none"],
     ["ab:... and 11:22:33:44:55:66:77", "ab:... and 11:22:33:44:55:66:77"],
   ];

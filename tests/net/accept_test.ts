@@ -8,6 +8,7 @@ import {
   type HandshakeOptions,
   readFull,
 } from "../../net/mod.ts";
+import { isShortage } from "../../net/accept.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "./idle_conn.ts";
@@ -53,8 +54,8 @@ const tooManyFiles = systemError("EMFILE");
 const aborted: Accept = () => Promise.reject(new Deno.errors.ConnectionAborted());
 
 /** An accepted connection that needs no socket. */
-function accepted(conn: IdleConn): Accept {
-  const tcp = Object.assign(conn, { setNoDelay() {}, remoteAddr: { hostname: "127.0.0.1" } });
+function accepted(conn: IdleConn, setNoDelay = () => {}): Accept {
+  const tcp = Object.assign(conn, { setNoDelay, remoteAddr: { hostname: "127.0.0.1" } });
   return () => Promise.resolve(tcp as unknown as Deno.TcpConn);
 }
 
@@ -148,17 +149,55 @@ Deno.test("acceptAll() ends in a pause when the signal aborts", async () => {
   assert(scripted.closed);
 });
 
+Deno.test("acceptAll() does not begin to pause when the signal has aborted", async () => {
+  using timers = new FakeTimers();
+  const stop = new AbortController();
+  const { listener } = new ScriptedListener(tooManyFiles);
+  const onShortage = () => stop.abort();
+  assert((await acceptAll(listener, { signal: stop.signal, onShortage }).next()).done);
+  assertEquals(timers.pending, []);
+});
+
+Deno.test("acceptAll() leaves no listener of a pause behind", async () => {
+  using timers = new FakeTimers();
+  const { signal } = new AbortController();
+  using added = spy(signal, "addEventListener");
+  using removed = spy(signal, "removeEventListener");
+  const { listener } = new ScriptedListener(tooManyFiles, accepted(new IdleConn()));
+  const conns = acceptAll(listener, { signal });
+  const next = conns.next();
+  await timers.fire(5);
+  await next;
+  await conns.return();
+  const names = ({ calls }: typeof added) => calls.map(({ args: [name] }) => name);
+  assertEquals([names(added), names(removed)], [["abort", "abort"], ["abort", "abort"]]);
+});
+
+Deno.test("a shortage is known by its cause, and causes in a circle have an end", () => {
+  const shortage = Object.assign(new Error(), { code: "EMFILE" });
+  assert(isShortage(new Error("dial", { cause: new Error("connect", { cause: shortage }) })));
+  assert(!isShortage(new Error("dial", { cause: "EMFILE" })));
+  const circle = new Error();
+  circle.cause = new Error("back", { cause: circle });
+  assert(!isShortage(circle));
+});
+
+Deno.test("acceptAll() has small writes sent at once", async () => {
+  let calls = 0;
+  const { listener } = new ScriptedListener(accepted(new IdleConn(), () => calls++));
+  const conns = acceptAll(listener);
+  await conns.next();
+  assertEquals(calls, 1);
+  await conns.return();
+});
+
 Deno.test("acceptAll() closes a connection that it cannot set up, and goes on", async () => {
-  const gone = Object.assign(new IdleConn(), {
-    setNoDelay() {
-      throw new Error("Invalid argument (os error 22)");
-    },
-  });
+  const gone = new IdleConn();
   const conn = new IdleConn();
-  const { listener } = new ScriptedListener(
-    () => Promise.resolve(gone as unknown as Deno.TcpConn),
-    accepted(conn),
-  );
+  const broken = () => {
+    throw new Error("Invalid argument (os error 22)");
+  };
+  const { listener } = new ScriptedListener(accepted(gone, broken), accepted(conn));
   const conns = acceptAll(listener);
   assertEquals((await conns.next()).value as unknown, conn);
   assert(gone.closed);
@@ -342,7 +381,7 @@ permitted(["net"], "acceptHandshakes() ends when somebody else closes the listen
 
 Deno.test("acceptHandshakes() discards what nobody has taken when its reader leaves", async () => {
   const conns = [new IdleConn(), new IdleConn(), new IdleConn()];
-  const { listener } = new ScriptedListener(...conns.map(accepted));
+  const { listener } = new ScriptedListener(...conns.map((conn) => accepted(conn)));
   const results = acceptHandshakes<IdleConn>(listener, {
     timeout: 10_000,
     handshake: (conn) => Promise.resolve(conn as unknown as IdleConn),

@@ -17,7 +17,7 @@ const PATIENCE = 2500;
 const FACTOR = 5;
 
 /** How long tests of one mutant may take in all, in milliseconds. Behind that it counts as missed. */
-const LONGEST = 60_000;
+const LONGEST = 30_000;
 
 /** Tests that are run in one process. */
 interface Batch {

@@ -58,6 +58,8 @@ Deno.test("scrubAddresses() takes out addresses in other dress", () => {
     ["at 2001:db8::1...", "at [scrubbed]..."],
     ["2001:db8::1::2 and 12345:2:3:4:5:6:7:8", "[scrubbed] and [scrubbed]"],
     ["peer:fe80::1%eth0: gone and [:2001:db8::1]", "peer:[scrubbed]: gone and [scrubbed]"],
+    ["192.0.2.7.443:8080 192.0.2.7.443:123456", "[scrubbed] [scrubbed]:123456"],
+    ["[2001:db8::1: gone", "[scrubbed]: gone"],
     ["for 11:22:33:44:55:66:77: none", "for 11:22:33:44:55:66:77: none"],
     ["ab:... and 11:22:33:44:55:66:77", "ab:... and 11:22:33:44:55:66:77"],
   ];
@@ -93,6 +95,13 @@ Deno.test("scrubAddresses() takes out a name in every form of it", () => {
     assert(ascii.startsWith("xn--"));
     assertEquals(scrubAddresses(`to ${name} or ${ascii}`, ascii), "to [scrubbed] or [scrubbed]");
     assertEquals(scrubAddresses(`to ${name} or ${ascii}`, name), "to [scrubbed] or [scrubbed]");
+  }
+});
+
+Deno.test("scrubAddresses() takes out a name that only looks like Punycode", () => {
+  for (const label of ["xn--99999999", "xn--a_b", "xn--zz", "xn--b", "xn--"]) {
+    const name = `${label}.example`;
+    assertEquals(scrubAddresses(`to ${name}!`, name), "to [scrubbed]!");
   }
 });
 

@@ -99,7 +99,7 @@ Deno.test("scrubAddresses() takes out a name in every form of it", () => {
 });
 
 Deno.test("scrubAddresses() takes out a name that only looks like Punycode", () => {
-  for (const label of ["xn--99999999", "xn--a_b", "xn--zz", "xn--b", "xn--"]) {
+  for (const label of ["xn--99999999", "xn--9999999a", "xn--a_b", "xn--zz", "xn--b", "xn--"]) {
     const name = `${label}.example`;
     assertEquals(scrubAddresses(`to ${name}!`, name), "to [scrubbed]!");
   }

@@ -163,21 +163,21 @@ function toAscii(host: string): string {
 /** What is shorter than this stands in too many places by chance. */
 const SHORTEST = 4;
 /** Words of a URL that say nothing of anybody. */
-const COMMON = ["http", "https", "wss"];
+const COMMON = ["http", "https"];
 
-/** The forms in which a secret may stand in a folded text, the longest first. */
+/** The forms in which a secret may stand in a folded text. */
 function formsOf(secrets: readonly string[]): string[] {
   const forms = new Set<string>();
   for (const secret of secrets) {
     const whole = fold(secret).text;
     // A URL or a path holds names that can stand by themselves.
-    for (const piece of [whole, ...whole.split(/[\s/?#@,;=&|"'()<>]+|:\/\/|:(?=[0-9]*(?:\/|$))/)]) {
+    for (const piece of [whole, ...whole.split(/[\s/?#@,;=&|"'()<>]|:\/\/|:(?=[0-9]*(?:\/|$))/)]) {
       for (const form of [piece, toUnicode(piece), /[^\x20-\x7e]/.test(piece) && toAscii(piece)]) {
         if (form && form.length >= SHORTEST && !COMMON.includes(form)) forms.add(form);
       }
     }
   }
-  return [...forms].sort((a, b) => b.length - a.length);
+  return [...forms];
 }
 
 /** The first `length` characters of a text without some pieces of it, which may overlap. */

@@ -114,9 +114,16 @@ Deno.test("scrubAddresses() takes out the parts of a URL and of arguments, too",
     ["https is not http", "https is not http"],
     ["cert=ABCDEFGH is unknown", "cert=[scrubbed] is unknown"],
     ["iat-mode 0 is 0", "iat-mode 0 is 0"],
+    ["plain.example, abcd and abc", "[scrubbed], [scrubbed] and abc"],
+    ["xn--e1afmkfd", "[scrubbed]"],
   ];
+  const secrets = [url, "http://plain.example:80", "abcd", "abc", "пример", "ABCDEFGH", "0", ""];
   for (const [text, scrubbed] of rows) {
-    assertEquals(scrubAddresses(text, url, "ABCDEFGH", "0", ""), scrubbed, text);
+    assertEquals(scrubAddresses(text, ...secrets), scrubbed, text);
+  }
+  // Whatever comes first, nothing is left of the longer one.
+  for (const secrets of [["front", "front.example"], ["front.example", "front"]]) {
+    assertEquals(scrubAddresses("front.example, front", ...secrets), "[scrubbed], [scrubbed]");
   }
 });
 

@@ -3,6 +3,7 @@
 import { type Fault, type FaultGroup, Findings, nameOf, type Outcome } from "./fault.ts";
 import { inClosedWorld } from "./namespace_world.ts";
 import { missing } from "./needs.ts";
+import { sideBySide } from "../side_by_side.ts";
 import { within } from "../waiting.ts";
 
 /** How long a fault may take until it counts as a failure, in milliseconds. */
@@ -78,19 +79,6 @@ async function tryInNamespace(
   for (const name of waited) tell({ name, result: "failed", happened: "**it has no outcome**" });
 }
 
-/** Tries some faults, so many at once. */
-async function trySome(
-  faults: readonly NamedFault[],
-  atOnce: number,
-  { directory, tell }: TryOptions,
-): Promise<void> {
-  const left = faults.values();
-  const tryOn = async () => {
-    for (const fault of left) tell(await tryOne(fault, directory));
-  };
-  await Promise.all(Array.from({ length: atOnce }, tryOn));
-}
-
 /** Tries faults, and tells what became of each. Those for which something is missing come first. */
 export async function tryFaults(
   faults: readonly NamedFault[],
@@ -107,10 +95,11 @@ export async function tryFaults(
   const here = possible.filter((fault) => !isElsewhere(fault));
   const waitOf = ({ fault: { waits = 0 } }: NamedFault) => waits;
   const waiting = here.filter((fault) => waitOf(fault) > 0);
+  const use = async (fault: NamedFault) => options.tell(await tryOne(fault, options.directory));
   await Promise.all([
     elsewhere.length === 0 ? null : tryInNamespace(elsewhere, options),
     // Those that wait longest begin.
-    trySome(waiting.toSorted((a, b) => waitOf(b) - waitOf(a)), AT_ONCE.waiting, options),
-    trySome(here.filter((fault) => waitOf(fault) === 0), AT_ONCE.busy, options),
+    sideBySide(waiting.toSorted((a, b) => waitOf(b) - waitOf(a)), AT_ONCE.waiting, use),
+    sideBySide(here.filter((fault) => waitOf(fault) === 0), AT_ONCE.busy, use),
   ]);
 }

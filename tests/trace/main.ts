@@ -4,6 +4,7 @@
  * @module
  */
 
+import { sideBySide } from "../side_by_side.ts";
 import { allPlans, trap } from "./plans.ts";
 import { type Offender, OFFENDERS } from "./programs.ts";
 import { describe } from "./proxy_kinds.ts";
@@ -81,31 +82,14 @@ async function judgeTrap(offender: Offender, progress: Progress, signal: AbortSi
   progress.tell(plan, found ? [] : ["it goes around the proxy, and that was not seen"]);
 }
 
-async function sideBySide<T>(
-  items: readonly T[],
-  atOnce: number,
-  signal: AbortSignal,
-  use: (item: T) => Promise<void>,
-): Promise<void> {
-  const waiting = items.values();
-  const one = async () => {
-    while (!signal.aborted) {
-      const { done, value } = waiting.next();
-      if (done) return;
-      await use(value);
-    }
-  };
-  await Promise.all(Array.from({ length: atOnce }, one));
-}
-
 async function runAll(write: boolean, signal: AbortSignal): Promise<number> {
   const { quick, slow, lacks } = allPlans();
   const progress = new Progress(quick.length + slow.length + OFFENDERS.length);
-  await sideBySide(OFFENDERS, AT_ONCE.busy, signal, (one) => judgeTrap(one, progress, signal));
+  await sideBySide(OFFENDERS, AT_ONCE.busy, (one) => judgeTrap(one, progress, signal), signal);
   const use = (plan: Plan) => judgeOurs(plan, progress, signal);
   await Promise.all([
-    sideBySide(slow, AT_ONCE.waiting, signal, use),
-    sideBySide(quick, AT_ONCE.busy, signal, use),
+    sideBySide(slow, AT_ONCE.waiting, use, signal),
+    sideBySide(quick, AT_ONCE.busy, use, signal),
   ]);
   if (signal.aborted) return 130;
   // In the order of the programs, whoever came first.

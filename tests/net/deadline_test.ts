@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { unlessAborted, withDeadline } from "../../net/conn.ts";
 import { closeQuietly, Deadline, handshake } from "../../net/mod.ts";
 import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "./idle_conn.ts";
@@ -97,4 +98,32 @@ Deno.test("closeQuietly() says nothing about a connection that is closed", () =>
       throw new Deno.errors.BadResource("Bad resource ID");
     },
   });
+});
+
+Deno.test("withDeadline() ends the work in time, also where a signal could end it earlier", async () => {
+  for (const outer of [undefined, new AbortController().signal]) {
+    using timers = new FakeTimers();
+    const work = withDeadline(
+      10,
+      "The work",
+      outer,
+      (signal) => unlessAborted(new Promise(() => {}), signal),
+    );
+    await timers.fire(10);
+    await assertRejects(() => work, DOMException, "The work took longer than 0.01 s");
+  }
+});
+
+Deno.test("withDeadline() leaves it to the signal where there is no time", async () => {
+  using timers = new FakeTimers();
+  const stop = new AbortController();
+  const work = withDeadline(
+    Infinity,
+    "The work",
+    stop.signal,
+    (signal) => unlessAborted(new Promise(() => {}), signal),
+  );
+  assertEquals(timers.pending, []);
+  stop.abort(new Error("enough"));
+  await assertRejects(() => work, Error, "enough");
 });

@@ -80,7 +80,7 @@ export function summarize(options: Options, soaked: Soaked, judged: readonly Jud
     table(["", "value"], facts(options, soaked)),
     table(["while they churned", "early", "late", "per hour at last", ""], levels(judged)),
     table(
-      ["without garbage", "RSS", "heap", "descriptors", "timers", "listeners"],
+      ["without garbage", "RSS", "heap", "buffers", "descriptors", "timers", "listeners"],
       rests(soaked),
     ),
     faults.length === 0

@@ -67,8 +67,10 @@ export const FIGURES: readonly Figure[] = [
 
 /** Within so many seconds all garbage is collected once, with thousands of connections held. */
 const COLLECTED = 180;
-/** As many lowest values it takes to say whether they grow. */
-const FEWEST_FLOORS = 5;
+/** As many values it takes to say whether they grow, where only the lowest count or all. */
+const FEWEST = { floors: 5, all: 30 } as const;
+/** So many seconds pass until as many connections end as begin: none lives longer. */
+const RAMP = 15;
 
 /** What a figure of a half did while connections churned. */
 export interface Judged extends Level {
@@ -80,10 +82,10 @@ export interface Judged extends Level {
 
 function judgeFigure({ samples, churn: [from, to] }: Soaked, half: Half, figure: Figure): Judged {
   const points: Point[] = samples
-    .filter(({ seconds }) => seconds >= from && seconds <= to)
+    .filter(({ seconds }) => seconds >= from + RAMP && seconds <= to)
     .map((sample) => [sample.seconds, figure.value(sample[half])]);
   const lowest = figure.garbage ? floors(points, COLLECTED) : points;
-  const unknown = lowest.length < FEWEST_FLOORS;
+  const unknown = lowest.length < (figure.garbage ? FEWEST.floors : FEWEST.all);
   const level = judge(unknown ? points : lowest, figure.tolerance);
   return { half, figure, ...level, unknown, grew: level.grew && !unknown };
 }
@@ -94,7 +96,13 @@ export function judgeAll(soaked: Soaked): Judged[] {
 }
 
 /** What may be left over at rest, beyond what was there before. */
-const LEFT_OVER = { descriptors: 4, timers: 4, listeners: 16, heap: 4 * MIB };
+const LEFT_OVER = {
+  descriptors: 4,
+  timers: 4,
+  listeners: 16,
+  heap: 4 * MIB,
+  external: 8 * MIB,
+};
 
 type Left = keyof typeof LEFT_OVER;
 
@@ -110,7 +118,8 @@ function leftOver(before: Rests, after: Rests, when: string): string[] {
 }
 
 function inWords(figure: Left, value: number): string {
-  return figure === "heap" ? `a heap of ${mebibytes(value)}` : `${value} ${figure}`;
+  if (figure === "heap") return `a heap of ${mebibytes(value)}`;
+  return figure === "external" ? `buffers of ${mebibytes(value)}` : `${value} ${figure}`;
 }
 
 /** Everything that is wrong, a sentence each. */
@@ -138,10 +147,9 @@ export const MOMENTS: readonly (readonly [Moment, string])[] = [
 ];
 
 /** A figure at rest, in words. */
-export function restInWords({ descriptors, timers, listeners, heap, resident }: Rest): string[] {
+export function restInWords(rest: Rest): string[] {
   return [
-    mebibytes(resident),
-    mebibytes(heap),
-    ...[descriptors, timers, listeners].map(count),
+    ...[rest.resident, rest.heap, rest.external].map(mebibytes),
+    ...[rest.descriptors, rest.timers, rest.listeners].map(count),
   ];
 }

@@ -75,23 +75,30 @@ Deno.test("memory that grows beneath its garbage is found", () => {
   ]);
 });
 
+Deno.test("connections that only begin are no growth, and half a minute is too short to tell", () => {
+  const begin = (second: number) => ({ descriptors: 26 + 50 * Math.min(second, 12) });
+  assertEquals(faultsOf(soaked(120, begin)), []);
+  assertEquals(faultsOf(soaked(30, (second) => ({ descriptors: 26 + 50 * second }))), []);
+});
+
 Deno.test("descriptors and timers that grow are found in two minutes", () => {
   const grown = soaked(120, (second) => ({ descriptors: 26 + 2 * second, timers: 2 + 2 * second }));
   assertEquals(faultsOf(grown), [
-    "the client's descriptors grew from 73 to 241",
-    "the client's timers grew from 49 to 217",
+    "the client's descriptors grew from 98 to 244",
+    "the client's timers grew from 74 to 220",
   ]);
 });
 
 Deno.test("what is left over at rest is found", () => {
   const left = soaked(120, () => ({}), {
     held: { heap: 50 * MIB },
-    churned: { heap: 55 * MIB, timers: 9 },
+    churned: { heap: 55 * MIB, external: 9 * MIB, timers: 9 },
     end: { descriptors: 40, listeners: 30 },
   });
   assertEquals(faultsOf(left), [
     "after the churning the client has 9 timers, and had 2 timers",
     "after the churning the client has a heap of 55.0 MiB, and had a heap of 50.0 MiB",
+    "after the churning the client has buffers of 9.0 MiB, and had buffers of 0.0 MiB",
     "at the end the client has 40 descriptors, and had 26 descriptors",
     "at the end the client has 30 listeners, and had 5 listeners",
   ]);

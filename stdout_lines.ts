@@ -80,11 +80,6 @@ export class LineWriter {
     this.#wordLoss = wordLoss;
   }
 
-  /** Whether something waits. */
-  get busy(): boolean {
-    return this.#writing !== null;
-  }
-
   /** Has a line written, or drops it. */
   push(line: string): void {
     if (this.#broken) return;

@@ -32,6 +32,14 @@ const ERRORS: readonly [code: string, Class: new () => Error, message: string][]
   ["ENETUNREACH", Deno.errors.NetworkUnreachable, "Network is unreachable"],
   ["ETIMEDOUT", Deno.errors.TimedOut, "Connection timed out"],
   ["EHOSTUNREACH", Error, "No route to host"],
+  ["EADDRNOTAVAIL", Deno.errors.AddrNotAvailable, "Address not available"],
+  ["ECONNABORTED", Deno.errors.ConnectionAborted, "Connection aborted"],
+  ["EPIPE", Deno.errors.BrokenPipe, "Broken pipe"],
+  ["ECANCELED", Deno.errors.Interrupted, "The connection was closed"],
+  ["ERR_STREAM_DESTROYED", Deno.errors.Interrupted, "The connection was closed"],
+  ["ERR_STREAM_PREMATURE_CLOSE", Deno.errors.Interrupted, "The connection was closed"],
+  ["EAI_AGAIN", Error, "The name was not found for now"],
+  ["ENOTFOUND", Error, "The name was not found"],
   ["ENOBUFS", Error, "ENOBUFS"],
 ];
 

@@ -53,14 +53,17 @@ function confined(net: string[], name: string, fn: () => Promise<void>): void {
   });
 }
 
-confined(["192.0.2.1"], "dial() says that Deno was not granted the source address", async () => {
+const TARGETS = ["192.0.2.1", "[2001:db8::1]"];
+
+confined(TARGETS, "dial() says that Deno was not granted the source address", async () => {
   for (
-    const outboundBindAddress of [{ v4: "192.0.2.7", v6: null }, { v4: "192.0.2.7", v6: "::7" }]
+    const [host, outboundBindAddress] of [
+      ["192.0.2.1", { v4: "192.0.2.7", v6: null }],
+      ["192.0.2.1", { v4: "192.0.2.7", v6: "::7" }],
+      ["2001:db8::1", { v4: null, v6: "2001:db8::7" }],
+    ] as const
   ) {
-    const error = await assertRejects(
-      () => dial(["192.0.2.1", 443], { outboundBindAddress }),
-      DialError,
-    );
+    const error = await assertRejects(() => dial([host, 443], { outboundBindAddress }), DialError);
     assertEquals(
       error.message,
       "The connection to the target failed: Deno was not granted the source address of " +

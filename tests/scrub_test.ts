@@ -130,6 +130,12 @@ Deno.test("scrubAddresses() takes out the parts of a URL and of arguments, too",
 Deno.test("scrubAddresses() keeps the beginning of a long text, and no part of an address", () => {
   const long = scrubAddresses(`${"word ".repeat(2_000)}`);
   assertEquals(long, `${"word ".repeat(2_000).slice(0, 7_168)} ...`);
+  assertEquals(scrubAddresses("x".repeat(8_192)), "x".repeat(8_192));
+  // An address behind what is kept changes nothing.
+  for (const at of [7_168, 7_500]) {
+    const text = `${" ".repeat(at)}192.0.2.7${" ".repeat(2_000)}`;
+    assertEquals(scrubAddresses(text), `${" ".repeat(7_168)} ...`);
+  }
   for (let offset = -60; offset <= 60; offset++) {
     for (const edge of [7_168, 8_192]) {
       const address = "2001:db8:1111:2222:3333:4444:5555:6666";

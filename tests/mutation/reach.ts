@@ -13,6 +13,8 @@ export interface Test {
   mutants: ReadonlySet<string>;
 }
 
+/** What takes longer than this is left out, too, in milliseconds: a mutant that hangs takes much more. */
+const SLOW = 8_000;
 /** How long a file of tests may take, in milliseconds. */
 const LIMIT = 300_000;
 
@@ -72,7 +74,7 @@ async function recordFile(tree: Tree, file: string, directory: string): Promise<
     const programs = await reachedByPrograms(tree, `${directory}/programs-${id}`);
     if (!passed) console.error(`Fails without a mutant, and is left out: ${name} (${file})`);
     const mutants = new Set([...recorded.mutants, ...recorded.loaded, ...programs]);
-    if (passed) tests.push({ file, name, milliseconds, mutants });
+    if (passed && milliseconds < SLOW) tests.push({ file, name, milliseconds, mutants });
   }
   await Deno.remove(directory, { recursive: true });
   return tests;

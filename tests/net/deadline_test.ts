@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { spy } from "@std/testing/mock";
 import { unlessAborted, withDeadline } from "../../net/conn.ts";
 import { closeQuietly, Deadline, handshake } from "../../net/mod.ts";
 import { FakeTimers } from "../timers.ts";
@@ -126,4 +127,13 @@ Deno.test("withDeadline() leaves it to the signal where there is no time", async
   assertEquals(timers.pending, []);
   stop.abort(new Error("enough"));
   await assertRejects(() => work, Error, "enough");
+});
+
+Deno.test("unlessAborted() leaves no listener behind", async () => {
+  const { signal } = new AbortController();
+  using added = spy(signal, "addEventListener");
+  using removed = spy(signal, "removeEventListener");
+  assertEquals(await unlessAborted(Promise.resolve(5), signal), 5);
+  assertEquals(added.calls.map(({ args }) => args), removed.calls.map(({ args }) => args));
+  assertEquals(added.calls.length, 1);
 });

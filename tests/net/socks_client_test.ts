@@ -176,3 +176,26 @@ Deno.test("connectSocks4() sends nothing when the request would not fit", async 
     assertEquals(conn.sent, []);
   }
 });
+
+Deno.test("SocksReplyError says what each reply means, and which SOCKS5 reply says the same", () => {
+  const rows: [code: number, words: string, reply: number][] = [
+    [1, "general failure", 1],
+    [2, "not allowed by its rules", 2],
+    [3, "network unreachable", 3],
+    [4, "host unreachable", 4],
+    [5, "connection refused", 5],
+    [6, "TTL expired", 6],
+    [7, "command not supported", 7],
+    [8, "address type not supported", 8],
+    [9, "an unknown failure", 1],
+    [0, "an unknown failure", 1],
+    [91, "request rejected or failed", 1],
+    [92, "it cannot reach an identd at this host", 2],
+    [93, "the identd at this host says another user id", 2],
+  ];
+  for (const [code, words, reply] of rows) {
+    const error = new SocksReplyError(code);
+    assertEquals(error.message, `The SOCKS proxy replied: ${words} (${code})`);
+    assertEquals([error.code, error.reply], [code, reply]);
+  }
+});

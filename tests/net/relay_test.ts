@@ -486,3 +486,16 @@ Deno.test("relay() does not use a buffer again that a failed read may still writ
   end.abort();
   await Promise.all(relays);
 });
+
+Deno.test("relay() leaves no timer where a pump ends behind it", async () => {
+  using timers = new FakeTimers();
+  const [broken, slow] = [new IdleConn(), new IdleConn()];
+  const { promise, resolve } = Promise.withResolvers<number | null>();
+  broken.read = () => Promise.reject(new Deno.errors.ConnectionReset());
+  slow.read = () => promise;
+  const { error } = await relay(broken, slow);
+  assert(error instanceof Deno.errors.ConnectionReset);
+  resolve(null);
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  assertEquals(timers.pending, []);
+});

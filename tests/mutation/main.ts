@@ -34,25 +34,12 @@ function tellProgress(results: readonly Result[], total: number, start: number):
   console.error(`${done}/${total}: ${killed} found, ${done - killed} not, ${left} s left`);
 }
 
-/** Aborts when somebody wants this program to end: what it has by then is worth a report. */
-function stopSignal(): AbortSignal {
-  const stop = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    Deno.addSignalListener(name, () => {
-      if (stop.signal.aborted) Deno.exit(130);
-      console.error("It ends behind the mutants that are being tried; again ends it at once.");
-      stop.abort();
-    });
-  }
-  return stop.signal;
-}
-
 /** Tries the mutants in all of the trees at a time, until the time is over. */
 async function tryAll(
   mutants: readonly Mutant[],
   tests: readonly Test[],
   trees: readonly Tree[],
-  { minutes, stop }: { minutes: number; stop: AbortSignal },
+  minutes: number,
 ): Promise<Result[]> {
   const results: Result[] = [];
   const queue = [...mutants];
@@ -60,7 +47,7 @@ async function tryAll(
   const timer = setInterval(() => tellProgress(results, mutants.length, start), INTERVAL);
   try {
     await Promise.all(trees.map(async (tree) => {
-      while (Date.now() - start < minutes * 60_000 && !stop.aborted) {
+      while (Date.now() - start < minutes * 60_000) {
         const mutant = queue.shift();
         if (mutant === undefined) return;
         const reaching = tests.filter(({ mutants }) => mutants.has(mutant.id));
@@ -92,8 +79,7 @@ async function run(options: Options, directory: string): Promise<boolean> {
   const [first] = trees;
   if (first === undefined) return false;
   const tests = await recordTests(first, `${directory}/recorded`, options.tests);
-  const { minutes } = options;
-  const results = await tryAll(chosen, tests, trees, { minutes, stop: stopSignal() });
+  const results = await tryAll(chosen, tests, trees, options.minutes);
   console.log(report(results));
   if (results.length < chosen.length) console.log(`\n${chosen.length - results.length} not tried`);
   if (options.json !== null) await Deno.writeTextFile(options.json, JSON.stringify(results));

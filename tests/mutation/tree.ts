@@ -62,6 +62,19 @@ export class Tree {
     } });\n`;
     await Deno.writeTextFile(`${this.root}/${SWITCH}`, code);
   }
+
+  /** Kills the programs that tests have left: a mutant may keep one from ever ending. Linux only. */
+  async killPrograms(): Promise<void> {
+    for await (const { name } of Deno.readDir("/proc")) {
+      if (!/^[0-9]+$/.test(name)) continue;
+      try {
+        const place = await Deno.readLink(`/proc/${name}/cwd`);
+        if (place.startsWith(this.root)) Deno.kill(Number(name), "SIGKILL");
+      } catch {
+        // It has ended, or is somebody else's.
+      }
+    }
+  }
 }
 
 /** Makes the mutants of all files that have some. */

@@ -94,6 +94,7 @@ export async function tryMutant(
     const args = ["test", "--no-prompt", "--allow-all", "--no-check", "--fail-fast"];
     const limit = PATIENCE + FACTOR * cost;
     const ended = await runDeno([...args, filter, ...files], { cwd: tree.root, limit });
+    await tree.killPrograms();
     if (ended.success) continue;
     experience.add(file, failedFile(ended.stdout));
     return ended.late ? "hangs" : "killed";

@@ -46,13 +46,13 @@ let negotiation: Negotiation = { ...START };
 
 const utf8 = new TextEncoder();
 
-function writeNow(bytes: Uint8Array): void {
-  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stdout.writeSync(rest));
+function writeNow(output: { writeSync(bytes: Uint8Array): number }, bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0;) rest = rest.subarray(output.writeSync(rest));
 }
 
 /** Prints one protocol line, whole and at once. */
 export function printLine(line: string): void {
-  writeNow(utf8.encode(`${line}\n`));
+  writeNow(Deno.stdout, utf8.encode(`${line}\n`));
 }
 
 /** How many bytes may wait for a reader. */
@@ -132,30 +132,52 @@ export class LineWriter {
   }
 }
 
-const later = new LineWriter(
-  { write: (bytes) => Deno.stdout.write(bytes) },
+/**
+ * How many bytes go out at once, so that a program's last words are not lost. Any pipe takes as many
+ * without a reader.
+ */
+const AT_ONCE = 4_096;
+
+/** Writes the first lines whole and at once, and all others as a {@linkcode LineWriter}. */
+export class FirstLinesAtOnce extends LineWriter {
+  readonly #output: { writeSync(bytes: Uint8Array): number };
+  #left = AT_ONCE;
+
+  /** Writes to `output`, and puts a loss into words by `wordLoss`. */
+  constructor(
+    output: { write(bytes: Uint8Array): Promise<number>; writeSync(bytes: Uint8Array): number },
+    wordLoss: (dropped: number) => string,
+  ) {
+    super(output, wordLoss);
+    this.#output = output;
+  }
+
+  /** Writes a line, has it written, or drops it. */
+  override push(line: string): void {
+    const bytes = utf8.encode(`${line}\n`);
+    this.#left -= bytes.length;
+    if (this.#left < 0) return super.push(line);
+    try {
+      writeNow(this.#output, bytes);
+    } catch {
+      this.break(); // Nobody reads it any more; stdin and the parent's death say when to end.
+      this.#left = 0;
+    }
+  }
+}
+
+const later = new FirstLinesAtOnce(
+  {
+    write: (bytes) => Deno.stdout.write(bytes),
+    writeSync: (bytes) => Deno.stdout.writeSync(bytes),
+  },
   (dropped) => `LOG SEVERITY=notice MESSAGE="${dropped} messages were dropped: nobody read them"`,
 );
 
-/**
- * How many bytes after the DONE line go out at once, so that a program's last words are not lost.
- * Any pipe takes as many without a reader.
- */
-const AT_ONCE = 4_096;
-let leftAtOnce = AT_ONCE;
-
 /** Prints a line that may come at any time. After the DONE line it waits for no reader. */
 export function printAnytime(line: string): void {
-  if (negotiation.endedBy !== "reportEnd") return printLine(line);
-  const bytes = utf8.encode(`${line}\n`);
-  leftAtOnce -= bytes.length;
-  if (leftAtOnce < 0) return later.push(line);
-  try {
-    writeNow(bytes);
-  } catch {
-    later.break(); // Nobody reads it any more; stdin and the parent's death say when to end.
-    leftAtOnce = 0;
-  }
+  if (negotiation.endedBy === "reportEnd") later.push(line);
+  else printLine(line);
 }
 
 /**

@@ -4,39 +4,25 @@
  * @module
  */
 
-import { LineWriter } from "../stdout_lines.ts";
+import { FirstLinesAtOnce } from "../stdout_lines.ts";
 
-/** How many bytes go out at once, so that last words are not lost. Any pipe takes as many. */
-const AT_ONCE = 4_096;
-
-const later = new LineWriter(
-  { write: (bytes) => Deno.stderr.write(bytes) },
+const lines = new FirstLinesAtOnce(
+  {
+    write: (bytes) => Deno.stderr.write(bytes),
+    writeSync: (bytes) => Deno.stderr.writeSync(bytes),
+  },
   (dropped) => `${dropped} texts of the console were dropped: nobody read stderr`,
 );
-const utf8 = new TextEncoder();
-let leftAtOnce = AT_ONCE;
-
-/** Writes a text and its line feed. */
-function write(text: string): void {
-  const bytes = utf8.encode(text);
-  leftAtOnce -= bytes.length;
-  if (leftAtOnce < 0) return later.push(text.slice(0, -1));
-  try {
-    for (let rest = bytes; rest.length > 0;) rest = rest.subarray(Deno.stderr.writeSync(rest));
-  } catch {
-    leftAtOnce = 0; // Nobody reads it any more.
-    later.break();
-  }
-}
 
 /**
  * The console of node's, whose output can be chosen. It costs some 25 ms when it is first used, and
  * so would the import of anything of node's when the program starts.
  */
 function createConsole(): Console {
-  // deno-lint-ignore no-process-global
+  // deno-lint-ignore no-process-global -- to import it costs 19 ms of every start
   const { Console } = process.getBuiltinModule("node:console");
-  // It takes errors of its output for granted, and asks a stream for listeners before it writes.
+  // Where it has to ignore errors, it asks its output for listeners, which this one has not got.
+  const write = (text: string) => lines.push(text.slice(0, -1)); // Each ends with a line feed.
   const output = { write } as unknown as NodeJS.WritableStream;
   return new Console({ stdout: output, stderr: output, ignoreErrors: false });
 }
@@ -56,5 +42,5 @@ export function sendConsoleToStderr(): void {
 
 /** Waits until what was printed is written, at most for a time in milliseconds. */
 export function flushConsole(milliseconds: number): Promise<void> {
-  return later.flush(milliseconds);
+  return lines.flush(milliseconds);
 }

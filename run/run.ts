@@ -178,6 +178,7 @@ export async function run(
   sendConsoleToStderr();
   const flags = await readFlags(transports, options);
   const program: Program = { transports, options, flags };
+  let status = 0;
   try {
     if (isClient()) await runClient(program);
     else {
@@ -186,8 +187,8 @@ export async function run(
     }
   } catch (error) {
     console.error(error instanceof EnvError ? error.message : error);
-    Deno.exit(1);
+    status = 1;
   }
   await Promise.all([flushLines(LAST_MOMENT), flushConsole(LAST_MOMENT)]);
-  Deno.exit(0);
+  Deno.exit(status);
 }

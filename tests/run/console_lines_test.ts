@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { permitted } from "../permitted.ts";
+import { runToEnd } from "../raw_child.ts";
 
 /** Runs code in a program whose console goes to stderr; what it printed. */
 async function printed(code: string): Promise<{ stdout: string; stderr: string }> {
@@ -14,11 +15,8 @@ async function printed(code: string): Promise<{ stdout: string; stderr: string }
       await flushConsole(60_000);
       Deno.exit(0);`,
     );
-    const output = await new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-config", "--no-prompt", "--no-check", "--quiet", path],
-    }).output();
-    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-    return { stdout: text(output.stdout), stderr: text(output.stderr) };
+    const flags = ["--no-config", "--no-prompt", "--no-check", "--quiet"];
+    return await runToEnd([Deno.execPath(), "run", ...flags, path], {});
   } finally {
     await Deno.remove(path);
   }

@@ -69,7 +69,7 @@ export class Tree {
       if (!/^[0-9]+$/.test(name)) continue;
       try {
         const place = await Deno.readLink(`/proc/${name}/cwd`);
-        if (place.startsWith(this.root)) Deno.kill(Number(name), "SIGKILL");
+        if (`${place}/`.startsWith(`${this.root}/`)) Deno.kill(Number(name), "SIGKILL");
       } catch {
         // It has ended, or is somebody else's.
       }

@@ -9,22 +9,14 @@ const OBSERVER = import.meta.resolve("./observer.ts");
 
 /** One of the two programs, as it was last seen from inside. */
 export class Observed {
+  /** The process id; set once it runs. */
+  pid = 0;
   readonly #name: string;
-  #pid = 0;
   #last: Observation = { timers: 0, listeners: 0, heap: 0, external: 0, collected: false };
   #collected = Promise.withResolvers<Observation>();
 
   constructor(name: string) {
     this.#name = name;
-  }
-
-  /** The process id; set once it runs. */
-  get pid(): number {
-    return this.#pid;
-  }
-
-  set pid(pid: number) {
-    this.#pid = pid;
   }
 
   get last(): Observation {
@@ -46,7 +38,7 @@ export class Observed {
   /** What it has when all garbage has been collected. */
   async collect(): Promise<Observation> {
     this.#collected = Promise.withResolvers();
-    Deno.kill(this.#pid, "SIGUSR2");
+    Deno.kill(this.pid, "SIGUSR2");
     return await this.#collected.promise;
   }
 }

@@ -82,11 +82,12 @@ export interface Judged extends Level {
 
 function judgeFigure({ samples, churn: [from, to] }: Soaked, half: Half, figure: Figure): Judged {
   const points: Point[] = samples
-    .filter(({ seconds }) => seconds >= from + RAMP && seconds <= to)
+    .filter(({ seconds }) => seconds >= from && seconds <= to)
     .map((sample) => [sample.seconds, figure.value(sample[half])]);
-  const lowest = figure.garbage ? floors(points, COLLECTED) : points;
-  const unknown = lowest.length < (figure.garbage ? FEWEST.floors : FEWEST.all);
-  const level = judge(unknown ? points : lowest, figure.tolerance);
+  const steady = points.filter(([seconds]) => seconds >= from + RAMP);
+  const judged = figure.garbage ? floors(steady, COLLECTED) : steady;
+  const unknown = judged.length < (figure.garbage ? FEWEST.floors : FEWEST.all);
+  const level = judge(unknown ? points : judged, figure.tolerance);
   return { half, figure, ...level, unknown, grew: level.grew && !unknown };
 }
 

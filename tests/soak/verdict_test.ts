@@ -78,7 +78,10 @@ Deno.test("memory that grows beneath its garbage is found", () => {
 Deno.test("connections that only begin are no growth, and half a minute is too short to tell", () => {
   const begin = (second: number) => ({ descriptors: 26 + 50 * Math.min(second, 12) });
   assertEquals(faultsOf(soaked(120, begin)), []);
-  assertEquals(faultsOf(soaked(30, (second) => ({ descriptors: 26 + 50 * second }))), []);
+  for (const seconds of [6, 12, 30]) {
+    const grows = (second: number) => ({ descriptors: 26 + 50 * second });
+    assertEquals(faultsOf(soaked(seconds, grows)), []);
+  }
 });
 
 Deno.test("descriptors and timers that grow are found in two minutes", () => {

@@ -1,13 +1,14 @@
-/** The pairs of programs with the transport `dummy` that are compared. */
+/** The pairs of programs that are compared. */
 
 import type { Address } from "@ptlib/ptlib";
 import { launchClient, launchServer } from "@ptlib/ptlib/parent";
 import { peer, peerMissing } from "../tests/interop/peers.ts";
-import type { Way } from "./load.ts";
+import type { Way } from "./load_process.ts";
 
 /** A pair of commands. */
 export interface Contestant {
   name: string;
+  transport: string;
   client: readonly string[];
   server: readonly string[];
 }
@@ -16,7 +17,7 @@ export interface Contestant {
 export interface Pair extends AsyncDisposable {
   way: Way;
   /** The process ids of client and server. */
-  pids: readonly [client: number, server: number];
+  pids: readonly number[];
 }
 
 function deno(path: string): string[] {
@@ -27,6 +28,7 @@ function deno(path: string): string[] {
 /** Ours on `run()`. */
 export const OURS: Contestant = {
   name: "ptlib, run()",
+  transport: "dummy",
   client: deno("../examples/dummy_client.ts"),
   server: deno("../examples/dummy_server.ts"),
 };
@@ -34,8 +36,17 @@ export const OURS: Contestant = {
 /** Ours with every call written out. */
 export const WRITTEN_OUT: Contestant = {
   name: "ptlib, written out",
+  transport: "dummy",
   client: deno("./written_out/dummy_client.ts"),
   server: deno("./written_out/dummy_server.ts"),
+};
+
+/** The least that does it in Deno, without a library: the limit of what ours can reach. */
+export const MINIMAL: Contestant = {
+  name: "minimal Deno program",
+  transport: "dummy",
+  client: deno("./minimal/dummy_client.ts"),
+  server: deno("./minimal/dummy_server.ts"),
 };
 
 /** goptlib's example programs; null where they cannot be had, with the reason on stderr. */
@@ -43,30 +54,33 @@ export async function goptlib(): Promise<Contestant | null> {
   const [client, server] = ["goptlib-dummy-client", "goptlib-dummy-server"] as const;
   const [clientPath, serverPath] = [await peer(client), await peer(server)];
   if (clientPath !== null && serverPath !== null) {
-    return { name: "goptlib", client: [clientPath], server: [serverPath] };
+    return { name: "goptlib", transport: "dummy", client: [clientPath], server: [serverPath] };
   }
   console.error(`Without goptlib: ${peerMissing(client) ?? peerMissing(server)}`);
   return null;
 }
 
-/** Starts client and server. */
+/** Starts client and server; the server connects to this ORPort. */
 export async function launch(
-  { client, server }: Contestant,
+  { transport, client, server }: Contestant,
   orport: Address,
   stateDirectory: string,
 ): Promise<Pair> {
   await using stack = new AsyncDisposableStack();
   const behind = stack.use(
     await launchServer(server, {
-      transports: { dummy: { bindAddress: ["127.0.0.1", 0] } },
+      transports: { [transport]: { bindAddress: ["127.0.0.1", 0] } },
       orport,
       stateDirectory,
     }),
   );
-  const front = stack.use(await launchClient(client, { transports: ["dummy"], stateDirectory }));
+  const front = stack.use(await launchClient(client, { transports: [transport], stateDirectory }));
   const owned = stack.move();
   return {
-    way: { socks: front.methods["dummy"]!.address, bridge: behind.methods["dummy"]!.address },
+    way: {
+      socks: front.methods[transport]!.address,
+      bridge: behind.methods[transport]!.address,
+    },
     pids: [front.pid, behind.pid],
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };

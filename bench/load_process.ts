@@ -1,10 +1,47 @@
-/** The load generator, as its orders are given. */
+/** The load generator, as its orders are given. Its program is in `load/`. */
 
 import type { Address } from "@ptlib/ptlib";
-import type { Order } from "./load.ts";
+import { formatAddress, parseAddress } from "@ptlib/ptlib/address";
 import { LineReader } from "@ptlib/ptlib/line";
 
-const PROGRAM = import.meta.resolve("./load.ts");
+/** The way through a transport. */
+export interface Way {
+  /** Where its client takes SOCKS requests. */
+  socks: Address;
+  /** Where its server listens. */
+  bridge: Address;
+}
+
+/** What can be ordered. */
+export type Order =
+  /** Moves so many bytes in all on so many connections at once, towards the bridge or from it. */
+  | { kind: "up" | "down"; way: Way; connections: number; bytes: number }
+  /** Opens so many connections, some at once, each with a byte there and back. */
+  | { kind: "connect"; way: Way; connections: number; atOnce: number }
+  /** Sends so many bytes there and back on one connection, 512 at a time. */
+  | { kind: "exchange"; way: Way; bytes: number }
+  /** Bulk on so many connections, with an interactive one and new ones beside it. */
+  | { kind: "beside"; way: Way; connections: number; seconds: number }
+  /** Opens so many connections, each with a byte there and back, and keeps them. */
+  | { kind: "hold"; way: Way; connections: number }
+  /** Opens so many, and sends until nothing more is taken: nobody reads at the other end. */
+  | { kind: "stall"; way: Way; connections: number }
+  /** Closes everything that `hold` and `stall` have left open. */
+  | { kind: "release" };
+
+/** What came of an order. */
+export interface Answer {
+  /** How long it took. */
+  Seconds: number;
+  /** The bytes that were moved, where their number was not ordered. */
+  Bytes: number;
+  /** Milliseconds of each 512 bytes there and back. */
+  Interactive: number[] | null;
+  /** Milliseconds of each new connection, until the first byte was back. */
+  Fresh: number[] | null;
+}
+
+const SOURCE = new URL("load/", import.meta.url).pathname;
 
 /** A running load generator; disposing of it ends it. */
 export class LoadProcess implements AsyncDisposable {
@@ -18,16 +55,31 @@ export class LoadProcess implements AsyncDisposable {
     this.#lines = readLines(child.stdout);
   }
 
+  /** Builds the program; needs Go. */
+  static async build(directory: string): Promise<string> {
+    const program = `${directory}/load`;
+    const { success, stderr } = await new Deno.Command("go", {
+      args: ["build", "-o", program, "."],
+      cwd: SOURCE,
+      env: { GO111MODULE: "off", GOFLAGS: "" },
+    }).output();
+    if (success) return program;
+    throw new Error(`go cannot build the load generator: ${new TextDecoder().decode(stderr)}`);
+  }
+
   /** Starts it, and tells the ORPort that servers have to connect to. */
-  static async start(): Promise<{ load: LoadProcess; orport: Address }> {
-    const child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--allow-net=127.0.0.1", PROGRAM],
+  static async start(command: readonly string[], cookieFile: string): Promise<
+    { load: LoadProcess; orport: Address }
+  > {
+    const [program = "", ...args] = command;
+    const child = new Deno.Command(program, {
+      args: [...args, cookieFile],
       stdin: "piped",
       stdout: "piped",
     }).spawn();
     const load = new LoadProcess(child);
-    const { orport } = JSON.parse(await load.#nextLine());
-    return { load, orport };
+    const { Orport } = JSON.parse(await load.#nextLine());
+    return { load, orport: parseAddress(Orport) };
   }
 
   /** The process id. */
@@ -41,10 +93,14 @@ export class LoadProcess implements AsyncDisposable {
     return value;
   }
 
-  /** Gives an order, and waits for the value of its answer. */
-  async order(order: Order): Promise<number> {
-    await this.#orders.write(new TextEncoder().encode(`${JSON.stringify(order)}\n`));
-    return JSON.parse(await this.#nextLine()).value;
+  /** Gives an order, and waits for what comes of it. */
+  async order(order: Order): Promise<Answer> {
+    const line = JSON.stringify(
+      order,
+      (key, value) => key === "socks" || key === "bridge" ? formatAddress(value) : value,
+    );
+    await this.#orders.write(new TextEncoder().encode(`${line}\n`));
+    return JSON.parse(await this.#nextLine());
   }
 
   /** Ends it. */

@@ -9,6 +9,13 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** The value that this part of all is no more than. */
+export function percentile(values: readonly number[], part: number): number {
+  const value = values.toSorted((a, b) => a - b)[Math.ceil(values.length * part) - 1];
+  if (value === undefined) throw new TypeError("There is no value");
+  return value;
+}
+
 /** The median of `a / b`, each pair measured one right after the other. */
 export function medianRatio(a: readonly number[], b: readonly number[]): number {
   return median(a.map((value, index) => value / b[index]!));

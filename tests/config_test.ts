@@ -126,6 +126,7 @@ Deno.test("readOutboundBindAddresses() refuses whatever is no address of its fam
     ["V6", "[::1"],
     ["V6", "::1]"],
     ["V6", "[[::1]]"],
+    ["V6", "x[::1]"],
     ["V6", "[]"],
     ["V6", "[::1]:80"],
     ["V6", "[fe80::1%lo]"],

@@ -55,7 +55,7 @@ Deno.test("unquoteCString() reads octal escapes, other escapes and unquoted valu
 
 Deno.test("unquoteCString() throws when quotes are missing at one end or stand inside", () => {
   for (const quoted of ['"', '"a', '"a\\"', '"a"b', '"a"b"', '"""', '"a" ', '"\\']) {
-    assertThrows(() => unquoteCString(quoted), SyntaxError, undefined, quoted);
+    assertThrows(() => unquoteCString(quoted), SyntaxError, "does not end where", quoted);
   }
 });
 

@@ -321,10 +321,18 @@ permitted(["net"], "acceptHandshakes() gives a silent client its time and no mor
   using timers = new FakeTimers();
   using clients = new Clients();
   const silent = await clients.connect();
-  const results = acceptHandshakes(clients.listener, greeting);
+  let reason: unknown;
+  const results = acceptHandshakes(clients.listener, {
+    ...greeting,
+    handshake(conn, signal) {
+      signal.addEventListener("abort", () => reason ??= signal.reason);
+      return greeting.handshake(conn, signal);
+    },
+  });
   const next = results.next();
   await timers.fire(10_000);
   assertEquals((await takeAll(silent)).length, 0);
+  assertEquals(`${reason}`, "TimeoutError: A handshake took longer than 10 s");
   await clients.connect("!");
   const { value } = await next;
   value?.conn.close();

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { drain } from "../../net/conn.ts";
 import { readFull, writeAll } from "../../net/mod.ts";
 import { IdleConn } from "./idle_conn.ts";
 
@@ -56,4 +57,13 @@ Deno.test("writeAll() gives up a connection whose write takes nothing", async ()
     const write = () => writeAll({ write: () => Promise.resolve(count) }, Uint8Array.of(1));
     await assertRejects(write, TypeError, "no byte");
   }
+});
+
+Deno.test("drain() reads to the end, or 64 KiB", async () => {
+  const short = new InPieces(3, 4);
+  await drain(short);
+  assertEquals(await short.read(new Uint8Array(1)), null);
+  const long = new InPieces(...Array(33).fill(2048));
+  await drain(long);
+  assertEquals(await long.read(new Uint8Array(1)), 1);
 });

@@ -101,6 +101,15 @@ Deno.test("closeQuietly() says nothing about a connection that is closed", () =>
   });
 });
 
+Deno.test("closeQuietly() disposes of what can be disposed of", () => {
+  const called: string[] = [];
+  closeQuietly({
+    close: () => void called.push("close"),
+    [Symbol.dispose]: () => void called.push("dispose"),
+  });
+  assertEquals(called, ["dispose"]);
+});
+
 Deno.test("withDeadline() ends the work in time, also where a signal could end it earlier", async () => {
   for (const outer of [undefined, new AbortController().signal]) {
     using timers = new FakeTimers();
@@ -113,6 +122,11 @@ Deno.test("withDeadline() ends the work in time, also where a signal could end i
     await timers.fire(10);
     await assertRejects(() => work, DOMException, "The work took longer than 0.01 s");
   }
+});
+
+Deno.test("withDeadline() always gives the work a signal", async () => {
+  const work = (signal: AbortSignal) => Promise.resolve(signal instanceof AbortSignal);
+  assert(await withDeadline(Infinity, "The greeting", undefined, work));
 });
 
 Deno.test("withDeadline() leaves it to the signal where there is no time", async () => {

@@ -13,6 +13,17 @@ namespaced("an idle connection ends when its peer has vanished, and no other doe
   });
 });
 
+namespaced("the system asks idle peers elsewhere soon, and leaves those here alone", async () => {
+  const here = ["never", "never"];
+  assertEquals(await seenInNamespace("keep_alive_times.ts", "--allow-all"), {
+    atFirst: { dialled: ["never", "never"], bound: ["never", "never"], here },
+    // The parts of node that know the shorter time are loaded only now.
+    withoutHandles: { dialled: ["in hours", "in hours"], bound: ["soon", "in hours"], here },
+    withHandles: { dialled: ["soon", "soon"], bound: ["soon", "soon"], here },
+    more: 0,
+  });
+});
+
 /** What stands in for a socket, and when its time was set. */
 class FakeSocket {
   #destroyed = false;

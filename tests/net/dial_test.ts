@@ -34,6 +34,18 @@ for (const host of ["127.0.0.1", "::1", "localhost"]) {
   });
 }
 
+Deno.test("dial() leaves a name to Deno where there is no source address", async () => {
+  const asked: unknown[] = [];
+  using _ = stub(Deno, "connect", (options) => {
+    asked.push(Reflect.get(options, "hostname"));
+    return Promise.reject(new Error("enough"));
+  });
+  for (const outboundBindAddress of [null, undefined, { v4: null, v6: null }]) {
+    await assertRejects(() => dial(["bridge.example", 443], { outboundBindAddress }), DialError);
+  }
+  assertEquals(asked, ["bridge.example", "bridge.example", "bridge.example"]);
+});
+
 permitted(["net"], "dial() says without an address that the target refused", async () => {
   const error = await assertRejects(() => dial(["127.0.0.1", closedPort()]), DialError);
   assertMatch(error.message, /^The connection to the target failed: Connection refused/);
@@ -341,6 +353,7 @@ for (const [what, info, answers] of STEPS) {
     const options = { proxy: proxyAt(peer, info), timeout: 50 };
     const error = await assertRejects(() => dial(["192.0.2.7", 443], options), DOMException);
     assertEquals(error.name, "TimeoutError");
+    assertEquals(error.message, "The connection to the target took longer than 0.05 s");
     assertEquals(replyFor(error), 6);
   });
 

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { Duplex } from "node:stream";
-import { fromDuplex, toDuplex } from "../../net/duplex.ts";
+import { denoError, fromDuplex, toDuplex } from "../../net/duplex.ts";
 import { writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
 import { bytes, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
@@ -55,6 +55,13 @@ Deno.test("fromDuplex() words node's errors as Deno does, without their addresse
     const error = await assertRejects(() => conn.read(new Uint8Array(1)), Class);
     assertEquals([error.message, Reflect.get(error, "code")], [message, code]);
   }
+});
+
+Deno.test("denoError() keeps what it words anew as the cause, and anything else as it is", () => {
+  const refused = nodeError("ECONNREFUSED");
+  assertEquals(Reflect.get(Object(denoError(refused)), "cause"), refused);
+  const others = [nodeError("ERR_HTTP2_ERROR"), nodeError("e"), new Error("no code"), "text", null];
+  for (const other of others) assertEquals(denoError(other), other);
 });
 
 Deno.test("fromDuplex() leaves another error as it is", async () => {

@@ -15,7 +15,7 @@ import {
   ExtOrPortError,
   type StreamConn,
 } from "../../net/mod.ts";
-import { formatMessage } from "../../net/ext_orport.ts";
+import { cookieKey, formatMessage } from "../../net/ext_orport.ts";
 import { changedConn } from "../changed_conn.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
@@ -500,4 +500,9 @@ Deno.test("dialOr() does not go to the plain ORPort where the extended one lacks
   const address: Address = ["127.0.0.1", 1];
   const info: OrPorts = { orport: address, ext_orport: address, auth_cookie_file: null };
   await assertRejects(() => dialOr(info, OPTIONS), TypeError, "cookie");
+});
+
+Deno.test("cookieKey() lets nobody read the cookie back", async () => {
+  const key = await cookieKey(new Uint8Array(32));
+  await assertRejects(() => crypto.subtle.exportKey("raw", key), DOMException);
 });

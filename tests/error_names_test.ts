@@ -1,0 +1,15 @@
+import { assertEquals } from "@std/assert";
+import * as check from "../check/mod.ts";
+import * as config from "../config.ts";
+import * as net from "../net/mod.ts";
+import * as parent from "../parent/mod.ts";
+
+Deno.test("every error of ours has the name of its class", () => {
+  const classes = Object.entries({ ...config, ...net, ...parent, ...check })
+    .filter(([, value]) => typeof value === "function" && value.prototype instanceof Error);
+  const names = classes.map(([, Class]) =>
+    Object(Reflect.construct(Object(Class), ["words", "words"])).name
+  );
+  assertEquals(names, classes.map(([name]) => name));
+  assertEquals(names.length, 8);
+});

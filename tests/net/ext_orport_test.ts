@@ -6,6 +6,7 @@ import {
   assertRejects,
   assertThrows,
 } from "@std/assert";
+import { stub } from "@std/testing/mock";
 import type { Address } from "../../address.ts";
 import type { OrPorts } from "../../config.ts";
 import {
@@ -326,6 +327,7 @@ for (const [when, play] of STALLS) {
       const error = await stalled(play, () => timers.fire(10_000));
       assertInstanceOf(error, DOMException);
       assertEquals(error.name, "TimeoutError");
+      assertEquals(error.message, "The way to tor's ORPort took longer than 10 s");
       assertEquals(timers.pending, []);
     },
   );
@@ -340,6 +342,21 @@ for (const [when, play] of STALLS) {
     },
   );
 }
+
+Deno.test("dialOr() ends with the signal while it connects to an ORPort that is silent", async () => {
+  const stop = new AbortController();
+  const reason = new Error("shutdown");
+  using _ = stub(Deno, "connect", (options) => {
+    const signal: AbortSignal = Reflect.get(options, "signal");
+    queueMicrotask(() => stop.abort(reason));
+    return new Promise((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason))
+    );
+  });
+  const info: OrPorts = { orport: ["127.0.0.1", 1], ext_orport: null, auth_cookie_file: null };
+  const dialled = dialOr(info, { ...OPTIONS, signal: stop.signal });
+  assertEquals(await dialled.catch((error) => error), reason);
+});
 
 permitted(
   ["read", "write", "run"],

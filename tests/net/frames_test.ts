@@ -282,6 +282,7 @@ Deno.test("fromFrames() writes messages that are as long as they may be", async 
   assertEquals(await stream.write(bytes("abcdef")), 4);
   assertEquals(await stream.write(bytes("abcd")), 4);
   assertEquals(await stream.write(bytes("abc")), 3);
+  assertEquals(await stream.write(bytes("")), 0);
   assertEquals(conn.written, ["abcd", "abcd", "abc"]);
   await writeAll(stream, bytes("0123456789"));
   assertEquals(conn.written.slice(3), ["0123", "4567", "89"]);

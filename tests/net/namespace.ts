@@ -45,11 +45,16 @@ export function namespaced(name: string, fn: () => Promise<void>): void {
  *
  * @param file The program. It prints JSON.
  * @param flags What Deno grants it.
+ * @param words What it is told.
  * @returns What it printed.
  */
-export async function seenInNamespace(file: string, ...flags: string[]): Promise<unknown> {
+export async function seenInNamespace(
+  file: string,
+  flags: readonly string[],
+  words: readonly string[] = [],
+): Promise<unknown> {
   const path = new URL(file, import.meta.url).pathname;
-  const deno = [Deno.execPath(), "run", "--no-prompt", "--quiet", ...flags, path];
+  const deno = [Deno.execPath(), "run", "--no-prompt", "--quiet", ...flags, path, ...words];
   const [program = "", ...args] = inNamespace(NAMESPACE, deno);
   const { stdout } = await new Deno.Command(program, { args, stderr: "inherit" }).output();
   return JSON.parse(new TextDecoder().decode(stdout));

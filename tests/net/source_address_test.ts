@@ -269,7 +269,7 @@ if (Deno.build.os === "linux") { // Only there all of 127.0.0.0/8 is this machin
 }
 
 namespaced("dial() connects from the source address of each family", async () => {
-  assertEquals(await seenInNamespace("bind_namespace.ts", "--allow-net"), {
+  assertEquals(await seenInNamespace("bind_namespace.ts", ["--allow-net"]), {
     v4: NEAR.v4,
     v6: NEAR.v6,
     mapped: NEAR.v4,

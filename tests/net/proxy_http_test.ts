@@ -1,5 +1,12 @@
-import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import type { Address } from "../../address.ts";
+import { HeadError } from "../../net/mod.ts";
 import { connectHttp, HttpConnectError, type HttpCredentials } from "../../net/proxy.ts";
 import { permitted } from "../permitted.ts";
 import { bytes, dribble, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
@@ -192,24 +199,38 @@ permitted(["net"], "connectHttp() rejects a proxy that announces a reply for eve
 
 permitted(["net"], "connectHttp() rejects when the proxy hangs up in mid-head", async () => {
   for (const head of ["", "HTTP/1.1 200", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\n\r"]) {
-    await assertRejects(() => answered(head), Deno.errors.UnexpectedEof);
+    const error = await assertRejects(() => answered(head), Deno.errors.UnexpectedEof);
+    assertInstanceOf(error.cause, HeadError);
   }
 });
 
-const UNWRITABLE: readonly [what: string, target: Address, credentials?: HttpCredentials][] = [
-  ["a name with a line break", ["a\r\nX: y", 80]],
-  ["a name with a space", ["a b", 80]],
-  ["a name with a slash", ["a/b", 80]],
-  ["a name with a colon", ["a:1", 80]],
-  ["a name outside of ASCII", ["é.example", 80]],
-  ["an empty name", ["", 80]],
-  ["port 0", ["192.0.2.7", 0]],
-  ["a port above 65535", ["192.0.2.7", 65536]],
-  ["a port that is no whole number", ["192.0.2.7", 80.5]],
-  ["a colon in the user's name", ["a", 80], { user: "a:b", password: "" }],
+const NAME = "The target's name cannot be written into an HTTP request";
+const PORT = "The port must be a whole number from 1 to 65535";
+
+const UNWRITABLE: readonly [
+  what: string,
+  message: string,
+  target: Address,
+  credentials?: HttpCredentials,
+][] = [
+  ["a name with a line break", NAME, ["a\r\nX: y", 80]],
+  ["a name with a space", NAME, ["a b", 80]],
+  ["a name with a slash", NAME, ["a/b", 80]],
+  ["a name with a colon", NAME, ["a:1", 80]],
+  ["a name outside of ASCII", NAME, ["é.example", 80]],
+  ["an empty name", NAME, ["", 80]],
+  ["port 0", PORT, ["192.0.2.7", 0]],
+  ["a port above 65535", PORT, ["192.0.2.7", 65536]],
+  ["a port that is no whole number", PORT, ["192.0.2.7", 80.5]],
+  [
+    "a colon in the user's name",
+    "HTTP knows no colon in a user's name",
+    ["a", 80],
+    { user: "a:b", password: "" },
+  ],
 ];
 
-for (const [what, target, credentials] of UNWRITABLE) {
+for (const [what, message, target, credentials] of UNWRITABLE) {
   Deno.test(`connectHttp() writes nothing for ${what}`, async () => {
     const conn = {
       read: () => Promise.resolve(null),
@@ -217,6 +238,6 @@ for (const [what, target, credentials] of UNWRITABLE) {
       closeWrite: () => Promise.resolve(),
       close: () => {},
     };
-    await assertRejects(() => connectHttp(conn, target, credentials), TypeError);
+    await assertRejects(() => connectHttp(conn, target, credentials), TypeError, message);
   });
 }

@@ -122,21 +122,32 @@ Deno.test("connectSocks5() rejects with the error that fits a proxy's misbehavio
 Deno.test("connectSocks5() sends nothing when the request would not fit", async () => {
   const none = new Uint8Array(0);
   const long = new Uint8Array(256).fill(1);
-  const rows: [[string, number], { user: Uint8Array; password: Uint8Array } | undefined][] = [
-    [["", 1], undefined],
-    [["x".repeat(256), 1], undefined],
-    [["é".repeat(128), 1], undefined],
-    [["192.0.2.7", 65536], undefined],
-    [["192.0.2.7", -1], undefined],
-    [["192.0.2.7", 1], { user: none, password: Uint8Array.of(1) }],
-    [["192.0.2.7", 1], { user: Uint8Array.of(1), password: none }],
-    [["192.0.2.7", 1], { user: long, password: Uint8Array.of(1) }],
+  type Credentials = { user: Uint8Array; password: Uint8Array } | undefined;
+  const name = "The target's name has";
+  const port = "The port must be a whole number from 0 to 65535";
+  const rows: [target: [string, number], credentials: Credentials, message: string][] = [
+    [["", 1], undefined, `${name} 0 bytes; SOCKS takes 1 to 255`],
+    [["x".repeat(256), 1], undefined, `${name} 256 bytes`],
+    [["é".repeat(128), 1], undefined, `${name} 256 bytes`],
+    [["192.0.2.7", 65536], undefined, port],
+    [["192.0.2.7", -1], undefined, port],
+    [["192.0.2.7", 1], { user: none, password: Uint8Array.of(1) }, "The user name has 0 bytes"],
+    [["192.0.2.7", 1], { user: Uint8Array.of(1), password: none }, "The password has 0 bytes"],
+    [["192.0.2.7", 1], { user: long, password: Uint8Array.of(1) }, "The user name has 256 bytes"],
   ];
-  for (const [target, credentials] of rows) {
+  for (const [target, credentials, message] of rows) {
     const conn = new Scripted(5, credentials === undefined ? 0 : 2, 1, 0, ...GRANTED);
-    await assertRejects(() => connectSocks5(conn, target, credentials), TypeError);
+    await assertRejects(() => connectSocks5(conn, target, credentials), TypeError, message);
     assertEquals(conn.sent, []);
   }
+});
+
+Deno.test("connectSocks5() sends the longest fields, and a port of 0", async () => {
+  const longest = new Uint8Array(255).fill(120);
+  const conn = new Scripted(5, 2, 1, 0, ...GRANTED);
+  await connectSocks5(conn, ["x".repeat(255), 0], { user: longest, password: longest });
+  const field = [255, ...longest];
+  assertEquals(conn.sent, [5, 1, 2, 1, ...field, ...field, 5, 1, 0, 3, ...field, 0, 0]);
 });
 
 Deno.test("connectSocks4() sends IPv4 as such and everything else as a name", async () => {
@@ -165,14 +176,15 @@ Deno.test("connectSocks4() rejects with the error that fits the answer", async (
 });
 
 Deno.test("connectSocks4() sends nothing when the request would not fit", async () => {
-  const rows: [string, Uint8Array][] = [
-    ["a\0b", new Uint8Array()],
-    ["", new Uint8Array()],
-    ["192.0.2.7", Uint8Array.of(1, 0, 2)],
+  const none = new Uint8Array();
+  const rows: [host: string, userId: Uint8Array, message: string][] = [
+    ["a\0b", none, "The target's name has a NUL byte"],
+    ["", none, "The target's name has 0 bytes"],
+    ["192.0.2.7", Uint8Array.of(1, 0, 2), "The user id has a NUL byte, which ends it in SOCKS4"],
   ];
-  for (const [host, userId] of rows) {
+  for (const [host, userId, message] of rows) {
     const conn = new Scripted(0, 90, 0, 0, 0, 0, 0, 0);
-    await assertRejects(() => connectSocks4(conn, [host, 1], userId), TypeError);
+    await assertRejects(() => connectSocks4(conn, [host, 1], userId), TypeError, message);
     assertEquals(conn.sent, []);
   }
 });

@@ -487,6 +487,41 @@ Deno.test("relay() does not use a buffer again that a failed read may still writ
   await Promise.all(relays);
 });
 
+/** The last buffers of so many relays at once, each after so many full reads. */
+async function lastBuffers(count: number, reads: number): Promise<ArrayBufferLike[]> {
+  const { promise, resolve } = Promise.withResolvers<null>();
+  const conns = Array.from({ length: count }, () => new MarkingConn(reads, () => promise));
+  const relays = conns.map((conn) => relay(conn, new EndedConn()));
+  while (conns.some(({ buffers }) => buffers.length <= reads)) await Promise.resolve();
+  resolve(null);
+  await Promise.all(relays);
+  return conns.map(({ buffers }) => buffers.at(-1)!.buffer);
+}
+
+Deno.test("relay() uses buffers again, and keeps 32 medium and 4 large ones for that", async () => {
+  for (const [count, reads, size, kept] of [[50, 1, 32, 32], [20, 2, 256, 4]] as const) {
+    const before = new Set(await lastBuffers(count, reads));
+    const after = await lastBuffers(count, reads);
+    assertEquals(new Set(after.map(({ byteLength }) => byteLength)), new Set([size * 1024]));
+    assertEquals(after.filter((buffer) => before.has(buffer)).length, kept);
+  }
+});
+
+Deno.test("relay() gives back a medium buffer when it takes a large one", async () => {
+  const end = new AbortController();
+  const mediums: ArrayBufferLike[] = [];
+  const relays: Promise<Relayed>[] = [];
+  for (let count = 0; count < 2; count++) {
+    const conn = new MarkingConn(2, () => new Promise(() => {}));
+    relays.push(relay(conn, new EndedConn(), { signal: end.signal }));
+    while (conn.buffers.length < 3) await Promise.resolve();
+    mediums.push(conn.buffers[1]!.buffer);
+  }
+  assertEquals(mediums[0] === mediums[1], true);
+  end.abort();
+  await Promise.all(relays);
+});
+
 Deno.test("relay() leaves no timer where a pump ends behind it", async () => {
   using timers = new FakeTimers();
   const [broken, slow] = [new IdleConn(), new IdleConn()];

@@ -1,9 +1,8 @@
 /** Finds out which mutants each test reaches, by running all tests once. */
 
-import { readSections } from "../coverage/lcov.ts";
 import { runDeno } from "../deno_process.ts";
 import type { Recorded } from "./recording.ts";
-import type { Tree } from "./tree.ts";
+import { mutantsOf, REACHED, type Tree } from "./tree.ts";
 
 /** A test that passes when no mutant is on. */
 export interface Test {
@@ -33,26 +32,30 @@ export async function testFiles(root: string, directory = "tests"): Promise<stri
   return files.filter((file) => !LEFT_OUT.test(file)).sort();
 }
 
-/** The numbers of the mutants in the lines that programs have run. */
+/** What V8 writes of a process. */
+interface Coverage {
+  url: string;
+  functions: { functionName: string; ranges: { count: number }[] }[];
+}
+
+/** The numbers of the mutants that programs have reached, by what V8 has written of them. */
 async function reachedByPrograms(tree: Tree, directory: string): Promise<string[]> {
-  const args = ["coverage", "--lcov", `--include=^file://${tree.root}/`, directory];
-  const { stdout } = await runDeno(args, { cwd: tree.root, limit: LIMIT });
+  const { href } = new URL(`file://${tree.root}/${REACHED}`);
   const mutants: string[] = [];
-  for (const { path, lines } of readSections(stdout)) {
-    const texts = (await Deno.readTextFile(path)).split("\n");
-    for (const { line, covered } of lines) {
-      if (!covered) continue;
-      for (const [, ids = ""] of (texts[line - 1] ?? "").matchAll(/stryCov_\w+\(([^)]*)\)/g)) {
-        mutants.push(...ids.matchAll(/\d+/g).map(([id]) => id));
-      }
+  const entries = Array.fromAsync(Deno.readDir(directory));
+  for (const { name } of await unlessMissing(entries) ?? []) {
+    const coverage: Coverage = JSON.parse(await Deno.readTextFile(`${directory}/${name}`));
+    if (coverage.url !== href) continue;
+    for (const { functionName, ranges } of coverage.functions) {
+      if (ranges.some(({ count }) => count > 0)) mutants.push(...mutantsOf(functionName));
     }
   }
   return mutants;
 }
 
-async function readIfThere(path: string): Promise<Recorded | null> {
+async function unlessMissing<T>(reading: Promise<T>): Promise<T | null> {
   try {
-    return JSON.parse(await Deno.readTextFile(path));
+    return await reading;
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return null;
     throw error;
@@ -68,8 +71,9 @@ async function recordFile(tree: Tree, file: string, directory: string): Promise<
   await runDeno(args, { cwd: tree.root, env, limit: LIMIT });
   const tests: Test[] = [];
   for (let id = 1;; id++) {
-    const recorded = await readIfThere(`${directory}/test-${id}.json`);
-    if (recorded === null) break;
+    const text = await unlessMissing(Deno.readTextFile(`${directory}/test-${id}.json`));
+    if (text === null) break;
+    const recorded: Recorded = JSON.parse(text);
     const { name, passed, milliseconds } = recorded;
     const programs = await reachedByPrograms(tree, `${directory}/programs-${id}`);
     if (!passed) console.error(`Fails without a mutant, and is left out: ${name} (${file})`);

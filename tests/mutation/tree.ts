@@ -1,12 +1,15 @@
 /**
  * A copy of the project with all mutants in it. One of them at a time is on, in every process that
- * runs the copy: the files with mutants import a small module that says which.
+ * runs the copy: the files with mutants import a small module that says which. And they call a
+ * function wherever a mutant stands.
  */
 
 import { makeMutants, type Mutant } from "./mutants.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const SWITCH = "active_mutant.ts";
+/** V8 counts the calls of its functions, one for each set of mutants in one place. */
+export const REACHED = "reached_mutants.js";
 
 /** What the tests need of the project. */
 const PARTS = /^(?:[a-z_]+\.ts|deno\.json|README\.md|net|run|parent|check|cli|tests|examples)$/;
@@ -21,6 +24,26 @@ export async function mutableFiles(): Promise<string[]> {
     for await (const { name } of Deno.readDir(new URL(room, ROOT))) names.push(`${room}/${name}`);
   }
   return names.filter((name) => !name.endsWith("/mod.ts")).sort();
+}
+
+/** The name of the function for these mutants. */
+function functionFor(ids: readonly string[]): string {
+  return `reached_${ids.join("_")}`;
+}
+
+/** The mutants that a function of {@linkcode REACHED} stands for; none for any other one. */
+export function mutantsOf(functionName: string): string[] {
+  return /^reached_([0-9_]+)$/.exec(functionName)?.[1]?.split("_") ?? [];
+}
+
+/** The instrumented file, with a call wherever Stryker's own one is. */
+function withCalls(content: string, way: string, functions: Set<string>): string {
+  const text = content.replaceAll(/stryCov_\w+\(("[^)]*")\)/g, (call, list: string) => {
+    const name = functionFor(JSON.parse(`[${list}]`));
+    functions.add(name);
+    return `${call}, reachedMutants.${name}()`;
+  });
+  return `import "${way}${SWITCH}"; import * as reachedMutants from "${way}${REACHED}"; ${text}`;
 }
 
 async function copy(from: URL, to: string): Promise<void> {
@@ -47,10 +70,13 @@ export class Tree {
       if (isDirectory) await copy(new URL(`${name}/`, ROOT), `${root}/${name}`);
       else await Deno.copyFile(new URL(name, ROOT), `${root}/${name}`);
     }
+    const functions = new Set<string>();
     for (const [name, content] of files) {
       const way = name.includes("/") ? "../" : "./";
-      await Deno.writeTextFile(`${root}/${name}`, `import "${way}${SWITCH}";${content}`);
+      await Deno.writeTextFile(`${root}/${name}`, withCalls(content, way, functions));
     }
+    const code = Array.from(functions, (name) => `export function ${name}() {}\n`).join("");
+    await Deno.writeTextFile(`${root}/${REACHED}`, code);
     await tree.activate(null);
     return tree;
   }

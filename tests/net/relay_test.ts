@@ -359,6 +359,7 @@ Deno.test("relay() gives up when one stream has ended and the other one is silen
     const { error } = await done;
     assertInstanceOf(error, DOMException);
     assertEquals([error.name, ended.closed, silent.closed], ["TimeoutError", true, true]);
+    assertEquals(error.message, "The silence after the end of one stream took longer than 115 s");
     assertEquals(timers.pending, []);
   }
 });

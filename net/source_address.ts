@@ -39,20 +39,20 @@ function checkPermission(source: string): void {
   );
 }
 
-/** node's errors for a source address that is not this machine's. */
-function sourceError(error: unknown): unknown {
-  const bind = error instanceof Error && "syscall" in error && error.syscall === "bind";
-  if (!bind) return denoError(error);
-  if ("code" in error && error.code === "EADDRINUSE") {
+/** What is wrong with the source address, where it is that. */
+function sourceError(cause: Error & { code?: unknown; syscall?: unknown }): unknown {
+  // Deno chooses the port in mid-connect; node does in bind.
+  if (cause.code === "EADDRINUSE") {
     return new Deno.errors.AddrInUse(
       "The source address of TOR_PT_OUTBOUND_BIND_ADDRESS has no free port left: each connection " +
         "takes one, whatever its destination; widen net.ipv4.ip_local_port_range",
-      { cause: error },
+      { cause },
     );
   }
+  if (cause.syscall !== "bind") return denoError(cause);
   return new Deno.errors.AddrNotAvailable(
     "The source address of TOR_PT_OUTBOUND_BIND_ADDRESS is not one of this machine",
-    { cause: error },
+    { cause },
   );
 }
 
@@ -103,9 +103,7 @@ async function resolve(name: string, signal: AbortSignal): Promise<string[]> {
     return found.map(({ address }) => address);
   } catch (cause) {
     signal.throwIfAborted();
-    if (!(cause instanceof Error && "code" in cause && cause.code === "EPERM")) {
-      throw denoError(cause);
-    }
+    if (Object(cause).code !== "EPERM") throw denoError(cause);
     throw new Deno.errors.NotCapable(
       "Deno was not granted to resolve a name for a source address; run it with --allow-net",
       { cause },

@@ -4,7 +4,7 @@
  */
 
 import type { Address } from "../../address.ts";
-import { dial, type DialOptions, replyFor } from "../../net/mod.ts";
+import { dial, DialError, type DialOptions, replyFor, type StreamConn } from "../../net/mod.ts";
 import { SILENT } from "../network_namespace.ts";
 import { UpstreamProxy } from "./upstream_proxy.ts";
 
@@ -36,6 +36,23 @@ async function sourceSeen(
   using accepted = await accepting;
   conn.close();
   return accepted.remoteAddr.hostname;
+}
+
+/** The code of the error when the source address has no port left. */
+async function withoutPorts(target: Address): Promise<unknown> {
+  await Deno.writeTextFile("/proc/sys/net/ipv4/ip_local_port_range", "50000 50001");
+  const open: StreamConn[] = [];
+  try {
+    while (open.length < 3) open.push(await dial(target, { outboundBindAddress: NEAR }));
+    return "connected";
+  } catch (error) {
+    const { cause } = error instanceof DialError ? error : {};
+    if (!(cause instanceof Deno.errors.AddrInUse)) return String(cause);
+    if (!cause.message.includes("has no free port left: each connection takes one")) return cause;
+    return Object(cause.cause).code;
+  } finally {
+    open.forEach((conn) => conn.close());
+  }
 }
 
 if (import.meta.main) {
@@ -71,5 +88,8 @@ if (import.meta.main) {
       timeout: 100,
     }),
   };
-  console.log(JSON.stringify(seen));
+  using both = Deno.listen({ hostname: FAR.v6, port: v4.addr.port });
+  const preferred = await sourceSeen(both, [NAME, v4.addr.port], { outboundBindAddress });
+  const noPort = await withoutPorts([FAR.v4, v4.addr.port]);
+  console.log(JSON.stringify({ ...seen, preferred, noPort }));
 }

@@ -1,6 +1,7 @@
 import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { pipeThrough, relay, type StreamConn, writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
+import { IdleConn } from "./idle_conn.ts";
 import { bytes, take, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
 
 type Transform = TransformStream<Uint8Array, Uint8Array>;
@@ -248,6 +249,22 @@ Deno.test("pipeThrough() is interrupted by close(), also in a transform that han
   assertEquals(closed, 1);
   await assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.Interrupted);
   await assertRejects(() => conn.write(new Uint8Array(1)), Deno.errors.Interrupted);
+});
+
+Deno.test("pipeThrough() tells both transforms of close(), and why", async () => {
+  const told: string[] = [];
+  const tell = (what: string) => (reason: unknown) => void told.push(`${what}: ${reason}`);
+  const conn = pipeThrough(new IdleConn(), {
+    read: { readable: new ReadableStream(), writable: new WritableStream({ abort: tell("read") }) },
+    write: {
+      readable: new ReadableStream({ cancel: tell("write") }),
+      writable: new WritableStream(),
+    },
+  });
+  conn.close();
+  const why = "Interrupted: The connection was closed";
+  while (told.length < 2) await new Promise((resolve) => setTimeout(resolve));
+  assertEquals(told.sort(), [`read: ${why}`, `write: ${why}`]);
 });
 
 Deno.test("pipeThrough() says so when a transform gives what are no bytes", async () => {

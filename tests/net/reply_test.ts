@@ -6,6 +6,11 @@ function coded(code: string): Error {
   return Object.assign(new Error("from the system"), { code });
 }
 
+/** A refused connection that has something else to reply. */
+function replying(reply: unknown): Error {
+  return Object.assign(new Deno.errors.ConnectionRefused(), { reply });
+}
+
 const REPLIES: readonly [what: string, error: unknown, reply: number][] = [
   ["a refused connection", new Deno.errors.ConnectionRefused(), 5],
   ["a refused connection of node", coded("ECONNREFUSED"), 5],
@@ -42,6 +47,14 @@ const REPLIES: readonly [what: string, error: unknown, reply: number][] = [
   ["a number that is no reply", 256 + 5, 1],
   ["the first number that is no reply", 9, 1],
   ["the last reply", 8, 8],
+  ["the first reply that an error says of itself", replying(1), 1],
+  ["an error whose reply is no whole number", replying(4.5), 5],
+  ["an error whose reply is a text", replying("4"), 5],
+  [
+    "words about a look-up of somebody else's",
+    new Error("it said: failed to lookup address information"),
+    1,
+  ],
   ["what is no error", { code: "ECONNREFUSED" }, 1],
   ["nothing", undefined, 1],
 ];

@@ -117,6 +117,13 @@ const REQUESTS: readonly [
     [["a", "1"], ["b", ";\\"], ["a", ""], ["c", "x=y"]],
   ],
   [
+    "arguments whose second field begins with a NUL",
+    [...PASSWORD, ...fields(bytes("k=v"), bytes("\0w")), ...REQUEST],
+    [5, 2, 1, 0],
+    TARGET,
+    [["k", "v\0w"]],
+  ],
+  [
     "arguments of 255 bytes",
     [...PASSWORD, ...argsFields("k=".padEnd(255, "v")), ...REQUEST],
     [5, 2, 1, 0],
@@ -354,6 +361,24 @@ permitted(
     }),
 );
 
+permitted(["net"], "listenSocks() ends the requests that nobody has taken", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const requests = listenSocks({ listener })[Symbol.asyncIterator]();
+  const first = requests.next();
+  const clients: Deno.TcpConn[] = [];
+  for (let count = 0; count < 3; count++) {
+    const client = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+    await client.write(Uint8Array.of(...NO_AUTH, ...REQUEST));
+    assertEquals(await take(client, 2), Uint8Array.of(5, 0));
+    clients.push(client);
+  }
+  const { value } = await first;
+  await requests.return?.();
+  for (const client of clients.slice(1)) await takeAll(client).catch(() => {});
+  clients.forEach((client) => client.close());
+  value?.conn.close();
+});
+
 permitted(["net"], "grant() and reject() do not throw when the client has gone", async () => {
   for (const answer of ["grant", "reject"] as const) {
     await listening(async (_client, socks) => {
@@ -423,6 +448,7 @@ permitted(["net"], "a SOCKS request aborts userGone when its user hangs up or re
     user[leave]();
     await gone;
     assertInstanceOf(userGone.reason, Error);
+    if (leave === "close") assertEquals(userGone.reason.message, "The user has gone");
     await request.reject(userGone.reason);
   }
 });
@@ -470,6 +496,32 @@ permitted(
     }
   },
 );
+
+permitted(
+  ["net"],
+  "a SOCKS request gives what was sent early without waiting for more",
+  async () => {
+    const { user, request } = await requested(bytes("early"));
+    assert(!request.userGone.aborted);
+    // The reply is behind the early bytes, and they have been read with it.
+    using conn = await request.grant();
+    assertEquals(await takeText(conn, 5), "early");
+    await user.closeWrite();
+    assertEquals(await takeAll(conn), bytes(""));
+    assert(!request.userGone.aborted);
+    user.close();
+  },
+);
+
+permitted(["net"], "a SOCKS request lets a user end its stream that has sent early", async () => {
+  const { user, request } = await requested(bytes("early"));
+  const { userGone } = request;
+  await user.closeWrite();
+  using conn = await request.grant();
+  assertEquals(await takeAll(conn), bytes("early"));
+  assert(!userGone.aborted);
+  user.close();
+});
 
 permitted(["net"], "a SOCKS request reads no more than 16 KiB before it is answered", async () => {
   const { user, request } = await requested(new Uint8Array());

@@ -5,10 +5,12 @@ import {
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
+import { stub } from "@std/testing/mock";
 import { connectFrom, sourceAddress } from "../../net/source_address.ts";
 import type { StreamConn } from "../../net/conn.ts";
 import { dial, DialError, replyFor, writeAll } from "../../net/mod.ts";
 import { granted, permitted } from "../permitted.ts";
+import { FakeTimers } from "../timers.ts";
 import { FAR, NEAR } from "./bind_namespace.ts";
 import { namespaced, seenInNamespace } from "./namespace.ts";
 import { bytes, ScriptedPeer, takeAll, takeText } from "./scripted_peer.ts";
@@ -39,7 +41,11 @@ Deno.test("sourceAddress() gives a family without an address none", () => {
 });
 
 Deno.test("sourceAddress() takes no name", () => {
-  assertThrows(() => sourceAddress("localhost", { v4: null, v6: null }), TypeError);
+  assertThrows(
+    () => sourceAddress("localhost", { v4: null, v6: null }),
+    TypeError,
+    "A source address goes with an IP address, not a name",
+  );
 });
 
 /** Registers a test that may use no more of the network than `net`. */
@@ -101,6 +107,8 @@ confined(
     );
     assertStringIncludes(error.message, "run it with --allow-net");
     assertEquals(replyFor(error), 2);
+    assertInstanceOf(error.cause, Deno.errors.NotCapable);
+    assertInstanceOf(error.cause.cause, Error);
   },
 );
 
@@ -241,6 +249,7 @@ permitted(
       error.message,
       "The source address of TOR_PT_OUTBOUND_BIND_ADDRESS is not one of this machine",
     );
+    assertInstanceOf(error.cause, Error);
   },
 );
 
@@ -268,8 +277,43 @@ if (Deno.build.os === "linux") { // Only there all of 127.0.0.0/8 is this machin
   );
 }
 
+permitted(["net"], "dial() from a source address gives each address of a name 10 s", async () => {
+  const { setTimeout } = globalThis;
+  using timers = new FakeTimers();
+  using _ = stub(Deno, "connect", (options) => {
+    const signal: AbortSignal = Reflect.get(options, "signal");
+    return new Promise((_, reject) =>
+      signal.addEventListener("abort", () => reject(signal.reason))
+    );
+  });
+  let over = false;
+  const dialled = dial(["localhost", 443], { outboundBindAddress: { v4: "192.0.2.7", v6: null } })
+    .catch((error) => error)
+    .finally(() => over = true);
+  while (!over) {
+    if (timers.pending.includes(10_000)) await timers.fire(10_000);
+    await new Promise((resolve) => setTimeout(resolve));
+  }
+  assertEquals(
+    (await dialled).message,
+    "The connection to the target failed: The connection to an address of it took longer than 10 s",
+  );
+});
+
+permitted(
+  ["net"],
+  "dial() from a source address ends a look-up with the signal's reason",
+  async () => {
+    const reason = Object.assign(new Error("enough"), { code: "ECONNRESET" });
+    const outboundBindAddress = { v4: "192.0.2.7", v6: null };
+    const signal = AbortSignal.abort(reason);
+    const dialled = dial(["localhost", 443], { outboundBindAddress, signal });
+    assertEquals(await dialled.catch((error) => error), reason);
+  },
+);
+
 namespaced("dial() connects from the source address of each family", async () => {
-  assertEquals(await seenInNamespace("bind_namespace.ts", ["--allow-net"]), {
+  assertEquals(await seenInNamespace("bind_namespace.ts", ["--allow-all"]), {
     v4: NEAR.v4,
     v6: NEAR.v6,
     mapped: NEAR.v4,
@@ -285,5 +329,7 @@ namespaced("dial() connects from the source address of each family", async () =>
     refused: 5,
     silent: 6,
     silentBound: 6,
+    preferred: NEAR.v6,
+    noPort: "EADDRINUSE",
   });
 });

@@ -273,6 +273,34 @@ permitted(["net"], "startTls() rejects with the error of the connection below", 
   await assertRejects(() => startTls(broken, TRUSTED), Deno.errors.ConnectionReset);
 });
 
+/** What a connection below may fail with, and what comes of it. */
+const BELOW: readonly [what: string, error: Error & { code?: string }, Class: new () => Error][] = [
+  [
+    "node's error",
+    Object.assign(new Error("read ECONNRESET 192.0.2.7:443"), { code: "ECONNRESET" }),
+    Deno.errors.ConnectionReset,
+  ],
+  ["an error without a code", new Error("of a transport"), Error],
+  [
+    "an error with a name and a code",
+    Object.assign(new RangeError("of a transport"), { code: "W1" }),
+    RangeError,
+  ],
+];
+
+for (const [what, error, Class] of BELOW) {
+  permitted(["net"], `startTls() rejects with ${what} from below`, async () => {
+    const broken: StreamConn = {
+      read: () => Promise.reject(error),
+      write: (p) => Promise.resolve(p.length),
+      closeWrite: () => Promise.resolve(),
+      close: () => {},
+    };
+    const { message } = await assertRejects(() => startTls(broken, TRUSTED), Class);
+    assertEquals(message.replace("Connection reset by peer", "of a transport"), "of a transport");
+  });
+}
+
 permitted(["net"], "startTls() keeps its deadline, and closes the connection", async () => {
   await using peer = new ScriptedPeer(untilClosed);
   const conn = await wrapped(peer);

@@ -163,6 +163,27 @@ Deno.test("connectThrough() closes with the connection everything that was diall
   conn.close();
 });
 
+Deno.test("connectThrough() leaves the peer time to read to the end behind a half-close", async () => {
+  const { dial, conns } = new Dialled();
+  const returned = new IdleConn();
+  const client = async ({ dial }: ClientContext) => {
+    await dial();
+    return returned;
+  };
+  const conn = await connectThrough({ client }, TARGET, { dial });
+  const [dialled] = conns;
+  const end = Promise.withResolvers<null>();
+  dialled!.read = () => end.promise;
+  using read = spy(returned, "read");
+  await conn.closeWrite();
+  assert(returned.writeClosed);
+  conn.close();
+  assertEquals([returned.closed, dialled!.closed], [true, false]);
+  end.resolve(null);
+  await dialled!.whenClosed;
+  assertEquals(read.calls.length, 0);
+});
+
 Deno.test("connectThrough() closes what a transport dials when the connection is closed", async () => {
   const dialled = new Dialled();
   const { transport, told } = telling();
@@ -327,6 +348,12 @@ Deno.test("connectThrough() says that a transport wants a state directory where 
   const error = await assertRejects(connected, TypeError);
   assertStringIncludes(error.message, "stateDirectory");
   assertEquals(targets, []);
+});
+
+Deno.test("connectThrough() has an empty state_loc where there is no state directory", async () => {
+  const { transport, told } = telling();
+  (await connectThrough(transport, TARGET, new Dialled())).close();
+  assertEquals((await told).state_loc, "");
 });
 
 Deno.test("connectThrough() puts one transport inside another, and closes both", async () => {

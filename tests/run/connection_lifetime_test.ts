@@ -18,14 +18,72 @@ Deno.test("Lifetime closes everything it owns at its end, whatever one close thr
       throw new Deno.errors.BadResource("closed before");
     },
   };
-  {
-    using life = new Lifetime(NEVER);
-    assertStrictEquals(life.own(conns[0]), conns[0]);
-    life.own(stubborn);
-    life.own(conns[1]);
-    assert(!conns[0].closed);
-  }
+  const life = new Lifetime(NEVER);
+  const { signal } = life;
+  assertStrictEquals(life.own(conns[0]), conns[0]);
+  life.own(stubborn);
+  life.own(conns[1]);
+  assert(!conns[0].closed);
+  life[Symbol.dispose]();
   assertEquals(conns.map((conn) => conn.closed), [true, true]);
+  assertEquals(`${signal.reason}`, "AbortError: The connection has ended");
+});
+
+Deno.test("Lifetime has one signal, and one reason: the first", () => {
+  const outer = new AbortController();
+  const [asked, unasked] = [new Lifetime(outer.signal), new Lifetime(outer.signal)];
+  const { signal } = asked;
+  assertStrictEquals(asked.signal, signal);
+  const reason = new Error("shutdown");
+  outer.abort(reason);
+  for (const life of [asked, unasked]) {
+    life[Symbol.dispose]();
+    assertStrictEquals(life.signal.reason, reason);
+  }
+  assertStrictEquals(signal.reason, reason);
+});
+
+Deno.test("Lifetime.endWith() ends it with another signal, also one that has aborted before", () => {
+  const other = new AbortController();
+  const reason = new Error("The user has gone");
+  const [early, late] = [new Lifetime(NEVER), new Lifetime(NEVER)];
+  early.endWith(other.signal);
+  assert(!early.signal.aborted);
+  other.abort(reason);
+  late.endWith(other.signal);
+  for (const life of [early, late]) assertStrictEquals(life.signal.reason, reason);
+});
+
+Deno.test("Lifetime.carry() does not wait where life is over", async () => {
+  const life = new Lifetime(NEVER);
+  life[Symbol.dispose]();
+  const carried = life.carry(60_000, () => new Promise<StreamConn>(() => {}), own(life));
+  await assertRejects(() => carried, DOMException, "The connection has ended");
+});
+
+Deno.test("Lifetime.waitUntil() stops the clock, which starts anew behind the last promise", async () => {
+  using timers = new FakeTimers();
+  const life = new Lifetime(NEVER);
+  const result = Promise.withResolvers<StreamConn>();
+  const promises = [Promise.withResolvers<void>(), Promise.withResolvers<void>()] as const;
+  const carried = life.carry(60_000, () => result.promise, own(life));
+  assertEquals(timers.pending, [60_000]);
+  for (const { promise } of promises) life.waitUntil(promise);
+  assertEquals(timers.pending, []);
+  promises[0].reject(new Error("failed"));
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  assertEquals(timers.pending, []);
+  promises[1].resolve();
+  while (timers.pending.length === 0) await Promise.resolve();
+  assertEquals(timers.pending, [60_000]);
+  result.resolve(new IdleConn());
+  await carried;
+  assertEquals(timers.pending, []);
+  // Behind that there is no clock.
+  life.waitUntil(Promise.resolve());
+  await life.untilSettled();
+  assertEquals(timers.pending, []);
+  life[Symbol.dispose]();
 });
 
 Deno.test("Lifetime aborts its signal with the outer one's reason", () => {
@@ -102,7 +160,7 @@ Deno.test("Lifetime.carry() ends a transport that hangs, and closes what it retu
   const carried = assertRejects(
     () => life.carry(60_000, () => late.promise, own(life)),
     DOMException,
-    "longer than 60 s",
+    "The transport's handshake took longer than 60 s",
   );
   await timers.fire(60_000);
   await carried;

@@ -8,14 +8,14 @@
  * import { mapBytes, type StreamConn } from "@ptlib/ptlib/net";
  * import { run } from "@ptlib/ptlib/run";
  *
- * const invert = (bytes: Uint8Array) => bytes.forEach((byte, i) => bytes[i] = ~byte);
- * const wrap = (conn: StreamConn) => mapBytes(conn, { read: invert, write: invert });
+ * const inverted = Uint8Array.from({ length: 256 }, (_, byte) => ~byte);
+ * const invert = (conn: StreamConn) => mapBytes(conn, { read: inverted, write: inverted });
  *
  * async function main(): Promise<void> {
  *   await run({
  *     inverted: {
- *       client: async ({ dial }) => wrap(await dial()),
- *       server: wrap,
+ *       client: async ({ dial }) => invert(await dial()),
+ *       server: invert,
  *     },
  *   });
  * }

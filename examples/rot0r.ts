@@ -39,10 +39,7 @@ import {
   untilAborted,
 } from "@ptlib/ptlib/net";
 
-// The transports themselves: how far the letters of each rotate.
-const ROTATIONS: Readonly<Record<string, number>> = { rot13: 13, rot26: 26 };
-
-/** The table of a rotation: what becomes of each byte. */
+/** What becomes of each byte when letters rotate. */
 function rotation(places: number): Uint8Array {
   const rotate = (byte: number, a: number) => a + (byte - a + places) % 26;
   return Uint8Array.from({ length: 256 }, (_, byte) => {
@@ -52,13 +49,16 @@ function rotation(places: number): Uint8Array {
   });
 }
 
+/** The transports themselves: what becomes of each byte, at one end and back again at the other. */
+const ROTATIONS: Readonly<Record<string, Uint8Array>> = {
+  rot13: rotation(13),
+  rot26: rotation(26),
+};
+
 /** Wraps the connection between client and bridge: on it, everything is rotated. */
 function wrap(conn: StreamConn, name: string): StreamConn {
-  const places = ROTATIONS[name] ?? 0;
-  const apply = (table: Uint8Array) => (bytes: Uint8Array) => {
-    for (let i = 0; i < bytes.length; i++) bytes[i] = table[bytes[i]!]!;
-  };
-  return mapBytes(conn, { read: apply(rotation(26 - places)), write: apply(rotation(places)) });
+  const table = ROTATIONS[name]!;
+  return mapBytes(conn, { read: table, write: table });
 }
 
 /** The reason of an error in words. */

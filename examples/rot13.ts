@@ -14,14 +14,13 @@
 import { mapBytes, type StreamConn } from "@ptlib/ptlib/net";
 import { run } from "@ptlib/ptlib/run";
 
-function rotate(bytes: Uint8Array): void {
-  for (const [index, byte] of bytes.entries()) {
-    const letter = byte & 0xdf; // The upper case of a letter.
-    if (letter >= 0x41 && letter <= 0x5a) bytes[index] = byte + (letter < 0x4e ? 13 : -13);
-  }
-}
+// What becomes of each byte.
+const rotated = Uint8Array.from({ length: 256 }, (_, byte) => {
+  const letter = byte & 0xdf; // The upper case of a letter.
+  return letter < 0x41 || letter > 0x5a ? byte : letter < 0x4e ? byte + 13 : byte - 13;
+});
 
-const rot13 = (conn: StreamConn) => mapBytes(conn, { read: rotate, write: rotate });
+const rot13 = (conn: StreamConn) => mapBytes(conn, { read: rotated, write: rotated });
 
 await run({
   rot13: {

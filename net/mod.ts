@@ -32,6 +32,7 @@ export {
 } from "./socks.ts";
 export { dialOr, type DialOrOptions, ExtOrPortError } from "./ext_orport.ts";
 export {
+  type ByteMap,
   type ByteMaps,
   type ByteTransform,
   type ByteTransforms,

@@ -7,51 +7,86 @@
 import { ChunkReader, closeQuietly, type StreamConn, unlessAborted, writeAll } from "./conn.ts";
 
 /**
- * What becomes of the bytes of a connection, each in place.
+ * What becomes of bytes, in place: a table of 256 bytes, one for each value that a byte can have, or
+ * a function. A function gets the bytes of a connection in order, each once, and can keep a state,
+ * such as a cipher's.
+ *
+ * @example
+ * ```ts
+ * import type { ByteMap } from "@ptlib/ptlib/net";
+ *
+ * const inverted: ByteMap = Uint8Array.from({ length: 256 }, (_, byte) => ~byte);
+ *
+ * function counting(): ByteMap {
+ *   let counter = 0;
+ *   return (bytes) => {
+ *     for (let i = 0; i < bytes.length; i++) bytes[i]! ^= counter++;
+ *   };
+ * }
+ * ```
+ */
+export type ByteMap = Uint8Array | ((bytes: Uint8Array) => void);
+
+/**
+ * What becomes of the bytes of a connection.
  *
  * @example
  * ```ts
  * import type { ByteMaps } from "@ptlib/ptlib/net";
  *
- * const invert = (bytes: Uint8Array) => bytes.forEach((byte, i) => bytes[i] = ~byte);
- * const inverted: ByteMaps = { read: invert, write: invert };
+ * const inverted = Uint8Array.from({ length: 256 }, (_, byte) => ~byte);
+ * const maps: ByteMaps = { read: inverted, write: inverted };
  * ```
  */
 export interface ByteMaps {
-  /** Changes bytes that have come in, in order, each once. */
-  read(bytes: Uint8Array): void;
-  /** Changes bytes that are going out, in order, each once. */
-  write(bytes: Uint8Array): void;
+  /** Changes what has come in. */
+  readonly read: ByteMap;
+  /** Changes what is going out. */
+  readonly write: ByteMap;
+}
+
+function changeBy(table: Uint8Array, bytes: Uint8Array): void {
+  for (let i = 0; i < bytes.length; i++) bytes[i] = table[bytes[i]!]!;
+}
+
+/** One of the maps as a function. */
+function mapped(maps: ByteMaps, way: keyof ByteMaps): (bytes: Uint8Array) => void {
+  const { [way]: map } = maps;
+  if (typeof map === "function") return map.bind(maps);
+  if (map.length !== 256) {
+    throw new TypeError(`A table of bytes has 256 of them, but that for ${way} has ${map.length}`);
+  }
+  return (bytes) => changeBy(map, bytes);
 }
 
 /**
- * Wraps a connection so that its bytes pass through two functions.
+ * Wraps a connection so that its bytes pass through two tables or functions.
  *
  * Nothing is copied: what is written is changed in the caller's buffer.
  *
  * @param conn The connection to wrap.
- * @param maps What becomes of the bytes; they can keep a state, such as a cipher's.
+ * @param maps What becomes of the bytes.
  * @returns The wrapped connection. Its `write` returns after all bytes are written.
+ * @throws {TypeError} When a table has not 256 bytes.
  *
  * @example
  * ```ts
  * import { mapBytes, type StreamConn } from "@ptlib/ptlib/net";
  *
- * function invert(conn: StreamConn): StreamConn {
- *   const map = (bytes: Uint8Array) => bytes.forEach((byte, i) => bytes[i] = ~byte);
- *   return mapBytes(conn, { read: map, write: map });
- * }
+ * const inverted = Uint8Array.from({ length: 256 }, (_, byte) => ~byte);
+ * const invert = (conn: StreamConn) => mapBytes(conn, { read: inverted, write: inverted });
  * ```
  */
 export function mapBytes(conn: StreamConn, maps: ByteMaps): StreamConn {
+  const [read, write] = [mapped(maps, "read"), mapped(maps, "write")];
   return {
     async read(p) {
       const count = await conn.read(p);
-      if (count !== null) maps.read(p.subarray(0, count));
+      if (count !== null) read(p.subarray(0, count));
       return count;
     },
     async write(p) {
-      maps.write(p);
+      write(p);
       // A part written would be handed in again, and changed twice.
       await writeAll(conn, p);
       return p.length;

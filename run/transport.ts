@@ -192,12 +192,12 @@ export interface Accepted {
  * import { mapBytes, type StreamConn } from "@ptlib/ptlib/net";
  * import type { Transport } from "@ptlib/ptlib/run";
  *
- * const invert = (bytes: Uint8Array) => bytes.forEach((byte, i) => bytes[i] = ~byte);
- * const wrap = (conn: StreamConn) => mapBytes(conn, { read: invert, write: invert });
+ * const inverted = Uint8Array.from({ length: 256 }, (_, byte) => ~byte);
+ * const invert = (conn: StreamConn) => mapBytes(conn, { read: inverted, write: inverted });
  *
- * const inverted: Transport = {
- *   client: async ({ dial }) => wrap(await dial()),
- *   server: wrap,
+ * const transport: Transport = {
+ *   client: async ({ dial }) => invert(await dial()),
+ *   server: invert,
  * };
  * ```
  */

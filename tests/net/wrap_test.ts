@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { mapBytes, readFull, type StreamConn, writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
 import { bytes, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
@@ -87,6 +87,55 @@ Deno.test("mapBytes() rejects with the connection's error, and with the function
   const failing = mapBytes(fake({ read: () => Promise.resolve(1) }), { read: fail, write: fail });
   await assertRejects(() => failing.read(buffer), RangeError);
   await assertRejects(() => failing.write(buffer), RangeError);
+});
+
+Deno.test("mapBytes() looks every byte up in a table", async () => {
+  const all = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+  const wire: Uint8Array[] = [];
+  const conn = mapBytes(
+    fake({
+      read: (p) => Promise.resolve((p.set(all), 256)),
+      write: (p) => Promise.resolve(wire.push(p.slice()) && p.length),
+    }),
+    { read: all.map((byte) => byte + 1), write: all.map((byte) => ~byte) },
+  );
+  assertEquals(await conn.write(all.slice()), 256);
+  assertEquals(wire, [all.toReversed()]);
+  const into = new Uint8Array(300);
+  assertEquals(await conn.read(into), 256);
+  assertEquals(into.subarray(0, 256), Uint8Array.from(all, (byte) => byte + 1));
+  assertEquals(into.subarray(256), new Uint8Array(44));
+});
+
+Deno.test("mapBytes() takes no table of another length", () => {
+  const whole = new Uint8Array(256);
+  for (const length of [0, 255, 257]) {
+    for (const way of ["read", "write"] as const) {
+      const maps = { read: whole, write: whole, [way]: new Uint8Array(length) };
+      const words = `A table of bytes has 256 of them, but that for ${way} has ${length}`;
+      assertThrows(() => mapBytes(fake({}), maps), TypeError, words);
+    }
+  }
+});
+
+Deno.test("mapBytes() calls functions as methods of what has them", async () => {
+  class Adding {
+    places = 1;
+    read(p: Uint8Array): void {
+      p.forEach((byte, i) => p[i] = byte - this.places);
+    }
+    write(p: Uint8Array): void {
+      p.forEach((byte, i) => p[i] = byte + this.places);
+    }
+  }
+  const written: number[] = [];
+  const read = (p: Uint8Array) => Promise.resolve(p.fill(9).length);
+  const write = (p: Uint8Array) => Promise.resolve((written.push(...p), p.length));
+  const conn = mapBytes(fake({ read, write }), new Adding());
+  await conn.write(Uint8Array.of(1, 2));
+  const into = new Uint8Array(2);
+  await conn.read(into);
+  assertEquals([written, [...into]], [[2, 3], [8, 8]]);
 });
 
 permitted(["net"], "mapBytes() wraps what it wrapped, and half-closes", async () => {

@@ -1,7 +1,15 @@
 import { assertEquals, assertMatch, assertStrictEquals, assertThrows } from "@std/assert";
 import { stub } from "@std/testing/mock";
-import { listen, named, Outage, reason } from "../../run/program.ts";
-import { printedBy } from "../stdout.ts";
+import {
+  launchAll,
+  listen,
+  named,
+  Outage,
+  reason,
+  shortage,
+  surviveUncaught,
+} from "../../run/program.ts";
+import { captureStdout, printedBy } from "../stdout.ts";
 
 /** Lets a test say what time it is. */
 function clock(): { time: number } & Disposable {
@@ -77,4 +85,71 @@ Deno.test("named() takes the name of the file without its ending", () => {
   } finally {
     Object.defineProperty(Deno, "mainModule", mainModule);
   }
+});
+
+/** What would be called for events of the process, by their names; nobody is while it is in use. */
+function interceptListeners(): Map<string, (event: unknown) => void> & Disposable {
+  const listeners = new Map<string, (event: unknown) => void>();
+  const { addEventListener } = globalThis;
+  Object.assign(globalThis, {
+    addEventListener(name: string, listener: (event: unknown) => void) {
+      if (listeners.has(name)) throw new Error(`There is a listener for ${name}`);
+      listeners.set(name, listener);
+    },
+  });
+  return Object.assign(listeners, {
+    [Symbol.dispose]: () => void Object.assign(globalThis, { addEventListener }),
+  });
+}
+
+Deno.test("surviveUncaught() logs without addresses what nobody caught, and goes on", async () => {
+  using listeners = interceptListeners();
+  surviveUncaught();
+  surviveUncaught();
+  const rows = [
+    ["unhandledrejection", "reason", "An error was not handled: no way to [scrubbed]"],
+    ["error", "error", "An error was not caught: no way to [scrubbed]"],
+  ] as const;
+  assertEquals([...listeners.keys()], rows.map(([name]) => name));
+  for (const [name, field, words] of rows) {
+    let prevented = 0;
+    const event = {
+      [field]: new Error("no way to 192.0.2.7"),
+      preventDefault: () => prevented++,
+    };
+    const line = printedBy(() => listeners.get(name)?.(event));
+    assertEquals(line, `LOG SEVERITY=warning MESSAGE="${words}"\n`);
+    assertEquals(prevented, 1);
+  }
+  // It has been said once for this process.
+  using stdout = captureStdout();
+  const calls: string[] = [];
+  const reporter = {
+    reportFailure: (name: string, message: string) => void calls.push(`${name}: ${message}`),
+    reportEnd: () => void calls.push("end"),
+  };
+  await launchAll(reporter, ["good", "bad", "late"], (name) => {
+    if (name === "bad") throw new Error("no port");
+    const serve = () => Promise.resolve(void calls.push(`serves ${name}`));
+    return name === "late" ? Promise.resolve(serve) : serve;
+  }, { name: "mine", reportVersion: true });
+  assertEquals(calls, ["bad: no port", "end", "serves good", "serves late"]);
+  assertEquals(
+    stdout.text(),
+    'STATUS TYPE=version IMPLEMENTATION="mine" VERSION="unknown"\n',
+  );
+  assertEquals(listeners.size, 2);
+});
+
+Deno.test("a shortage is named when it is over", () => {
+  using at = clock();
+  const lines = printedBy(() => {
+    shortage.failed("none left");
+    at.time += 10_000;
+    shortage.works();
+  });
+  assertEquals(lines.trimEnd().split("\n"), [
+    'LOG SEVERITY=warning MESSAGE="none left"',
+    'LOG SEVERITY=notice MESSAGE="There are file descriptors and memory again, after 1 failures"',
+  ]);
 });

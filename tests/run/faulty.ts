@@ -86,6 +86,8 @@ const publishers: Readonly<Record<string, NonNullable<Transport["publish"]>>> = 
   publish_throws: () => broken(),
   publish_hangs: () => hang(),
   publishes_a_space: () => [["key", "two words"]],
+  publishes_half_a_pair: () => [["key"] as unknown as [string, string]],
+  publishes_a_number: () => [[5, "value"] as unknown as [string, string]],
 };
 
 const transports = Object.entries(FAULTS).map(([name, fault]): [string, Transport] => [name, {

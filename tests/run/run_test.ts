@@ -230,6 +230,23 @@ launching(
 );
 
 launching(
+  "run() logs nothing of a client's connections that end in peace, or with it",
+  async (stateDirectory) => {
+    using echo = new EchoServer();
+    const client = await launchFaultyClient(stateDirectory);
+    await using _ended = client;
+    using brief = await dialTransport(client.methods["sound"]!, echo.address);
+    await checkEcho(brief);
+    await brief.closeWrite();
+    await ended(brief);
+    using standing = await dialTransport(client.methods["sound"]!, echo.address);
+    await checkEcho(standing);
+    await Promise.all([client.close(), ended(standing)]);
+    assertEquals(await Array.fromAsync(client.messages), []);
+  },
+);
+
+launching(
   "run() is not held up by a connection that never reads, neither in service nor at the end",
   async (stateDirectory) => {
     using echo = new EchoServer();
@@ -296,6 +313,37 @@ launching(
 );
 
 launching(
+  "run() logs of a server's connections those that break, and no others",
+  async (stateDirectory) => {
+    using echo = new EchoServer();
+    const server = await launchServer(program("faulty"), {
+      transports: onLoopback({ sound: [] }),
+      orport: echo.address,
+      stateDirectory,
+    });
+    await using _ended = server;
+    using brief = await connect(server.methods["sound"]);
+    await checkEcho(brief);
+    await brief.closeWrite();
+    await ended(brief);
+    using broken = await connectResettable(server.methods["sound"]!.address[1]);
+    await broken.write(Uint8Array.of(1));
+    assertEquals(await readFull(broken, new Uint8Array(1)), Uint8Array.of(1));
+    broken.reset();
+    const said: LogMessage[] = [];
+    await logged(server, "broke", said);
+    using standing = await connect(server.methods["sound"]);
+    await checkEcho(standing);
+    await Promise.all([server.close(), ended(standing)]);
+    const rest = (await Array.fromAsync(server.messages)).filter(({ kind }) => kind === "log");
+    assertEquals(rest, []);
+    assertEquals(said.map(({ severity, message }) => [severity, message]), [
+      ["info", "sound: a connection broke: Connection reset by peer (os error 104)"],
+    ]);
+  },
+);
+
+launching(
   "run() warns when tor's port is dead, because that is no client's fault",
   async (stateDirectory) => {
     const dead = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -353,6 +401,7 @@ launching(
     await using server = await launchServer(program("faulty"), {
       transports: {
         ...onLoopback({ publish_throws: [], publish_hangs: [] }),
+        ...onLoopback({ publishes_half_a_pair: [], publishes_a_number: [] }),
         throws: { bindAddress: ["127.0.0.1", taken.addr.port] },
         publishes_a_space: { bindAddress: ["127.0.0.1", port] },
         ...onLoopback({ sound: [] }),
@@ -361,11 +410,22 @@ launching(
       stateDirectory,
     });
     assertEquals(Object.keys(server.methods), ["sound"]);
-    const { publish_throws, publish_hangs, publishes_a_space, throws, ...others } = server.failures;
+    const {
+      publish_throws,
+      publish_hangs,
+      publishes_a_space,
+      publishes_half_a_pair,
+      publishes_a_number,
+      throws,
+      ...others
+    } = server.failures;
     assertEquals(others, {});
     assertEquals(publish_throws, "broken");
-    assertMatch(publish_hangs ?? "", /took longer than 15 s/);
+    assertEquals(publish_hangs, "publish() took longer than 15 s");
     assertMatch(publishes_a_space ?? "", /space|printable/i);
+    for (const failure of [publishes_half_a_pair, publishes_a_number]) {
+      assertEquals(failure, "publish() gave arguments that are not pairs of two texts");
+    }
     // Our own address is what its operator needs to see.
     assertEquals(throws, `127.0.0.1:${taken.addr.port} is in use: another program listens there`);
     await untilRefused(port);

@@ -4,6 +4,7 @@
  */
 
 import { type Address, formatAddress } from "../../address.ts";
+import { log } from "../../messages.ts";
 import type { StreamConn } from "../../net/mod.ts";
 import { run, type Transport } from "../../run/run.ts";
 import { changedConn } from "../changed_conn.ts";
@@ -80,12 +81,25 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     setTimer(broken);
     return await open();
   },
+  says_that_it_closes: async (open) => {
+    const conn = await open();
+    return changedConn(conn, {
+      close() {
+        log("notice", "it is closed");
+        conn.close();
+      },
+    });
+  },
 };
 
 const publishers: Readonly<Record<string, NonNullable<Transport["publish"]>>> = {
   publish_throws: () => broken(),
   publish_hangs: () => hang(),
   publishes_a_space: () => [["key", "two words"]],
+  publish_forgets: () => {
+    Promise.reject(new Error("forgotten"));
+    return new Promise((resolve) => setTimer(resolve, 0, []));
+  },
   publishes_half_a_pair: () => [["key"] as unknown as [string, string]],
   publishes_a_number: () => [[5, "value"] as unknown as [string, string]],
 };
@@ -100,4 +114,11 @@ const sound = Object.entries(publishers).map(([name, publish]): [string, Transpo
   server: (conn) => conn,
 }]);
 
-await run(Object.fromEntries([...transports, ...sound]));
+await run({
+  ...Object.fromEntries([...transports, ...sound]),
+  throws_its_option: {
+    server(_conn, { options }) {
+      throw new Error(`bad ${options.get("k")}`);
+    },
+  },
+});

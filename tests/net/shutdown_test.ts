@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { spy } from "@std/testing/mock";
 import { EnvError } from "../../config.ts";
 import { shutdownSignal, untilAborted } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
@@ -151,6 +152,9 @@ permitted(["run"], "shutdownSignal() goes on looking for a parent that is there"
   assertEquals(await process.says(), "third check");
   process.signal("SIGTERM");
   assertEquals(await process.says(), "stop");
+  process.signal("SIGTERM");
+  assertEquals(await process.says(), "end");
+  assertEquals(await process.says(), "gone");
 });
 
 Deno.test({
@@ -175,6 +179,13 @@ Deno.test("untilAborted() waits for the signal", async () => {
 
 Deno.test("untilAborted() does not wait for a signal that has aborted", async () => {
   await untilAborted(AbortSignal.abort());
+});
+
+Deno.test("untilAborted() leaves no timer", async () => {
+  using set = spy(globalThis, "setInterval");
+  using cleared = spy(globalThis, "clearInterval");
+  await untilAborted(AbortSignal.abort());
+  assertEquals(cleared.calls.map(({ args: [timer] }) => timer), set.calls.map((c) => c.returned));
 });
 
 permitted(["run"], "untilAborted() keeps the process alive", async () => {

@@ -513,10 +513,22 @@ permitted(
   },
 );
 
+permitted(["net"], "a SOCKS request lets a user end its stream behind the answer", async () => {
+  const { user, request } = await requested(bytes(""));
+  const { userGone } = request;
+  using conn = await request.grant();
+  await user.closeWrite();
+  assertEquals(await takeAll(conn), bytes(""));
+  assert(!userGone.aborted);
+  user.close();
+});
+
 permitted(["net"], "a SOCKS request lets a user end its stream that has sent early", async () => {
   const { user, request } = await requested(bytes("early"));
   const { userGone } = request;
   await user.closeWrite();
+  // So that the end, too, comes before the answer, as a rule.
+  for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve));
   using conn = await request.grant();
   assertEquals(await takeAll(conn), bytes("early"));
   assert(!userGone.aborted);

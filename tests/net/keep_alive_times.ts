@@ -101,7 +101,7 @@ if (import.meta.main) {
     for (let count = 0; count < PERIOD; count++) tick?.();
   };
   play(Deno.args[0] ?? "", (rid) => {
-    if (ridOf(dialled) === rid) dialled.close();
+    [dialled, fromDialled, fromBound].find((conn) => ridOf(conn) === rid)?.close();
   });
   const atFirst = times();
   passPeriod();

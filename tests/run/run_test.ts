@@ -798,6 +798,41 @@ launching(
   },
 );
 
+permitted(
+  ["read", "run"],
+  "run() ends when all of its last words are written, on stdout and on stderr",
+  async () => {
+    const [deno = "", ...args] = program("last_words");
+    const env = Object.entries({ ...CLIENT, CLIENT_TRANSPORTS: "plain" })
+      .map(([name, value]) => [`TOR_PT_${name}`, value]);
+    const child = new Deno.Command(deno, {
+      args,
+      env: Object.fromEntries(env),
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "piped",
+    }).spawn();
+    const texts = { word: "", text: "" };
+    const stdout = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    while (!texts.word.endsWith("CMETHODS DONE\n")) texts.word += (await stdout.read()).value;
+    child.kill("SIGTERM");
+    const readAll = async (reader: ReadableStreamDefaultReader<string>, what: "word" | "text") => {
+      for (let read = await reader.read(); !read.done; read = await reader.read()) {
+        texts[what] += read.value;
+      }
+    };
+    const stderr = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    await Promise.all([readAll(stdout, "word"), readAll(stderr, "text")]);
+    const all = Array.from({ length: 400 }, (_, index) => index + 1);
+    for (const what of ["word", "text"] as const) {
+      const numbers = texts[what].matchAll(RegExp(`${what} (\\d+) x+`, "g"));
+      assertEquals(Array.from(numbers, ([, number]) => Number(number)), all);
+    }
+    await child.stdin.close().catch(() => {});
+    assertEquals((await child.status).code, 0);
+  },
+);
+
 permitted(["read", "run"], "run() refuses a table with a name that is none", async () => {
   const run = JSON.stringify(new URL("../../run/run.ts", import.meta.url).href);
   const code = `import { run } from ${run}; await run({ "rot-13": { client: (c) => c.dial() } });`;

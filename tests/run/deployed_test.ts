@@ -22,6 +22,7 @@ import {
 import { EchoServer } from "../echo.ts";
 import { bytes, takeAll, takeText } from "../net/scripted_peer.ts";
 import { untilRefused } from "../net/until_refused.ts";
+import { connectResettable } from "../net/resettable_conn.ts";
 import { permitted, withDirectory } from "../permitted.ts";
 import { runToEnd } from "../raw_child.ts";
 
@@ -257,6 +258,30 @@ withBridge(
       assertEquals(await conn.read(new Uint8Array(1)), null);
     }
     assertEquals(await bridge.end(), []);
+  },
+);
+
+withBridge(
+  "run() logs without its address that a connection broke, also where that was junk",
+  ["proxied"],
+  async (bridge) => {
+    for (const [forwarded, count] of [["junk", 1], ["198.51.100.7", 2]] as const) {
+      using user = await connectResettable(bridge.server.methods["proxied"]!.address[1]);
+      await writeAll(user, bytes(`GET / HTTP/1.1\r\nX-Forwarded-For: ${forwarded}\r\n\r\n`));
+      const arrival = await bridge.arrival();
+      using conn = arrival.conn;
+      await writeAll(conn, bytes("to the user"));
+      assertEquals(await takeText(user, 11), "to the user");
+      user.reset();
+      await takeAll(conn).catch(() => {});
+      assertEquals(bridge.arrived.length, count);
+    }
+    const words = "proxied: a connection broke: Connection reset by peer (os error 104)";
+    const logs = (await bridge.end()).map((text) => JSON.parse(text));
+    assertEquals(logs.map(({ severity, message }) => [severity, message]), [
+      ["info", words],
+      ["info", words],
+    ]);
   },
 );
 

@@ -98,7 +98,8 @@ const publishers: Readonly<Record<string, NonNullable<Transport["publish"]>>> = 
   publishes_a_space: () => [["key", "two words"]],
   publish_forgets: () => {
     Promise.reject(new Error("forgotten"));
-    return new Promise((resolve) => setTimer(resolve, 0, []));
+    // It is noticed while this is waited for.
+    return new Promise((resolve) => setTimer(resolve, 20, []));
   },
   publishes_half_a_pair: () => [["key"] as unknown as [string, string]],
   publishes_a_number: () => [[5, "value"] as unknown as [string, string]],

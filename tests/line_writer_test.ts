@@ -11,7 +11,7 @@ class SlowOutput {
   readonly #waiting: ((count: number) => void)[] = [];
 
   write(bytes: Uint8Array): Promise<number> {
-    this.written.push(new TextDecoder().decode(bytes));
+    this.written.push(new TextDecoder().decode(Uint8Array.from(bytes)));
     return new Promise((resolve) => this.#waiting.push(() => resolve(bytes.length)));
   }
 

@@ -81,6 +81,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     setTimer(broken);
     return await open();
   },
+  finds_no_descriptors: () => {
+    throw Object.assign(new Error("Too many open files"), { code: "EMFILE" });
+  },
   says_that_it_closes: async (open) => {
     const conn = await open();
     return changedConn(conn, {

@@ -1,6 +1,6 @@
 /** A process of users that is stopped in the middle of everything, and then killed, over and over. */
 
-import type { Way } from "../../bench/load.ts";
+import type { Way } from "../../bench/load_process.ts";
 import { pause } from "../waiting.ts";
 import { LoadProgram } from "./load_program.ts";
 import { between, random } from "./random.ts";

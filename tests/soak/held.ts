@@ -1,7 +1,7 @@
 /** The connections that are held open, on which little moves. */
 
 import { closeQuietly, readFull, writeAll } from "@ptlib/ptlib/net";
-import type { Way } from "../../bench/load.ts";
+import type { Way } from "../../bench/load_process.ts";
 import { pause, within } from "../waiting.ts";
 import { PING } from "./destination.ts";
 import { dialByScript } from "./dial_by_script.ts";

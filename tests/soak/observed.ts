@@ -2,7 +2,7 @@
 
 import type { Address } from "@ptlib/ptlib";
 import { launchClient, launchServer } from "@ptlib/ptlib/parent";
-import type { Way } from "../../bench/load.ts";
+import type { Way } from "../../bench/load_process.ts";
 import { MARK, type Observation } from "./observation.ts";
 
 const OBSERVER = import.meta.resolve("./observer.ts");

@@ -1,6 +1,6 @@
 /** New connections, one a second, that measure how long a new one takes. */
 
-import type { Way } from "../../bench/load.ts";
+import type { Way } from "../../bench/load_process.ts";
 import { pause, within } from "../waiting.ts";
 import { dialByScript } from "./dial_by_script.ts";
 import { play } from "./end.ts";

@@ -1,6 +1,6 @@
 /** The whole of it: everything is started, held, churned, watched and ended. */
 
-import type { Way } from "../../bench/load.ts";
+import type { Way } from "../../bench/load_process.ts";
 import { residentBytes } from "../../bench/proc.ts";
 import { pause } from "../waiting.ts";
 import { DoomedUsers } from "./doomed.ts";

@@ -1,7 +1,7 @@
 /** Those who go away, or say nothing, in the middle of a SOCKS handshake. */
 
 import { closeQuietly } from "@ptlib/ptlib/net";
-import type { Way } from "../../bench/load.ts";
+import type { Way } from "../../bench/load_process.ts";
 import { ipToBytes } from "../../address.ts";
 import { connectResettable } from "../net/resettable_conn.ts";
 import { pause } from "../waiting.ts";

@@ -4,7 +4,7 @@
  */
 
 import { LineReader } from "@ptlib/ptlib/line";
-import type { Way } from "../../bench/load.ts";
+import type { Way } from "../../bench/load_process.ts";
 import { pause } from "../waiting.ts";
 import { dialByScript } from "./dial_by_script.ts";
 import { HeldConnections } from "./held.ts";

@@ -49,6 +49,24 @@ export const MINIMAL: Contestant = {
   server: deno("./minimal/dummy_server.ts"),
 };
 
+/** The transport to copy. */
+export const OUR_ROT13: Contestant = {
+  name: "ptlib",
+  transport: "rot13",
+  client: deno("../examples/rot13.ts"),
+  server: deno("../examples/rot13.ts"),
+};
+
+/** The same on goptlib; null where it cannot be had, with the reason on stderr. */
+export async function goptlibRot13(): Promise<Contestant | null> {
+  const program = await peer("goptlib-rot13");
+  if (program !== null) {
+    return { name: "goptlib", transport: "rot13", client: [program], server: [program] };
+  }
+  console.error(`Without goptlib: ${peerMissing("goptlib-rot13")}`);
+  return null;
+}
+
 /** goptlib's example programs; null where they cannot be had, with the reason on stderr. */
 export async function goptlib(): Promise<Contestant | null> {
   const [client, server] = ["goptlib-dummy-client", "goptlib-dummy-server"] as const;

@@ -5,7 +5,15 @@
  */
 
 import { connections } from "./connections.ts";
-import { goptlib, MINIMAL, OURS, WRITTEN_OUT } from "./contestants.ts";
+import {
+  type Contestant,
+  goptlib,
+  goptlibRot13,
+  MINIMAL,
+  OUR_ROT13,
+  OURS,
+  WRITTEN_OUT,
+} from "./contestants.ts";
 import { fairness } from "./fairness.ts";
 import { reportHostile } from "./hostile.ts";
 import { latency } from "./latency.ts";
@@ -24,6 +32,7 @@ apt-get install golang-go golang-goptlib-dev
 Parts:
   startup      from the start of a program to its DONE line
   throughput   bytes on 1, 8 and 64 connections, and their processor time
+  rot13        the same where each byte is changed, on 1 and 8 connections
   connections  how many come and go, and the processor time of each
   latency      of a quiet connection
   fairness     what bulk does to an interactive connection, and to new ones
@@ -32,12 +41,19 @@ Parts:
 
 type Report = (directory: string) => Promise<string>;
 
+type Contestants = () => Promise<(Contestant | null)[]>;
+
+/** Programs whose transport does nothing. */
+const DUMMIES: Contestants = async () => [OURS, WRITTEN_OUT, MINIMAL, await goptlib()];
+
+/** Programs whose transport changes every byte. */
+const ROT13S: Contestants = async () => [OUR_ROT13, await goptlibRot13()];
+
 /** The tables of some measurements, one below the other. */
-function measured(...measurements: readonly Measurement[]): Report {
+function measured(all: Contestants, ...measurements: readonly Measurement[]): Report {
   return async (directory) => {
     const program = await LoadProcess.build(directory);
-    const go = await goptlib();
-    const contestants = [OURS, WRITTEN_OUT, MINIMAL, ...go === null ? [] : [go]];
+    const contestants = (await all()).filter((contestant) => contestant !== null);
     const tables: string[] = [];
     for (const measurement of measurements) {
       tables.push(await reportMeasurement({ directory, program, contestants }, measurement));
@@ -50,14 +66,21 @@ const PARTS: { readonly [name: string]: { title: string; report: Report } } = {
   startup: { title: "Start-up", report: reportStartUp },
   throughput: {
     title: "Bytes through client and server",
-    report: measured(throughput(1), throughput(8), throughput(64)),
+    report: measured(DUMMIES, throughput(1), throughput(8), throughput(64)),
   },
-  connections: { title: "Connections that come and go", report: measured(connections) },
-  latency: { title: "A quiet connection", report: measured(latency(true), latency(false)) },
-  fairness: { title: "Beside four flows of bulk", report: measured(fairness) },
+  rot13: {
+    title: "Bytes through the transport to copy",
+    report: measured(ROT13S, throughput(1), throughput(8)),
+  },
+  connections: { title: "Connections that come and go", report: measured(DUMMIES, connections) },
+  latency: {
+    title: "A quiet connection",
+    report: measured(DUMMIES, latency(true), latency(false)),
+  },
+  fairness: { title: "Beside four flows of bulk", report: measured(DUMMIES, fairness) },
   memory: {
     title: "Memory of client and server together",
-    report: measured(idleMemory(1_000), idleMemory(9_000), stalledMemory),
+    report: measured(DUMMIES, idleMemory(1_000), idleMemory(9_000), stalledMemory),
   },
   hostile: { title: "Strangers on both ports", report: reportHostile },
 };

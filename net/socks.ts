@@ -16,6 +16,7 @@ import {
   withDeadline,
   writeAll,
 } from "./conn.ts";
+import { EarlyReader } from "./early_reader.ts";
 
 const VERSION = 5;
 const AUTH_VERSION = 1;
@@ -275,107 +276,35 @@ async function sayAndLinger(conn: StreamConn, answer: Uint8Array): Promise<void>
   await drain(conn);
 }
 
-/** How many bytes of a user's are read before the request is answered. */
-const MOST_EARLY = 16 * 1024;
-
-/**
- * Watches a user's connection for its end while nobody reads it. Nobody else can tell that: so it
- * reads, and gives back what it has read.
- */
-class EarlyReader {
-  readonly #read: (p: Uint8Array) => Promise<number | null>;
-  readonly #gone = new AbortController();
-  readonly #early: Uint8Array[] = [];
-  #watching = true;
-  #ended = false;
-  #error: unknown;
-  #reading: Promise<void>;
-
-  constructor(conn: Deno.TcpConn) {
-    this.#read = conn.read.bind(conn);
-    this.#reading = this.#watch();
-  }
-
-  /** Aborts when the user goes away while it is watched. */
-  get gone(): AbortSignal {
-    return this.#gone.signal;
-  }
-
-  async #watch(): Promise<void> {
-    try {
-      for (let length = 0; this.#watching && length < MOST_EARLY;) {
-        const bytes = new Uint8Array(2048);
-        const count = await this.#read(bytes);
-        if (count === null) {
-          this.#ended = true;
-          // One that has spoken may only have ended its own stream.
-          if (length === 0) this.#give(new Deno.errors.ConnectionAborted("The user has gone"));
-          return;
-        }
-        this.#early.push(bytes.subarray(0, count));
-        length += count;
-      }
-    } catch (error) {
-      this.#error = error;
-      this.#give(error);
-    }
-  }
-
-  #give(reason: unknown): void {
-    if (this.#watching) this.#gone.abort(reason);
-  }
-
-  /** Lets the connection be read from its first byte on. */
-  release(conn: Deno.TcpConn): void {
-    this.#watching = false;
-    conn.read = (p) => this.#replay(conn, p);
-  }
-
-  async #replay(conn: Deno.TcpConn, p: Uint8Array): Promise<number | null> {
-    if (this.#early.length === 0) await this.#reading;
-    const [first] = this.#early;
-    if (first === undefined) {
-      if (this.#error !== undefined) throw this.#error;
-      if (this.#ended) return null;
-      conn.read = this.#read;
-      return await this.#read(p);
-    }
-    const count = Math.min(p.length, first.length);
-    p.set(first.subarray(0, count));
-    if (count === first.length) this.#early.shift();
-    else this.#early[0] = first.subarray(count);
-    return count;
-  }
-}
-
 class Request implements SocksRequest {
   #answered = false;
   readonly target: Address;
   readonly args: URLSearchParams;
   readonly conn: Deno.TcpConn;
-  #early: EarlyReader | undefined;
+  readonly #reader: EarlyReader;
 
-  constructor(target: Address, args: URLSearchParams, conn: Deno.TcpConn) {
+  constructor(target: Address, args: URLSearchParams, conn: Deno.TcpConn, reader: EarlyReader) {
     this.target = target;
     this.args = args;
     this.conn = conn;
+    this.#reader = reader;
   }
 
   get userGone(): AbortSignal {
-    return (this.#early ??= new EarlyReader(this.conn)).gone;
+    return this.#reader.watch();
   }
 
   async grant(): Promise<Deno.TcpConn> {
     this.#answered = true;
     await writeAll(this.conn, replyBytes(REPLY_GRANTED)).catch(() => closeQuietly(this.conn));
-    this.#early?.release(this.conn);
+    this.#reader.release();
     return this.conn;
   }
 
   async reject(reason: unknown): Promise<void> {
     if (this.#answered) return;
     this.#answered = true;
-    this.#early?.release(this.conn);
+    this.#reader.release();
     const say = () => sayAndLinger(this.conn, replyBytes(replyFor(reason)));
     const what = "The end of a rejected request";
     // It ends either way, and so does the connection.
@@ -391,11 +320,12 @@ class Request implements SocksRequest {
 
 /** Takes a connection through its handshake up to the request. */
 function readRequest(conn: Deno.TcpConn, signal: AbortSignal): Promise<Request> {
+  const reader = new EarlyReader(conn);
   return handshake(conn, signal, async () => {
     try {
-      const method = await chooseMethod(conn);
-      const args = method === METHOD_PASSWORD ? await readArgs(conn) : new URLSearchParams();
-      return new Request(await readTarget(conn), args, conn);
+      const method = await chooseMethod(reader);
+      const args = method === METHOD_PASSWORD ? await readArgs(reader) : new URLSearchParams();
+      return new Request(await readTarget(reader), args, conn, reader);
     } catch (error) {
       if (error instanceof Refusal) await sayAndLinger(conn, error.answer);
       throw error;
@@ -426,8 +356,7 @@ export interface SocksListener extends AsyncIterable<SocksRequest>, Disposable {
  * in the fields of RFC 1929), on a port of 127.0.0.1 that the system chooses or where you like.
  *
  * Handshakes run side by side, each under a deadline of 10 s, so that half-open connections keep
- * nobody waiting. A handshake reads exactly what each message needs: what came along with the
- * request is the first of the stream.
+ * nobody waiting. What came along with the request is the first of the stream.
  *
  * @param options Where to listen and when to end.
  * @returns The listener. Handle each request without waiting for its end.

@@ -7,6 +7,7 @@
  *   with `go` and without any download, from the source that `deno task peers` unpacks, otherwise
  *   from what Debian's package `golang-goptlib-dev` has installed. Their transport is `dummy`.
  * - `goptlib-parsers`: `goptlib_parsers.go`, built in the same way. It is no transport.
+ * - `goptlib-rot13`: `bench/goptlib_rot13.go`, built in the same way, client and server.
  * - `obfs4proxy`, `snowflake-client`: the programs of Debian's packages of these names.
  *
  * How to run obfs4 back to back on loopback (obfs4proxy 0.0.14, lyrebird 0.8.1):
@@ -34,6 +35,7 @@ export type PeerName =
   | "goptlib-dummy-client"
   | "goptlib-dummy-server"
   | "goptlib-parsers"
+  | "goptlib-rot13"
   | "lyrebird"
   | "webtunnel-client"
   | "webtunnel-server"
@@ -48,6 +50,7 @@ const packages: { readonly [name in PeerName]: string } = {
   "goptlib-dummy-client": "golang-goptlib-dev",
   "goptlib-dummy-server": "golang-goptlib-dev",
   "goptlib-parsers": "golang-goptlib-dev",
+  "goptlib-rot13": "golang-goptlib-dev",
   "lyrebird": "lyrebird",
   "webtunnel-client": "webtunnel",
   "webtunnel-server": "webtunnel",
@@ -60,6 +63,7 @@ const example: { readonly [name in PeerName]?: string } = {
   "goptlib-dummy-client": "dummy-client/dummy-client.go",
   "goptlib-dummy-server": "dummy-server/dummy-server.go",
   "goptlib-parsers": new URL("goptlib_parsers.go", import.meta.url).pathname,
+  "goptlib-rot13": new URL("../../bench/goptlib_rot13.go", import.meta.url).pathname,
 };
 
 /** The peers that come with the machine's own release of Debian. */

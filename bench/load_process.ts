@@ -2,7 +2,6 @@
 
 import type { Address } from "@ptlib/ptlib";
 import { formatAddress, parseAddress } from "@ptlib/ptlib/address";
-import { LineReader } from "@ptlib/ptlib/line";
 
 /** The way through a transport. */
 export interface Way {
@@ -110,9 +109,15 @@ export class LoadProcess implements AsyncDisposable {
   }
 }
 
-async function* readLines(stream: ReadableStream<Uint8Array>): AsyncGenerator<string> {
-  const lines = new LineReader();
-  for await (const chunk of stream) {
-    for (const line of lines.push(chunk)) yield line ?? "";
+/** An answer can be longer than any line of a transport's may be. */
+async function* readLines(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
+  let text = "";
+  for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+    const [first = "", ...others] = chunk.split("\n");
+    text += first;
+    for (const line of others) {
+      yield text;
+      text = line;
+    }
   }
 }

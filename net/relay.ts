@@ -64,6 +64,11 @@ const largeBuffers = new Pool(LARGE, 4);
 
 /** How many bytes a connection moves in one direction before it is everybody else's turn. */
 const TURN = 256 * 1024;
+/** The same where there is no other relay, and only who comes newly has to wait. */
+const TURN_ALONE = 4 * 1024 * 1024;
+
+/** How many relays there are. */
+let relays = 0;
 
 const NOTHING = new Uint8Array(0);
 let turn: Promise<unknown> | null = null;
@@ -117,7 +122,7 @@ async function pump(from: StreamConn, to: StreamConn, count: (bytes: number) => 
       count(length);
       buffer.adapt(length);
       moved += length;
-      if (moved < TURN) continue;
+      if (moved < (relays > 1 ? TURN : TURN_ALONE)) continue;
       moved = 0;
       await othersFirst();
     }
@@ -143,7 +148,7 @@ const MOST_SILENT = 5;
  * A reset, a failed write or the signal closes both at once, and so does a silence of two minutes
  * after one stream has ended. Each direction buffers at most one chunk, of 2 KiB when little is sent
  * and up to 256 KiB when much is sent; all relays together buffer no more than 64 of the largest.
- * After 256 KiB everybody else has a turn.
+ * After 256 KiB everybody else has a turn; after 4 MiB where there is no other relay.
  *
  * @param a One connection.
  * @param b The other.
@@ -168,6 +173,7 @@ export async function relay(
 ): Promise<Relayed> {
   const relayed: Relayed = { sent: 0, received: 0, error: null };
   const { signal } = options;
+  relays++;
   const close = () => [a, b].forEach(closeQuietly);
   const failed = Promise.withResolvers<void>();
   const fail = (error: unknown) => {
@@ -198,6 +204,7 @@ export async function relay(
   // A connection that does not close as it should may never let go of its pump.
   await Promise.race([Promise.all(pumps), failed.promise]);
   over = true;
+  relays--;
   clearTimeout(timer);
   signal?.removeEventListener("abort", abort);
   close();

@@ -3,6 +3,7 @@ import { spy } from "@std/testing/mock";
 import { relay, type Relayed, writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
+import { pause } from "../waiting.ts";
 import { IdleConn } from "./idle_conn.ts";
 import { connectResettable, type ResettableConn } from "./resettable_conn.ts";
 import { bytes, takeAll, takeText } from "./scripted_peer.ts";
@@ -482,7 +483,7 @@ Deno.test("relay() does not use a buffer again that a failed read may still writ
   const others = Array.from({ length: 40 }, () => new MarkingConn(2, () => new Promise(() => {})));
   const end = new AbortController();
   const relays = others.map((conn) => relay(conn, new EndedConn(), { signal: end.signal }));
-  while (others.some(({ buffers }) => buffers.length < 3)) await Promise.resolve();
+  while (others.some(({ buffers }) => buffers.length < 3)) await pause(0);
   assert(others.every(({ buffers }) => buffers.every(({ buffer }) => buffer !== medium!.buffer)));
   end.abort();
   await Promise.all(relays);
@@ -493,7 +494,7 @@ async function lastBuffers(count: number, reads: number): Promise<ArrayBufferLik
   const { promise, resolve } = Promise.withResolvers<null>();
   const conns = Array.from({ length: count }, () => new MarkingConn(reads, () => promise));
   const relays = conns.map((conn) => relay(conn, new EndedConn()));
-  while (conns.some(({ buffers }) => buffers.length <= reads)) await Promise.resolve();
+  while (conns.some(({ buffers }) => buffers.length <= reads)) await pause(0);
   resolve(null);
   await Promise.all(relays);
   return conns.map(({ buffers }) => buffers.at(-1)!.buffer);
@@ -515,7 +516,7 @@ Deno.test("relay() gives back a medium buffer when it takes a large one", async 
   for (let count = 0; count < 2; count++) {
     const conn = new MarkingConn(2, () => new Promise(() => {}));
     relays.push(relay(conn, new EndedConn(), { signal: end.signal }));
-    while (conn.buffers.length < 3) await Promise.resolve();
+    while (conn.buffers.length < 3) await pause(0);
     mediums.push(conn.buffers[1]!.buffer);
   }
   assertEquals(mediums[0] === mediums[1], true);

@@ -107,6 +107,29 @@ Deno.test("mapBytes() looks every byte up in a table", async () => {
   assertEquals(into.subarray(256), new Uint8Array(44));
 });
 
+Deno.test("mapBytes() looks bytes up two at a time where there are many, wherever they lie", async () => {
+  const table = Uint8Array.from({ length: 256 }, (_, byte) => byte * 7 + 3);
+  let arrived = new Uint8Array();
+  const write = (p: Uint8Array) => Promise.resolve((arrived = p.slice()).length);
+  const conn = mapBytes(fake({ write }), { read: table, write: table });
+  const bytes = Uint8Array.from({ length: 70_000 }, (_, i) => i * 31 + (i >> 8));
+  const expected = bytes.map((byte) => table[byte]!);
+  for (let round = 0; round < 5; round++) await conn.write(bytes.slice());
+  assertEquals(arrived, expected);
+  for (let offset = 0; offset < 9; offset++) {
+    for (const length of [0, 1, 63, 64, 65, 66, 67, 68, 65_000]) {
+      const buffer = new Uint8Array(offset + length + 9).fill(1);
+      buffer.set(bytes.subarray(0, length), offset);
+      arrived = new Uint8Array();
+      await conn.write(buffer.subarray(offset, offset + length));
+      assertEquals(arrived, expected.subarray(0, length));
+      // What lies around them stays.
+      const around = [...buffer.subarray(0, offset), ...buffer.subarray(offset + length)];
+      assertEquals(around.every((byte) => byte === 1), true);
+    }
+  }
+});
+
 Deno.test("mapBytes() takes no table of another length", () => {
   const whole = new Uint8Array(256);
   for (const length of [0, 255, 257]) {

@@ -20,14 +20,16 @@ import { latency } from "./latency.ts";
 import { LoadProcess } from "./load_process.ts";
 import { idleMemory, stalledMemory } from "./memory.ts";
 import { type Measurement, reportMeasurement } from "./rounds.ts";
+import { peerVersion } from "../tests/interop/peers.ts";
 import { reportStartUp } from "./startup.ts";
 import { throughput } from "./throughput.ts";
 
-const HELP = `Usage: deno task bench [PART...]
+const HELP = `Usage: deno task bench [--write] [PART...]
 
 Measures the parts, or everything, and prints a report in Markdown. Takes half an hour, in which the
-machine should do nothing else. Linux only. The load generator needs Go, and goptlib its source too:
-apt-get install golang-go golang-goptlib-dev
+machine should do nothing else. --write puts the report into bench/RESULTS.md, too. Linux only.
+
+The load generator needs Go, and goptlib its source: apt-get install golang-go golang-goptlib-dev
 
 Parts:
   startup      from the start of a program to its DONE line
@@ -85,24 +87,51 @@ const PARTS: { readonly [name: string]: { title: string; report: Report } } = {
   hostile: { title: "Strangers on both ports", report: reportHostile },
 };
 
-function readParts(args: readonly string[]): string[] {
-  const wrong = args.filter((arg) => !Object.hasOwn(PARTS, arg));
+/** What was asked for on the command line. */
+function readArguments(args: readonly string[]): { parts: string[]; write: boolean } {
+  const words = args.filter((arg) => arg !== "--write");
+  const wrong = words.filter((arg) => !Object.hasOwn(PARTS, arg));
   if (wrong.length > 0) {
     const help = wrong.includes("--help");
     console.error(help ? HELP : `There is no part ${wrong.join(" ")}: see deno task bench --help`);
     Deno.exit(help ? 0 : 2);
   }
-  return Object.keys(PARTS).filter((part) => args.length === 0 || args.includes(part));
+  const parts = Object.keys(PARTS).filter((part) => words.length === 0 || words.includes(part));
+  return { parts, write: words.length < args.length };
 }
 
-const parts = readParts(Deno.args);
+/** The machine, the versions and the day. */
+async function describeRun(): Promise<string> {
+  const [, model = "unknown"] = /^model name\s*:\s*(.*)$/m
+    .exec(await Deno.readTextFile("/proc/cpuinfo")) ?? [];
+  const go = await peerVersion("goptlib-dummy-client") ?? "not there";
+  return [
+    `- ${new Date().toISOString().slice(0, 10)}`,
+    `- ${navigator.hardwareConcurrency} processors (${model}), Linux ${Deno.osRelease()}`,
+    `- Deno ${Deno.version.deno}, V8 ${Deno.version.v8}, goptlib ${go}`,
+  ].join("\n");
+}
+
+async function writeResults(text: string): Promise<void> {
+  const { pathname } = new URL("RESULTS.md", import.meta.url);
+  await Deno.writeTextFile(pathname, text);
+  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", pathname] }).output();
+}
+
+const { parts, write } = readArguments(Deno.args);
 const directory = await Deno.makeTempDir({ prefix: "ptlib-bench-" });
+let text = "";
+const print = (more: string) => {
+  console.log(more);
+  text += `${more}\n`;
+};
 try {
-  console.log(`Deno ${Deno.version.deno}, ${navigator.hardwareConcurrency} processors`);
+  print(`# What it costs\n\nMeasured by \`deno task bench --write\`.\n\n${await describeRun()}`);
   for (const part of parts) {
     const { title, report } = PARTS[part]!;
-    console.log(`\n## ${title}\n\n${await report(directory)}`);
+    print(`\n## ${title}\n\n${await report(directory)}`);
   }
+  if (write) await writeResults(text);
 } finally {
   await Deno.remove(directory, { recursive: true });
 }

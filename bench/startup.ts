@@ -1,6 +1,6 @@
 /**
- * How long the examples take from the start of `deno run` to their DONE line, beside an empty
- * program with one listener.
+ * How long the examples take from the start of `deno run` to their DONE line, from their sources and
+ * from a bundle, beside an empty program with one listener.
  */
 
 import { clientEnvironment } from "../parent/child_environment.ts";
@@ -38,26 +38,40 @@ async function timeToDone([program = "", ...args]: readonly string[], directory:
   return milliseconds;
 }
 
+function deno(path: string): string[] {
+  const permissions = ["--no-prompt", "--allow-env=TOR_PT_*", "--allow-net=127.0.0.1:0"];
+  return pinned([Deno.execPath(), "run", ...permissions, path]);
+}
+
+/** Makes one file of a program. */
+async function bundled(source: string, directory: string, name: string): Promise<string> {
+  const output = `${directory}/${name}.js`;
+  const args = ["bundle", "--quiet", "--output", output, source];
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args }).output();
+  if (!success) throw new Error(`deno bundle: ${new TextDecoder().decode(stderr)}`);
+  return output;
+}
+
 /** Measures, and writes the table of the report. */
 export async function reportStartUp(directory: string): Promise<string> {
-  const deno = (path: string) =>
-    pinned([
-      Deno.execPath(),
-      ...["run", "--no-prompt", "--allow-env=TOR_PT_*", "--allow-net=127.0.0.1:0"],
-      import.meta.resolve(path),
-    ]);
-  const empty = deno("./empty.ts");
+  const empty = deno(import.meta.resolve("./empty.ts"));
   const rows: string[][] = [];
   for (const name of PROGRAMS) {
-    const program = deno(`../examples/${name}.ts`);
-    const times: [empty: number[], program: number[]] = [[], []];
-    await timeToDone(program, directory); // Fills the caches.
-    for (let run = 0; run < RUNS; run++) {
-      times[0].push(await timeToDone(empty, directory));
-      times[1].push(await timeToDone(program, directory));
+    const source = import.meta.resolve(`../examples/${name}.ts`);
+    const ways = [
+      [name, deno(source)],
+      [`${name}, bundled`, deno(await bundled(source, directory, name))],
+    ] as const;
+    for (const [title, program] of ways) {
+      const times: [empty: number[], program: number[]] = [[], []];
+      await timeToDone(program, directory); // Fills the caches.
+      for (let run = 0; run < RUNS; run++) {
+        times[0].push(await timeToDone(empty, directory));
+        times[1].push(await timeToDone(program, directory));
+      }
+      const [base, ours] = [median(times[0]), median(times[1])];
+      rows.push([title, ...[base, ours, ours - base].map((value) => value.toFixed(1))]);
     }
-    const [base, ours] = [median(times[0]), median(times[1])];
-    rows.push([name, ...[base, ours, ours - base].map((value) => value.toFixed(1))]);
   }
   return table(["program", "empty program, ms", "to DONE, ms", "difference, ms"], rows);
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { closeQuietly, type StreamConn } from "./conn.ts";
+import type { StreamConn } from "./conn.ts";
 
 /** How many bytes are read at once. */
 const PIECE = 1024;
@@ -14,10 +14,12 @@ const PIECE = 1024;
 const MOST_EARLY = 16 * 1024;
 
 /** Reads what there is, and gives back what nobody has asked for. */
-export class EarlyReader implements StreamConn {
+export class EarlyReader implements Pick<StreamConn, "read" | "write"> {
   readonly #conn: Deno.TcpConn;
   readonly #read: (p: Uint8Array) => Promise<number | null>;
   readonly #early: Uint8Array[] = [];
+  /** How many bytes that is. */
+  #length = 0;
   /** The watch for the user's end, and what it reads with. */
   #gone: AbortController | undefined;
   #reading: Promise<void> | undefined;
@@ -33,33 +35,29 @@ export class EarlyReader implements StreamConn {
 
   /** Reads for the handshake; what is behind it stays. */
   async read(p: Uint8Array): Promise<number | null> {
-    if (this.#early.length === 0 && await this.#readPiece() === null) return null;
-    return this.#take(p);
+    const more = this.#early.length > 0 || await this.#readPiece();
+    return more ? this.#take(p) : null;
   }
 
   write(p: Uint8Array): Promise<number> {
     return this.#conn.write(p);
   }
 
-  closeWrite(): Promise<void> {
-    return this.#conn.closeWrite();
-  }
-
-  close(): void {
-    closeQuietly(this.#conn);
-  }
-
-  async #readPiece(): Promise<number | null> {
+  /** Reads on; false at the end of the stream. */
+  async #readPiece(): Promise<boolean> {
     const bytes = new Uint8Array(PIECE);
     const count = await this.#read(bytes);
-    if (count !== null) this.#early.push(bytes.subarray(0, count));
-    return count;
+    if (count === null) return false;
+    this.#length += count;
+    this.#early.push(bytes.subarray(0, count));
+    return true;
   }
 
   #take(p: Uint8Array): number {
     const first = this.#early[0]!;
     const count = Math.min(p.length, first.length);
-    p.set(count === first.length ? first : first.subarray(0, count));
+    p.set(first.subarray(0, count));
+    this.#length -= count;
     if (count === first.length) this.#early.shift();
     else this.#early[0] = first.subarray(count);
     return count;
@@ -82,16 +80,14 @@ export class EarlyReader implements StreamConn {
 
   async #readEarly(): Promise<void> {
     try {
-      let length = this.#early.reduce((sum, { length }) => sum + length, 0);
-      while (this.#watching && length < MOST_EARLY) {
-        const count = await this.#readPiece();
-        if (count === null) {
-          this.#ended = true;
-          // One that has spoken may only have ended its own stream.
-          if (length === 0) this.#giveUp(new Deno.errors.ConnectionAborted("The user has gone"));
-          return;
+      while (this.#watching && this.#length < MOST_EARLY) {
+        if (await this.#readPiece()) continue;
+        this.#ended = true;
+        // One that has spoken may only have ended its own stream.
+        if (this.#length === 0) {
+          this.#giveUp(new Deno.errors.ConnectionAborted("The user has gone"));
         }
-        length += count;
+        return;
       }
     } catch (error) {
       this.#error = error;

@@ -194,11 +194,14 @@ function replyBytes(code: number): Uint8Array {
   return Uint8Array.of(VERSION, code, 0, ADDRESS_IPV4, 0, 0, 0, 0, 0, 0);
 }
 
-async function read(conn: StreamConn, length: number): Promise<Uint8Array<ArrayBuffer>> {
+/** What a handshake does with a connection. */
+type Handshake = Pick<StreamConn, "read" | "write">;
+
+async function read(conn: Handshake, length: number): Promise<Uint8Array<ArrayBuffer>> {
   return await readFull(conn, new Uint8Array(length));
 }
 
-async function readByte(conn: StreamConn): Promise<number> {
+async function readByte(conn: Handshake): Promise<number> {
   const [byte = 0] = await read(conn, 1);
   return byte;
 }
@@ -207,7 +210,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }
 
-async function chooseMethod(conn: StreamConn): Promise<number> {
+async function chooseMethod(conn: Handshake): Promise<number> {
   if (await readByte(conn) !== VERSION) throw new Refusal(new Uint8Array());
   const offered = await read(conn, await readByte(conn));
   const method = [METHOD_PASSWORD, METHOD_NONE].find((method) => offered.includes(method));
@@ -226,7 +229,7 @@ function parseFields(user: Uint8Array, password: Uint8Array): URLSearchParams {
 }
 
 /** RFC 1929, its two fields holding the arguments of the connection. */
-async function readArgs(conn: StreamConn): Promise<URLSearchParams> {
+async function readArgs(conn: Handshake): Promise<URLSearchParams> {
   const failure = new Refusal(Uint8Array.of(AUTH_VERSION, AUTH_FAILURE));
   if (await readByte(conn) !== AUTH_VERSION) throw failure;
   const user = await read(conn, await readByte(conn));
@@ -245,7 +248,7 @@ async function readArgs(conn: StreamConn): Promise<URLSearchParams> {
   return args;
 }
 
-async function readHost(conn: StreamConn, type: number): Promise<string> {
+async function readHost(conn: Handshake, type: number): Promise<string> {
   if (type === ADDRESS_IPV4) return bytesToIp(await read(conn, 4));
   if (type === ADDRESS_IPV6) return bytesToIp(await read(conn, 16));
   if (type !== ADDRESS_NAME) throw new Refusal(replyBytes(REPLY_ADDRESS_TYPE));
@@ -257,7 +260,7 @@ async function readHost(conn: StreamConn, type: number): Promise<string> {
   return decodeUtf8(name);
 }
 
-async function readTarget(conn: StreamConn): Promise<Address> {
+async function readTarget(conn: Handshake): Promise<Address> {
   const [version, command, , type = 0] = await read(conn, 4);
   if (version !== VERSION) throw new Refusal(replyBytes(REPLY_FAILURE));
   if (command !== COMMAND_CONNECT) throw new Refusal(replyBytes(REPLY_COMMAND));

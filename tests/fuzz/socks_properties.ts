@@ -4,6 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
 import { type Address, bytesToIp } from "../../address.ts";
 import { formatSocksArgs } from "../../args.ts";
+import type { StreamConn } from "../../net/conn.ts";
 import { listenSocks, replyFor } from "../../net/socks.ts";
 import { connectRequest, fields, NO_AUTH, PASSWORD, reply } from "../net/socks_bytes.ts";
 import { bytesOf, editedBytes, ip, pairs, text } from "./arbitraries.ts";
@@ -28,8 +29,8 @@ export interface Handshake {
   written: number[];
   /** What the request was for; null where there was none. */
   request: { target: Address; args: [string, string][] } | null;
-  /** How many bytes belonged to the handshake, where there was a request. */
-  consumed: number | null;
+  /** What is behind the handshake, and can be read when it is granted; null without a request. */
+  rest: number[] | null;
   /** Whether the connection was closed. */
   closed: boolean;
 }
@@ -47,10 +48,25 @@ export async function shake(input: Uint8Array, sizes: Arrival, end: End): Promis
   const { value: request, done } = first ?? await next;
   assertEquals((await requests.next()).done, true);
   const seen = { written: [...conn.written], closed: conn.closed };
-  if (done) return { ...seen, request: null, consumed: null };
+  if (done) return { ...seen, request: null, rest: null };
   assert(request !== undefined);
   const { target, args } = request;
-  return { ...seen, request: { target, args: [...args] }, consumed: conn.consumed };
+  const rest = await readToEnd(await request.grant());
+  return { ...seen, request: { target, args: [...args] }, rest };
+}
+
+/** Everything until a stream ends or breaks. */
+async function readToEnd(conn: StreamConn): Promise<number[]> {
+  const bytes: number[] = [];
+  const piece = new Uint8Array(7);
+  try {
+    for (let count; (count = await conn.read(piece)) !== null;) {
+      bytes.push(...piece.subarray(0, count));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+  }
+  return bytes;
 }
 
 /** The stream ended too early. */
@@ -70,7 +86,7 @@ function referenceHandshake(input: Uint8Array): Handshake {
     new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Uint8Array.from(bytes));
   const refuse = (...answer: number[]): Handshake => {
     written.push(...answer);
-    return { written, request: null, consumed: null, closed: true };
+    return { written, request: null, rest: null, closed: true };
   };
   try {
     if (byte() !== 5) return refuse();
@@ -113,7 +129,7 @@ function referenceHandshake(input: Uint8Array): Handshake {
     return {
       written,
       request: { target: [host, high << 8 | low], args },
-      consumed: at,
+      rest: [...input.subarray(at)],
       closed: false,
     };
   } catch (error) {

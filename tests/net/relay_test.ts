@@ -413,6 +413,26 @@ permitted(
   },
 );
 
+/** How often others had a turn while so many large buffers were filled. */
+async function turnsIn(largeBuffers: number): Promise<number> {
+  using digest = spy(crypto.subtle, "digest");
+  // The first two are the small one and the medium one.
+  const source = new Source(...Array(2 + largeBuffers).fill(Infinity));
+  await relay(source, new EndedConn());
+  return digest.calls.length;
+}
+
+Deno.test("relay() lets others have a turn after 256 KiB, and after 4 MiB where it is alone", async () => {
+  const alone = async () => [await turnsIn(15), await turnsIn(16), await turnsIn(32)];
+  assertEquals(await alone(), [0, 1, 2]);
+  const end = new AbortController();
+  const other = relay(new IdleConn(), new IdleConn(), { signal: end.signal });
+  assertEquals([await turnsIn(0), await turnsIn(1), await turnsIn(5)], [0, 1, 5]);
+  end.abort();
+  await other;
+  assertEquals(await alone(), [0, 1, 2]);
+});
+
 Deno.test("relay() has 64 large buffers for all, and gives them back at the end", async () => {
   for (let round = 0; round < 2; round++) {
     const conns: TirelessConn[] = [];

@@ -25,8 +25,8 @@ export interface Relayed {
   error: unknown;
 }
 
-// A connection that waits holds the small buffer. One that fills it goes up in steps while its
-// reads stay full, and back to the small one as soon as the kernel had less to give.
+// A connection that waits holds the small buffer, as a rule. One that fills it goes up in steps while
+// its reads stay full, and back to the small one as soon as the kernel had less than the medium one.
 const SMALL = 2 * 1024;
 const MEDIUM = 32 * 1024;
 const LARGE = 256 * 1024;
@@ -89,7 +89,7 @@ class Buffer {
 
   /** Chooses the next one by how much came. */
   adapt(length: number): void {
-    if (length < this.bytes.length) return this.shrink();
+    if (length < Math.min(MEDIUM, this.bytes.length)) return this.shrink();
     if (this.bytes.length === SMALL) this.bytes = mediumBuffers.take();
     else if (this.bytes.length === MEDIUM && large < MOST_LARGE) {
       this.shrink();

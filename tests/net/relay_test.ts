@@ -180,6 +180,15 @@ Deno.test("relay() gives a connection that waits a small buffer, and one that fl
   assertEquals(rest.slice(2), [first, first]);
 });
 
+Deno.test("relay() leaves a connection its large buffer until a medium one is enough", async () => {
+  const partial = [200_000, 32 * 1024, 32 * 1024 - 1];
+  const source = new Source(Infinity, Infinity, Infinity, ...partial);
+  await relay(source, new Source());
+  const [small, medium, large, ...rest] = source.buffers;
+  assert(small! < medium! && medium! < large!);
+  assertEquals(rest, [large, large, large, small]);
+});
+
 Deno.test("relay() reads no more than one buffer for a receiver that takes nothing", async () => {
   const source = new Source(...new Array(1000).fill(Infinity));
   const stalled = Promise.withResolvers<number>();

@@ -4,6 +4,7 @@
  * Markdown. Linux only.
  */
 
+import { peerVersion } from "../tests/interop/peers.ts";
 import { connections } from "./connections.ts";
 import {
   type Contestant,
@@ -20,7 +21,6 @@ import { latency } from "./latency.ts";
 import { LoadProcess } from "./load_process.ts";
 import { idleMemory, stalledMemory } from "./memory.ts";
 import { type Measurement, reportMeasurement } from "./rounds.ts";
-import { peerVersion } from "../tests/interop/peers.ts";
 import { reportStartUp } from "./startup.ts";
 import { throughput } from "./throughput.ts";
 

@@ -1,8 +1,9 @@
 /** What connections hold that are idle, or whose readers have stopped. */
 
 import type { Pair } from "./contestants.ts";
+import type { Order, Way } from "./load_process.ts";
 import { residentBytes } from "./proc.ts";
-import type { Measurement } from "./rounds.ts";
+import type { Figures, Measurement } from "./rounds.ts";
 
 const KIB = 1024;
 
@@ -10,8 +11,11 @@ function resident({ pids }: Pair): number {
   return pids.reduce((total, pid) => total + residentBytes(pid), 0);
 }
 
-/** So many idle connections of programs that have just started. */
-export function idleMemory(connections: number): Measurement {
+/** What programs that have just started grow by, where they have carried a few connections before. */
+function growth(
+  order: (way: Way) => Order,
+  figures: (bytes: number) => Figures,
+): Measurement {
   return {
     rounds: 5,
     turns: 0,
@@ -20,32 +24,26 @@ export function idleMemory(connections: number): Measurement {
       const { way } = pair;
       await load.order({ kind: "hold", way, connections: 5 });
       const before = resident(pair);
-      await load.order({ kind: "hold", way, connections });
-      const after = resident(pair);
+      await load.order(order(way));
+      const grown = resident(pair) - before;
       await load.order({ kind: "release" });
-      return {
-        [`an idle connection among ${connections}, KiB`]: (after - before) / KIB / connections,
-      };
+      return figures(grown);
     },
   };
+}
+
+/** So many idle connections. */
+export function idleMemory(connections: number): Measurement {
+  return growth(
+    (way) => ({ kind: "hold", way, connections }),
+    (bytes) => ({ [`an idle connection among ${connections}, KiB`]: bytes / KIB / connections }),
+  );
 }
 
 const STALLED = 400;
 
 /** Connections on which much is sent, and nobody reads. */
-export const stalledMemory: Measurement = {
-  rounds: 5,
-  turns: 0,
-  pinned: false,
-  async measure(load, pair) {
-    const { way } = pair;
-    await load.order({ kind: "hold", way, connections: 5 });
-    const before = resident(pair);
-    await load.order({ kind: "stall", way, connections: STALLED });
-    const after = resident(pair);
-    await load.order({ kind: "release" });
-    return {
-      [`growth by ${STALLED} connections that nobody reads, MiB`]: (after - before) / KIB / KIB,
-    };
-  },
-};
+export const stalledMemory: Measurement = growth(
+  (way) => ({ kind: "stall", way, connections: STALLED }),
+  (bytes) => ({ [`growth by ${STALLED} connections that nobody reads, MiB`]: bytes / KIB / KIB }),
+);

@@ -8,8 +8,8 @@ import { ChunkReader, closeQuietly, type StreamConn, unlessAborted, writeAll } f
 
 /**
  * What becomes of bytes, in place: a table of 256 bytes, one for each value that a byte can have, or
- * a function. A table is read when it is first used, and must not change then. A function gets the bytes of a connection in order, each once, and can keep a state,
- * such as a cipher's.
+ * a function. A table is read when it is first used, and must not change then. A function gets the
+ * bytes of a connection in order, each once, and can keep a state, such as a cipher's.
  *
  * @example
  * ```ts

@@ -33,8 +33,8 @@ function ipv4Bytes(host: string): Uint8Array<ArrayBuffer> | null {
   const octets = host.split(".");
   if (octets.length !== 4) return null;
   const bytes = new Uint8Array(4);
-  for (const [index, octet] of octets.entries()) {
-    const byte = decimal(octet, 255);
+  for (let index = 0; index < 4; index++) {
+    const byte = decimal(octets[index]!, 255);
     if (byte === null) return null;
     bytes[index] = byte;
   }

@@ -251,11 +251,23 @@ export async function handleEach<T>(
   connections: AsyncIterable<T>,
   handle: (connection: T) => Promise<void>,
 ): Promise<void> {
-  const open = new Set<Promise<void>>();
-  const attempt = async (connection: T) => await handle(connection);
+  const { promise: allDone, resolve } = Promise.withResolvers<void>();
+  let open = 1; // The iteration itself.
+  const done = () => {
+    if (--open === 0) resolve();
+  };
+  const attempt = async (connection: T) => {
+    try {
+      await handle(connection);
+    } catch {
+      // It ends nothing else.
+    }
+    done();
+  };
   for await (const connection of connections) {
-    const done = attempt(connection).catch(() => {}).finally(() => open.delete(done));
-    open.add(done);
+    open++;
+    attempt(connection);
   }
-  await Promise.all(open);
+  done();
+  await allDone;
 }

@@ -45,6 +45,12 @@ export function checkCount(count: number): number {
   throw new TypeError("read() of a connection gave no byte and no end");
 }
 
+/** The same for how many bytes a connection has written. */
+export function checkTaken(count: number): number {
+  if (count > 0) return count;
+  throw new TypeError("write() of a connection took no byte");
+}
+
 /**
  * Reads until `into` is full, and not a byte further.
  *
@@ -148,9 +154,7 @@ export async function writeAll(
   bytes: Uint8Array,
 ): Promise<void> {
   for (let rest = bytes; rest.length > 0;) {
-    const count = await conn.write(rest);
-    if (!(count > 0)) throw new TypeError("write() of a connection took no byte");
-    rest = rest.subarray(count);
+    rest = rest.subarray(checkTaken(await conn.write(rest)));
   }
 }
 

@@ -5,21 +5,22 @@
  * @module
  */
 
-import type { StreamConn } from "./conn.ts";
+import { checkCount, type StreamConn } from "./conn.ts";
 
-/** How many bytes are read at once. */
-const PIECE = 1024;
+/** How many bytes there is room for at first: the longest message of a handshake, in two parts. */
+const FIRST_ROOM = 512;
 
 /** How many bytes of a user's are read before the request is answered. */
 const MOST_EARLY = 16 * 1024;
 
 /** Reads what there is, and gives back what nobody has asked for. */
-export class EarlyReader implements Pick<StreamConn, "read" | "write"> {
+export class EarlyReader implements Pick<StreamConn, "write"> {
   readonly #conn: Deno.TcpConn;
   readonly #read: (p: Uint8Array) => Promise<number | null>;
-  readonly #early: Uint8Array[] = [];
-  /** How many bytes that is. */
-  #length = 0;
+  /** What was read and not asked for stands in it from start to end. */
+  #bytes: Uint8Array = new Uint8Array(FIRST_ROOM);
+  #start = 0;
+  #end = 0;
   /** The watch for the user's end, and what it reads with. */
   #gone: AbortController | undefined;
   #reading: Promise<void> | undefined;
@@ -33,34 +34,54 @@ export class EarlyReader implements Pick<StreamConn, "read" | "write"> {
     this.#read = conn.read.bind(conn);
   }
 
-  /** Reads for the handshake; what is behind it stays. */
-  async read(p: Uint8Array): Promise<number | null> {
-    const more = this.#early.length > 0 || await this.#readPiece();
-    return more ? this.#take(p) : null;
-  }
-
   write(p: Uint8Array): Promise<number> {
     return this.#conn.write(p);
   }
 
+  get #length(): number {
+    return this.#end - this.#start;
+  }
+
+  /**
+   * Takes bytes of the handshake, and no further.
+   *
+   * @throws {Deno.errors.UnexpectedEof} When the stream ends first.
+   */
+  take(count: number): Uint8Array | Promise<Uint8Array> {
+    // Most messages have come whole, and to wait costs more than to take.
+    return this.#length < count ? this.#waitAndTake(count) : this.#taken(count);
+  }
+
+  async #waitAndTake(count: number): Promise<Uint8Array> {
+    while (this.#length < count) {
+      if (!await this.#readOn()) {
+        throw new Deno.errors.UnexpectedEof("The peer closed the connection in mid-message");
+      }
+    }
+    return this.#taken(count);
+  }
+
+  #taken(count: number): Uint8Array {
+    return this.#bytes.slice(this.#start, this.#start += count);
+  }
+
   /** Reads on; false at the end of the stream. */
-  async #readPiece(): Promise<boolean> {
-    const bytes = new Uint8Array(PIECE);
-    const count = await this.#read(bytes);
+  async #readOn(): Promise<boolean> {
+    this.#makeRoom();
+    const count = await this.#read(this.#bytes.subarray(this.#end));
     if (count === null) return false;
-    this.#length += count;
-    this.#early.push(bytes.subarray(0, count));
+    this.#end += checkCount(count);
     return true;
   }
 
-  #take(p: Uint8Array): number {
-    const first = this.#early[0]!;
-    const count = Math.min(p.length, first.length);
-    p.set(first.subarray(0, count));
-    this.#length -= count;
-    if (count === first.length) this.#early.shift();
-    else this.#early[0] = first.subarray(count);
-    return count;
+  #makeRoom(): void {
+    if (this.#length === 0) this.#start = this.#end = 0;
+    if (this.#end < this.#bytes.length) return;
+    const room = new Uint8Array(this.#start > 0 ? this.#bytes.length : 2 * this.#bytes.length);
+    room.set(this.#bytes.subarray(this.#start));
+    this.#bytes = room;
+    this.#end -= this.#start;
+    this.#start = 0;
   }
 
   /**
@@ -81,7 +102,7 @@ export class EarlyReader implements Pick<StreamConn, "read" | "write"> {
   async #readEarly(): Promise<void> {
     try {
       while (this.#watching && this.#length < MOST_EARLY) {
-        if (await this.#readPiece()) continue;
+        if (await this.#readOn()) continue;
         this.#ended = true;
         // One that has spoken may only have ended its own stream.
         if (this.#length === 0) {
@@ -102,13 +123,17 @@ export class EarlyReader implements Pick<StreamConn, "read" | "write"> {
   /** Lets the connection be read by anybody, from the first byte on that nobody has asked for. */
   release(): void {
     this.#watching = false;
-    if (this.#reading === undefined && this.#early.length === 0) return;
+    if (this.#reading === undefined && this.#length === 0) return;
     this.#conn.read = (p) => this.#replay(p);
   }
 
   async #replay(p: Uint8Array): Promise<number | null> {
-    if (this.#early.length === 0) await this.#reading;
-    if (this.#early.length > 0) return this.#take(p);
+    if (this.#length === 0) await this.#reading;
+    if (this.#length > 0) {
+      const count = Math.min(p.length, this.#length);
+      p.set(this.#taken(count));
+      return count;
+    }
     if (this.#error !== undefined) throw this.#error;
     if (this.#ended) return null;
     this.#conn.read = this.#read;

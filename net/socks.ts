@@ -7,15 +7,7 @@
 import { type Address, bytesToIp } from "../address.ts";
 import { parseSocksArgs } from "../args.ts";
 import { acceptHandshakes } from "./accept.ts";
-import {
-  closeQuietly,
-  drain,
-  handshake,
-  readFull,
-  type StreamConn,
-  withDeadline,
-  writeAll,
-} from "./conn.ts";
+import { closeQuietly, drain, handshake, type StreamConn, withDeadline, writeAll } from "./conn.ts";
 import { EarlyReader } from "./early_reader.ts";
 
 const VERSION = 5;
@@ -194,15 +186,8 @@ function replyBytes(code: number): Uint8Array {
   return Uint8Array.of(VERSION, code, 0, ADDRESS_IPV4, 0, 0, 0, 0, 0, 0);
 }
 
-/** What a handshake does with a connection. */
-type Handshake = Pick<StreamConn, "read" | "write">;
-
-async function read(conn: Handshake, length: number): Promise<Uint8Array<ArrayBuffer>> {
-  return await readFull(conn, new Uint8Array(length));
-}
-
-async function readByte(conn: Handshake): Promise<number> {
-  const [byte = 0] = await read(conn, 1);
+async function takeByte(reader: EarlyReader): Promise<number> {
+  const [byte = 0] = await reader.take(1);
   return byte;
 }
 
@@ -210,12 +195,12 @@ function decodeUtf8(bytes: Uint8Array): string {
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
 }
 
-async function chooseMethod(conn: Handshake): Promise<number> {
-  if (await readByte(conn) !== VERSION) throw new Refusal(new Uint8Array());
-  const offered = await read(conn, await readByte(conn));
+async function chooseMethod(reader: EarlyReader): Promise<number> {
+  if (await takeByte(reader) !== VERSION) throw new Refusal(new Uint8Array());
+  const offered = await reader.take(await takeByte(reader));
   const method = [METHOD_PASSWORD, METHOD_NONE].find((method) => offered.includes(method));
   if (method === undefined) throw new Refusal(Uint8Array.of(VERSION, METHOD_UNACCEPTABLE));
-  await writeAll(conn, Uint8Array.of(VERSION, method));
+  await writeAll(reader, Uint8Array.of(VERSION, method));
   return method;
 }
 
@@ -229,30 +214,30 @@ function parseFields(user: Uint8Array, password: Uint8Array): URLSearchParams {
 }
 
 /** RFC 1929, its two fields holding the arguments of the connection. */
-async function readArgs(conn: Handshake): Promise<URLSearchParams> {
-  const failure = new Refusal(Uint8Array.of(AUTH_VERSION, AUTH_FAILURE));
-  if (await readByte(conn) !== AUTH_VERSION) throw failure;
-  const user = await read(conn, await readByte(conn));
-  if (user.length === 0) throw failure;
-  const password = await read(conn, await readByte(conn));
-  if (password.length === 0) throw failure;
+async function readArgs(reader: EarlyReader): Promise<URLSearchParams> {
+  const failure = () => new Refusal(Uint8Array.of(AUTH_VERSION, AUTH_FAILURE));
+  if (await takeByte(reader) !== AUTH_VERSION) throw failure();
+  const user = await reader.take(await takeByte(reader));
+  if (user.length === 0) throw failure();
+  const password = await reader.take(await takeByte(reader));
+  if (password.length === 0) throw failure();
   let args: URLSearchParams;
   try {
     args = parseFields(user, password);
   } catch (error) {
     // Malformed arguments are a SyntaxError, bytes that are not UTF-8 a TypeError.
-    if (error instanceof SyntaxError || error instanceof TypeError) throw failure;
+    if (error instanceof SyntaxError || error instanceof TypeError) throw failure();
     throw error;
   }
-  await writeAll(conn, Uint8Array.of(AUTH_VERSION, AUTH_SUCCESS));
+  await writeAll(reader, Uint8Array.of(AUTH_VERSION, AUTH_SUCCESS));
   return args;
 }
 
-async function readHost(conn: Handshake, type: number): Promise<string> {
-  if (type === ADDRESS_IPV4) return bytesToIp(await read(conn, 4));
-  if (type === ADDRESS_IPV6) return bytesToIp(await read(conn, 16));
+async function readHost(reader: EarlyReader, type: number): Promise<string> {
+  if (type === ADDRESS_IPV4) return bytesToIp(await reader.take(4));
+  if (type === ADDRESS_IPV6) return bytesToIp(await reader.take(16));
   if (type !== ADDRESS_NAME) throw new Refusal(replyBytes(REPLY_ADDRESS_TYPE));
-  const name = await read(conn, await readByte(conn));
+  const name = await reader.take(await takeByte(reader));
   // A space, a line end or a NUL has no place in a name, and could break what carries it on.
   if (name.length === 0 || name.some((byte) => byte <= 0x20 || byte >= 0x7f)) {
     throw new Refusal(replyBytes(REPLY_FAILURE));
@@ -260,12 +245,12 @@ async function readHost(conn: Handshake, type: number): Promise<string> {
   return decodeUtf8(name);
 }
 
-async function readTarget(conn: Handshake): Promise<Address> {
-  const [version, command, , type = 0] = await read(conn, 4);
+async function readTarget(reader: EarlyReader): Promise<Address> {
+  const [version, command, , type = 0] = await reader.take(4);
   if (version !== VERSION) throw new Refusal(replyBytes(REPLY_FAILURE));
   if (command !== COMMAND_CONNECT) throw new Refusal(replyBytes(REPLY_COMMAND));
-  const host = await readHost(conn, type);
-  const port = await read(conn, 2);
+  const host = await readHost(reader, type);
+  const port = await reader.take(2);
   return [host, new DataView(port.buffer).getUint16(0)];
 }
 

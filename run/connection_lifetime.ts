@@ -44,7 +44,7 @@ let ended: DOMException | undefined;
 
 /** The connections and the signal of one carried connection; disposing of it ends them all. */
 export class Lifetime implements Disposable {
-  readonly #owned = new Set<Pick<StreamConn, "read" | "close">>();
+  readonly #owned: Pick<StreamConn, "read" | "close">[] = [];
   readonly #outer: AbortSignal;
   readonly #follow = () => this.#end(this.#outer.reason);
   #over = false;
@@ -55,7 +55,8 @@ export class Lifetime implements Disposable {
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Starts the time of what is carried anew; undefined where nothing is limited. */
   #startTimer: (() => void) | undefined;
-  readonly #awaited = new Set<Promise<unknown>>();
+  /** Made when somebody says `waitUntil()`. */
+  #awaited: Set<Promise<unknown>> | undefined;
 
   /** Starts a life that ends with `outer` at the latest. */
   constructor(outer: AbortSignal) {
@@ -84,21 +85,27 @@ export class Lifetime implements Disposable {
   /** Takes over a connection: it is closed at the end of this life, or now when that has come. */
   own<T extends Pick<StreamConn, "read" | "close">>(conn: T): T {
     if (this.#over) closeQuietly(conn);
+    if (this.#owned.includes(conn)) return conn;
     // Most transports dial once. One that dials for ever shall not have all of them kept.
-    if (this.#owned.size >= MANY) this.#forgetWhenClosed(conn);
-    this.#owned.add(conn);
+    if (this.#owned.length >= MANY) this.#forgetWhenClosed(conn);
+    this.#owned.push(conn);
     return conn;
+  }
+
+  #disown(conn: Pick<StreamConn, "read" | "close">): void {
+    const index = this.#owned.indexOf(conn);
+    if (index >= 0) this.#owned.splice(index, 1);
   }
 
   #forgetWhenClosed(conn: Pick<StreamConn, "read" | "close"> & Partial<Disposable>): void {
     const { close, [Symbol.dispose]: dispose } = conn;
     conn.close = () => {
-      this.#owned.delete(conn);
+      this.#disown(conn);
       close.call(conn);
     };
     if (dispose === undefined) return;
     conn[Symbol.dispose] = () => {
-      this.#owned.delete(conn);
+      this.#disown(conn);
       dispose.call(conn);
     };
   }
@@ -106,17 +113,18 @@ export class Lifetime implements Disposable {
   /** Has this life go on until a promise is settled, whatever time that takes. */
   waitUntil(promise: Promise<unknown>): void {
     clearTimeout(this.#timer);
+    const awaited = this.#awaited ??= new Set();
     const settled = Promise.resolve(promise).catch(() => {}).then(() => {
-      this.#awaited.delete(settled);
-      if (this.#awaited.size === 0) this.#startTimer?.();
+      awaited.delete(settled);
+      if (awaited.size === 0) this.#startTimer?.();
     });
-    this.#awaited.add(settled);
+    awaited.add(settled);
   }
 
   /** Waits for what was given to `waitUntil()`, or for the end of this life. */
   async untilSettled(): Promise<void> {
     // What is awaited may ask for more.
-    while (this.#awaited.size > 0 && !this.#over) {
+    while (this.#awaited?.size && !this.#over) {
       await this.#unlessOver(Promise.all(this.#awaited)).catch(() => {});
     }
   }
@@ -154,7 +162,7 @@ export class Lifetime implements Disposable {
           this.#end(timeoutError("The transport's handshake", milliseconds));
         }, Math.min(milliseconds, LONGEST_TIMER));
       };
-      if (this.#awaited.size === 0) this.#startTimer();
+      if (!this.#awaited?.size) this.#startTimer();
       return await this.#unlessOver(result.then(take));
     } catch (error) {
       this.#end(error);
@@ -181,9 +189,7 @@ export class Lifetime implements Disposable {
    * peace: what a transport has wrapped may still have to be read.
    */
   async finish(closed: readonly StreamConn[]): Promise<void> {
-    for (const conn of closed) this.#owned.delete(conn);
-    const left = [...this.#owned];
-    this.#owned.clear();
+    const left = this.#owned.splice(0).filter((conn) => !closed.includes(conn as StreamConn));
     this[Symbol.dispose]();
     if (left.length > 0) await Promise.all(left.map(closeInPeace));
   }
@@ -192,6 +198,6 @@ export class Lifetime implements Disposable {
   [Symbol.dispose](): void {
     this.release();
     this.#end(ended ??= new DOMException("The connection has ended", "AbortError"));
-    this.#owned.forEach(closeQuietly);
+    this.#owned.splice(0).forEach(closeQuietly);
   }
 }

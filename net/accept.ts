@@ -4,7 +4,8 @@
  * @module
  */
 
-import { closeQuietly, Deadline } from "./conn.ts";
+import { closeQuietly } from "./conn.ts";
+import { Deadline } from "./deadline.ts";
 import { keepAlive } from "./keep_alive.ts";
 
 const FIRST_PAUSE = 5;

@@ -7,6 +7,7 @@
 
 import type { Address } from "../address.ts";
 import "../config.ts"; // It says that this needs Deno.
+import { unlessAborted, withDeadline } from "./deadline.ts";
 import { keepAlive } from "./keep_alive.ts";
 
 /**
@@ -282,110 +283,6 @@ export async function closeInPeace(conn: Pick<StreamConn, "read" | "close">): Pr
     (signal) => unlessAborted(drain(conn), signal),
   ).catch(() => {});
   closeQuietly(conn);
-}
-
-/** `setTimeout` takes anything longer for 1 ms. */
-export const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** What a wait ends with that has taken its whole time. */
-export function timeoutError(what: string, milliseconds: number): DOMException {
-  return new DOMException(`${what} took longer than ${milliseconds / 1000} s`, "TimeoutError");
-}
-
-/**
- * A signal that aborts after a time, or as soon as another one does. Disposing of it ends its
- * timer.
- *
- * @example
- * ```ts
- * import { Deadline } from "@ptlib/ptlib/net";
- *
- * using deadline = new Deadline(5_000, "the connection to the bridge");
- * using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
- * using _conn = await Deno.connect({
- *   hostname: "127.0.0.1",
- *   port: listener.addr.port,
- *   signal: deadline.signal,
- * });
- * ```
- */
-export class Deadline implements Disposable {
-  /** Aborts with a `TimeoutError`, or with the reason of the outer signal. */
-  readonly signal: AbortSignal;
-  readonly #timer: ReturnType<typeof setTimeout>;
-  readonly #release: () => void;
-
-  /**
-   * Starts the clock.
-   *
-   * @param milliseconds How long it may take; `Infinity` for as long as a timer runs, 24 days.
-   * @param what What takes the time, for the error's message.
-   * @param outer A signal that ends it earlier.
-   */
-  constructor(milliseconds: number, what: string, outer?: AbortSignal | undefined) {
-    const controller = new AbortController();
-    const follow = () => controller.abort(outer?.reason);
-    this.signal = controller.signal;
-    this.#timer = setTimeout(() => {
-      controller.abort(timeoutError(what, milliseconds));
-    }, Math.min(milliseconds, LONGEST_TIMER));
-    this.#release = () => outer?.removeEventListener("abort", follow);
-    if (outer?.aborted) follow();
-    else outer?.addEventListener("abort", follow, { once: true });
-  }
-
-  /** Ends the timer; the signal will not abort any more. */
-  [Symbol.dispose](): void {
-    clearTimeout(this.#timer);
-    this.#release();
-  }
-}
-
-/**
- * Does something under a {@linkcode Deadline}.
- *
- * @param milliseconds How long it may take; `Infinity` leaves it to the signal.
- * @param what What takes the time, for the error's message.
- * @param outer A signal that ends it earlier.
- * @param work What to do; its signal is the deadline's.
- * @returns What the work returns.
- */
-export async function withDeadline<T>(
-  milliseconds: number,
-  what: string,
-  outer: AbortSignal | undefined,
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  if (milliseconds === Infinity && outer !== undefined) return await work(outer);
-  // `using` would be a syntax error in Node 22, which has to get far enough to say that this needs
-  // Deno.
-  const deadline = new Deadline(milliseconds, what, outer);
-  try {
-    return await work(deadline.signal);
-  } finally {
-    deadline[Symbol.dispose]();
-  }
-}
-
-/**
- * Waits for a promise or for a signal, whichever comes first. The promise goes on for itself.
- *
- * @param promise What is waited for.
- * @param signal Ends the wait.
- * @returns What the promise resolves to.
- * @throws {unknown} The signal's reason when it aborts first, otherwise what the promise rejects
- * with.
- */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
-  try {
-    return await Promise.race([aborted, promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 /**

@@ -7,7 +7,8 @@
 import { type Address, canBeName, ipToBytes } from "../address.ts";
 import type { OutboundBindAddresses, ProxyInfo } from "../config.ts";
 import { scrubAddresses } from "../scrub.ts";
-import { connectTcp, handshake, type StreamConn, withDeadline } from "./conn.ts";
+import { connectTcp, handshake, type StreamConn } from "./conn.ts";
+import { withDeadline } from "./deadline.ts";
 
 const DEFAULT_TIMEOUT = 60_000;
 
@@ -113,15 +114,12 @@ async function dialThrough<C extends StreamConn>(
   }
 }
 
-async function dialBy<C extends StreamConn>(
+function dialBy<C extends StreamConn>(
   connect: Connect<C>,
   target: Readonly<Address>,
   { proxy = null, timeout = DEFAULT_TIMEOUT, signal: outer }: Readonly<DialOptions>,
 ): Promise<C> {
-  if (ipToBytes(target[0]) === null && !canBeName(target[0])) {
-    throw new DialError("The target is neither an IP address nor a DNS name");
-  }
-  return await withDeadline(
+  return withDeadline(
     timeout,
     "The connection to the target",
     outer,
@@ -213,6 +211,9 @@ export async function dial(
   target: Readonly<Address>,
   options: Readonly<DialOptions> = {},
 ): Promise<StreamConn> {
+  if (ipToBytes(target[0]) === null && !canBeName(target[0])) {
+    throw new DialError("The target is neither an IP address nor a DNS name");
+  }
   const { outboundBindAddress = null } = options;
   if (
     outboundBindAddress === null ||

@@ -123,6 +123,8 @@ export class EarlyReader implements Pick<StreamConn, "write"> {
   /** Lets the connection be read by anybody, from the first byte on that nobody has asked for. */
   release(): void {
     this.#watching = false;
+    // What ended with it is over now, and shall not be kept by a read that waits.
+    if (this.#gone?.signal.aborted === false) this.#gone = new AbortController();
     if (this.#reading === undefined && this.#length === 0) return;
     this.#conn.read = (p) => this.#replay(p);
   }

@@ -7,7 +7,8 @@
 
 import { type Address, formatAddress, unmappedIp } from "../address.ts";
 import type { OrPorts, OutboundBindAddresses } from "../config.ts";
-import { concat, handshake, readFull, type StreamConn, withDeadline, writeAll } from "./conn.ts";
+import { concat, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
+import { withDeadline } from "./deadline.ts";
 import { dial } from "./dial.ts";
 
 /** The one type of authentication. */

@@ -9,7 +9,6 @@ export type { OrPorts, OutboundBindAddresses, ProxyInfo } from "../config.ts";
 export { acceptAll, acceptHandshakes, handleEach, type HandshakeOptions } from "./accept.ts";
 export {
   closeQuietly,
-  Deadline,
   handshake,
   prefixed,
   readFull,
@@ -17,6 +16,7 @@ export {
   type StreamConn,
   writeAll,
 } from "./conn.ts";
+export { Deadline } from "./deadline.ts";
 export { dial, DialError, type DialOptions } from "./dial.ts";
 export { HttpConnectError, SocksReplyError } from "./proxy.ts";
 export { type FrameConn, frames, fromFrames } from "./frames.ts";

@@ -4,14 +4,8 @@
  * @module
  */
 
-import {
-  checkCount,
-  checkTaken,
-  closeQuietly,
-  type StreamConn,
-  timeoutError,
-  writeAll,
-} from "./conn.ts";
+import { checkCount, checkTaken, closeQuietly, type StreamConn, writeAll } from "./conn.ts";
+import { timeoutError, whenAborted } from "./deadline.ts";
 
 /**
  * What a relay has moved.
@@ -204,9 +198,7 @@ export async function relay(
     close();
     end();
   };
-  const abort = () => fail(signal?.reason);
-  signal?.addEventListener("abort", abort);
-  if (signal?.aborted) abort();
+  const release = signal && whenAborted(signal, () => fail(signal.reason));
 
   let timer: ReturnType<typeof setTimeout> | undefined;
   let silent = 0;
@@ -234,7 +226,7 @@ export async function relay(
   over = true;
   relays--;
   clearTimeout(timer);
-  signal?.removeEventListener("abort", abort);
+  release?.();
   close();
   return relayed;
 }

@@ -7,7 +7,8 @@
 import { type Address, bytesToIp } from "../address.ts";
 import { parseSocksArgs } from "../args.ts";
 import { acceptHandshakes } from "./accept.ts";
-import { closeQuietly, drain, handshake, type StreamConn, withDeadline, writeAll } from "./conn.ts";
+import { closeQuietly, drain, handshake, type StreamConn, writeAll } from "./conn.ts";
+import { withDeadline } from "./deadline.ts";
 import { EarlyReader } from "./early_reader.ts";
 
 const VERSION = 5;

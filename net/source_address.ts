@@ -7,7 +7,8 @@
 
 import { type Address, ipToBytes, isLoopback, unmappedIp } from "../address.ts";
 import type { OutboundBindAddresses } from "../config.ts";
-import { connectTcp, handshake, type StreamConn, unlessAborted, withDeadline } from "./conn.ts";
+import { connectTcp, handshake, type StreamConn } from "./conn.ts";
+import { unlessAborted, withDeadline } from "./deadline.ts";
 import { CLOSED, denoError, fromDuplex } from "./duplex.ts";
 import { keepSocketAlive } from "./keep_alive.ts";
 

@@ -14,14 +14,8 @@ import type {
 } from "node:tls";
 import { ipToBytes } from "../address.ts";
 import { scrubAddresses } from "../scrub.ts";
-import {
-  closeInPeace,
-  closeQuietly,
-  concat,
-  handshake,
-  type StreamConn,
-  withDeadline,
-} from "./conn.ts";
+import { closeInPeace, closeQuietly, concat, handshake, type StreamConn } from "./conn.ts";
+import { withDeadline } from "./deadline.ts";
 import { CLOSED, denoError, fromDuplex, toDuplex } from "./duplex.ts";
 
 export type { StreamConn } from "./conn.ts";

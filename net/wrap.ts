@@ -4,7 +4,8 @@
  * @module
  */
 
-import { ChunkReader, closeQuietly, type StreamConn, unlessAborted, writeAll } from "./conn.ts";
+import { ChunkReader, closeQuietly, type StreamConn, writeAll } from "./conn.ts";
+import { unlessAborted } from "./deadline.ts";
 
 /**
  * What becomes of bytes, in place: a table of 256 bytes, one for each value that a byte can have, or

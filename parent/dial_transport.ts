@@ -6,7 +6,8 @@
 
 import type { Address } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
-import { connectTcp, handshake, type StreamConn, withDeadline } from "../net/conn.ts";
+import { connectTcp, handshake, type StreamConn } from "../net/conn.ts";
+import { withDeadline } from "../net/deadline.ts";
 import { DialError } from "../net/dial.ts";
 import { connectSocks4, connectSocks5, type SocksCredentials } from "../net/proxy.ts";
 import type { ClientMethod } from "./line.ts";

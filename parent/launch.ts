@@ -7,7 +7,7 @@
 import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
 import { checkTransportName, printable } from "../grammar.ts";
-import { withDeadline } from "../net/conn.ts";
+import { withDeadline } from "../net/deadline.ts";
 import { Child } from "./child.ts";
 import {
   clientEnvironment,

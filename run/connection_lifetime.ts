@@ -4,15 +4,14 @@
  * @module
  */
 
+import { closeInPeace, closeQuietly, type StreamConn } from "../net/conn.ts";
 import {
-  closeInPeace,
-  closeQuietly,
   LONGEST_TIMER,
-  type StreamConn,
   timeoutError,
   unlessAborted,
+  whenAborted,
   withDeadline,
-} from "../net/conn.ts";
+} from "../net/deadline.ts";
 
 /**
  * Lets a transport do something for a time.
@@ -45,8 +44,7 @@ let ended: DOMException | undefined;
 /** The connections and the signal of one carried connection; disposing of it ends them all. */
 export class Lifetime implements Disposable {
   readonly #owned: Pick<StreamConn, "read" | "close">[] = [];
-  readonly #outer: AbortSignal;
-  readonly #follow = () => this.#end(this.#outer.reason);
+  readonly #release: () => void;
   #over = false;
   #reason: unknown;
   /** Made when somebody asks for the signal: most transports do not. */
@@ -60,9 +58,7 @@ export class Lifetime implements Disposable {
 
   /** Starts a life that ends with `outer` at the latest. */
   constructor(outer: AbortSignal) {
-    this.#outer = outer;
-    outer.addEventListener("abort", this.#follow);
-    if (outer.aborted) this.#follow();
+    this.#release = whenAborted(outer, () => this.#end(outer.reason));
   }
 
   #end(reason: unknown): void {
@@ -130,11 +126,12 @@ export class Lifetime implements Disposable {
   }
 
   async #unlessOver<T>(promise: Promise<T>): Promise<T> {
-    const { promise: interrupted, reject } = Promise.withResolvers<never>();
-    this.#interrupt = reject;
-    if (this.#over) reject(this.#reason);
     try {
-      return await Promise.race([promise, interrupted]);
+      return await new Promise((resolve, reject) => {
+        this.#interrupt = reject;
+        if (this.#over) reject(this.#reason);
+        promise.then(resolve, reject);
+      });
     } finally {
       this.#interrupt = undefined;
     }
@@ -175,13 +172,12 @@ export class Lifetime implements Disposable {
 
   /** Ends this life also when another signal aborts. */
   endWith(signal: AbortSignal): void {
-    signal.addEventListener("abort", () => this.#end(signal.reason), { once: true });
-    if (signal.aborted) this.#end(signal.reason);
+    whenAborted(signal, () => this.#end(signal.reason));
   }
 
   /** Goes on when the outer signal aborts: from now on only disposing of it ends this life. */
   release(): void {
-    this.#outer.removeEventListener("abort", this.#follow);
+    this.#release();
   }
 
   /**

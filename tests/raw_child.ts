@@ -1,7 +1,7 @@
 /** A program with an open stdin and a stdout that is read line by line: as a parent sees it. */
 
 import { assert } from "@std/assert";
-import { Deadline } from "../net/conn.ts";
+import { Deadline } from "../net/deadline.ts";
 import { fullNames, type Variables } from "./environment.ts";
 
 /** How long a program may take for anything. It fails a test, and measures nothing. */

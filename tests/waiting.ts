@@ -1,6 +1,6 @@
 /** Waits of this side. None of them measures anything: a busy machine may take its time. */
 
-import { unlessAborted, withDeadline } from "../net/conn.ts";
+import { unlessAborted, withDeadline } from "../net/deadline.ts";
 
 /** How long what must come soon may take on a busy machine, in milliseconds. */
 export const SOON = 25_000;

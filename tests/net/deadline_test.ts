@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { spy } from "@std/testing/mock";
-import { unlessAborted, withDeadline } from "../../net/conn.ts";
+import { unlessAborted, whenAborted, withDeadline } from "../../net/deadline.ts";
 import { closeQuietly, Deadline, handshake } from "../../net/mod.ts";
 import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "./idle_conn.ts";
@@ -150,4 +150,23 @@ Deno.test("unlessAborted() leaves no listener behind", async () => {
   assertEquals(await unlessAborted(Promise.resolve(5), signal), 5);
   assertEquals(added.calls.map(({ args }) => args), removed.calls.map(({ args }) => args));
   assertEquals(added.calls.length, 1);
+});
+
+Deno.test("whenAborted() puts one listener at a signal, for as long as anybody waits", () => {
+  const controller = new AbortController();
+  using added = spy(controller.signal, "addEventListener");
+  using removed = spy(controller.signal, "removeEventListener");
+  const called: number[] = [];
+  const wait = (number: number) => whenAborted(controller.signal, () => called.push(number));
+  const release = [wait(1), wait(2)];
+  release.forEach((end) => end());
+  assertEquals(added.calls.length, 1);
+  assertEquals(removed.calls.map(({ args }) => args), added.calls.map(({ args }) => args));
+  const [, , third] = [wait(3), wait(4), wait(5)];
+  third?.();
+  third?.();
+  controller.abort();
+  wait(6)();
+  assertEquals(called, [3, 4, 6]);
+  assertEquals(added.calls.length, 2);
 });

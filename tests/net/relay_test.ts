@@ -153,6 +153,21 @@ Deno.test("relay() leaves no listener at the signal", async () => {
   assertEquals(added.calls.map(({ args }) => args), removed.calls.map(({ args }) => args));
 });
 
+Deno.test("relay() does not cost more where thousands have the same signal", async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  using added = spy(signal, "addEventListener");
+  const conns = Array.from({ length: 2_000 }, () => new IdleConn());
+  const relays = Array.from(
+    { length: 1_000 },
+    (_, index) => relay(conns[2 * index]!, conns[2 * index + 1]!, { signal }),
+  );
+  controller.abort();
+  await Promise.all(relays);
+  assertEquals(added.calls.length, 1);
+  assert(conns.every(({ closed }) => closed));
+});
+
 /** Gives so many bytes at each read, then its end; `Infinity` fills what it is given. */
 class Source extends IdleConn {
   /** The sizes of the buffers that it was given. */

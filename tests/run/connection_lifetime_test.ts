@@ -109,6 +109,17 @@ Deno.test("Lifetime aborts its signal at its end, and leaves no listener at the 
   assertEquals(added.calls.map(({ args }) => args), removed.calls.map(({ args }) => args));
 });
 
+Deno.test("Lifetime does not cost more where thousands end with the same signal", () => {
+  const outer = new AbortController();
+  using added = spy(outer.signal, "addEventListener");
+  const lives = Array.from({ length: 1_000 }, () => new Lifetime(outer.signal));
+  const conns = lives.map((life) => life.own(new IdleConn()));
+  assertEquals(added.calls.length, 1);
+  outer.abort();
+  for (const life of lives) life[Symbol.dispose]();
+  assert(conns.every(({ closed }) => closed));
+});
+
 Deno.test("Lifetime.own() closes what comes after the end", () => {
   const life = new Lifetime(NEVER);
   life[Symbol.dispose]();

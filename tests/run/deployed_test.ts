@@ -6,7 +6,7 @@ import {
   assertStringIncludes,
 } from "@std/assert";
 import type { Address } from "../../address.ts";
-import { unlessAborted, withDeadline } from "../../net/conn.ts";
+import { unlessAborted, withDeadline } from "../../net/deadline.ts";
 import { readFull, writeAll } from "../../net/mod.ts";
 import {
   dialTransport,

@@ -13,7 +13,8 @@ import { testDefinition } from "./test_definition.ts";
 const LIMIT = 120_000;
 /** The same for the files whose tests start programs by the dozen. */
 const SLOW_LIMIT = 300_000;
-const SLOW = /\/tests\/(check\/check|interop\/check|parent\/leak|tor\/tor|demo)_test\.ts:/;
+const SLOW =
+  /\/tests\/(check\/check|interop\/check|parent\/leak|tor\/tor|tor\/balanced|demo)_test\.ts:/;
 
 /** Deno reads the place of a test from this property of its function. */
 const LOCATION = Symbol.for("Deno.test.location");

@@ -24,7 +24,7 @@ export async function createAuthority(
   await Deno.mkdir(keys, { recursive: true, mode: 0o700 });
   const [v3ident, fingerprint] = await Promise.all([
     createSigningKeys(keys, signal),
-    createRelayKey(nickname, dataDirectory, signal),
+    createRelayKeys(nickname, dataDirectory, signal),
   ]);
   return { nickname, dataDirectory, v3ident, fingerprint };
 }
@@ -55,7 +55,12 @@ async function createSigningKeys(keys: string, signal: AbortSignal): Promise<str
   return v3ident;
 }
 
-async function createRelayKey(
+/**
+ * Makes the keys of a relay in a data directory: those of its identity, and its onion keys.
+ *
+ * @returns The fingerprint, without spaces.
+ */
+export async function createRelayKeys(
   nickname: string,
   dataDirectory: string,
   signal: AbortSignal,

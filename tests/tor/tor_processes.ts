@@ -1,0 +1,58 @@
+/**
+ * The tor processes of one network, in a directory of their own.
+ *
+ * @module
+ */
+
+import { type TorFailed, TorProcess } from "./tor_process.ts";
+import { quote } from "./torrc.ts";
+
+const COMMON_TORRC = [
+  "TestingTorNetwork 1",
+  // When this program is killed, tor ends by itself within 15 seconds.
+  `__OwningControllerProcess ${Deno.pid}`,
+  "ShutdownWaitLength 0",
+];
+
+/** The tors of a network; disposing of it ends them and removes what they wrote. */
+export class TorProcesses implements AsyncDisposable {
+  readonly #failed = new AbortController();
+  readonly #processes: TorProcess[] = [];
+  readonly #stopped = new Set<string>();
+  /** Where all of them keep their files. */
+  readonly directory: string = Deno.makeTempDirSync({ prefix: "ptlib_tor_" });
+
+  /** Aborts when one of them fails, with the failure as its reason. */
+  get failed(): AbortSignal {
+    return this.#failed.signal;
+  }
+
+  /** Where a tor of this name keeps its files. */
+  dataDirectory(name: string): string {
+    return `${this.directory}/${name}`;
+  }
+
+  /** Starts a tor with the lines of its torrc. */
+  async start(name: string, torrc: readonly string[]): Promise<TorProcess> {
+    const file = `${this.directory}/${name}.torrc`;
+    const lines = [...COMMON_TORRC, `DataDirectory ${quote(this.dataDirectory(name))}`, ...torrc];
+    await Deno.writeTextFile(file, lines.map((line) => `${line}\n`).join(""));
+    const failed = (failure: TorFailed) => {
+      if (!this.#stopped.has(name)) this.#failed.abort(failure);
+    };
+    const process = new TorProcess(name, file, failed);
+    this.#processes.push(process);
+    return process;
+  }
+
+  /** Ends one of them. That it is gone counts as no failure. */
+  async stop(name: string, process: TorProcess): Promise<void> {
+    this.#stopped.add(name);
+    await process[Symbol.asyncDispose]();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#processes.map((process) => process[Symbol.asyncDispose]()));
+    await Deno.remove(this.directory, { recursive: true });
+  }
+}

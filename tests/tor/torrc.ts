@@ -1,0 +1,48 @@
+/**
+ * Words and lines of a torrc.
+ *
+ * @module
+ */
+
+/** What every relay of the private network has in its torrc. */
+export function relayTorrc(nickname: string): string[] {
+  return [
+    `Nickname ${nickname}`,
+    "Address 127.0.0.1",
+    "AddressDisableIPv6 1",
+    "AssumeReachable 1",
+    "SocksPort 0",
+    // An exit would ask the machine's name servers whether they tell the truth.
+    "ServerDNSResolvConfFile /dev/null",
+    "ServerDNSDetectHijacking 0",
+    "ServerDNSTestAddresses",
+  ];
+}
+
+/** Ports of 127.0.0.1 that nobody listens on at this moment. */
+export function freePorts(count: number): number[] {
+  const listeners = Array.from(
+    { length: count },
+    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
+  );
+  const ports = listeners.map((listener) => listener.addr.port);
+  for (const listener of listeners) listener.close();
+  return ports;
+}
+
+/** A path for a torrc. */
+export function quote(path: string): string {
+  return `"${path.replaceAll(/["\\]/g, "\\$&")}"`;
+}
+
+/** A command for a torrc, where tor splits at spaces and knows no quotes. */
+export function plainWords(command: readonly string[]): string {
+  for (const word of command) {
+    if (!/^[^\s#"\\]+$/.test(word)) {
+      throw new TypeError(
+        `A transport's command in a torrc cannot have a space or any of # " \\ in a word: ${word}`,
+      );
+    }
+  }
+  return command.join(" ");
+}

@@ -1,11 +1,10 @@
 /** The pairs of programs that are compared. */
 
-import type { Address } from "@ptlib/ptlib";
-import { launchClient, launchServer } from "@ptlib/ptlib/parent";
+import { launchClient, launchServer, type LaunchServerOptions } from "@ptlib/ptlib/parent";
 import { peer, peerMissing } from "../tests/interop/peers.ts";
 import type { Way } from "./load_process.ts";
 
-/** A pair of commands. */
+/** A pair of commands; both are empty where users connect to tor's ORPort by themselves. */
 export interface Contestant {
   name: string;
   transport: string;
@@ -21,9 +20,23 @@ export interface Pair extends AsyncDisposable {
 }
 
 function deno(path: string): string[] {
-  const permissions = ["--no-prompt", "--allow-env=TOR_PT_*", "--allow-net=127.0.0.1"];
+  // To read is for tor's cookie.
+  const permissions = [
+    "--no-prompt",
+    "--allow-env=TOR_PT_*",
+    "--allow-net=127.0.0.1",
+    "--allow-read",
+  ];
   return [Deno.execPath(), "run", ...permissions, import.meta.resolve(path)];
 }
+
+/** No programs at all: what the load generator and the system need by themselves. */
+export const DIRECT: Contestant = {
+  name: "direct connection",
+  transport: "",
+  client: [],
+  server: [],
+};
 
 /** Ours on `run()`. */
 export const OURS: Contestant = {
@@ -57,11 +70,14 @@ export const OUR_ROT13: Contestant = {
   server: deno("../examples/rot13.ts"),
 };
 
+/** What programs on goptlib are called. */
+export const GOPTLIB = "goptlib";
+
 /** The same on goptlib; null where it cannot be had, with the reason on stderr. */
 export async function goptlibRot13(): Promise<Contestant | null> {
   const program = await peer("goptlib-rot13");
   if (program !== null) {
-    return { name: "goptlib", transport: "rot13", client: [program], server: [program] };
+    return { name: GOPTLIB, transport: "rot13", client: [program], server: [program] };
   }
   console.error(`Without goptlib: ${peerMissing("goptlib-rot13")}`);
   return null;
@@ -72,23 +88,31 @@ export async function goptlib(): Promise<Contestant | null> {
   const [client, server] = ["goptlib-dummy-client", "goptlib-dummy-server"] as const;
   const [clientPath, serverPath] = [await peer(client), await peer(server)];
   if (clientPath !== null && serverPath !== null) {
-    return { name: "goptlib", transport: "dummy", client: [clientPath], server: [serverPath] };
+    return { name: GOPTLIB, transport: "dummy", client: [clientPath], server: [serverPath] };
   }
   console.error(`Without goptlib: ${peerMissing(client) ?? peerMissing(server)}`);
   return null;
 }
 
-/** Starts client and server; the server connects to this ORPort. */
+/** Where tor is, to servers: the ORPort, or the Extended ORPort alone. */
+export type Tor = Pick<LaunchServerOptions, "orport" | "extOrPort">;
+
+/** Starts client and server; the server connects to tor. */
 export async function launch(
   { transport, client, server }: Contestant,
-  orport: Address,
+  tor: Tor,
   stateDirectory: string,
 ): Promise<Pair> {
+  if (client.length === 0) {
+    const [hostname, port] = tor.orport!;
+    const way: Way = { socks: [hostname, port], bridge: [hostname, port] };
+    return { way, pids: [], [Symbol.asyncDispose]: () => Promise.resolve() };
+  }
   await using stack = new AsyncDisposableStack();
   const behind = stack.use(
     await launchServer(server, {
       transports: { [transport]: { bindAddress: ["127.0.0.1", 0] } },
-      orport,
+      ...tor,
       stateDirectory,
     }),
   );

@@ -12,6 +12,7 @@ export const fairness: Measurement = {
   rounds: 3,
   turns: 3,
   pinned: false,
+  extended: false,
   async measure(load, { way }) {
     const order = { kind: "beside", way, connections: FLOWS, seconds: SECONDS } as const;
     const { Bytes, Seconds, Interactive, Fresh } = await load.order(order);

@@ -5,7 +5,8 @@ import { dialTransport } from "@ptlib/ptlib/parent";
 import { connectResettable } from "../tests/net/resettable_conn.ts";
 import { type Contestant, goptlib, launch, OURS, type Pair } from "./contestants.ts";
 import { residentBytes } from "./proc.ts";
-import { median, table } from "./statistics.ts";
+import type { Listed } from "./results.ts";
+import { median } from "./statistics.ts";
 import { type OpenHonestly, sendStrangers, serveOrport, timeToByte } from "./strangers.ts";
 
 const MIB = 1024 * 1024;
@@ -81,7 +82,7 @@ async function measure(contestant: Contestant, directory: string): Promise<Figur
   using orport = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   serveOrport(orport);
   const { hostname, port } = orport.addr;
-  await using pair = await launch(contestant, [hostname, port], directory);
+  await using pair = await launch(contestant, { orport: [hostname, port] }, directory);
   const { pids, way } = pair;
   const open = throughSocks(pair);
   const memory = () => pids.map(residentBytes);
@@ -123,8 +124,8 @@ function mebibytes(values: readonly number[]): string {
   return values.map((value) => (value / MIB).toFixed(0)).join(" + ");
 }
 
-/** Measures, and writes the table of the report. */
-export async function reportHostile(directory: string): Promise<string> {
+/** Measures, and makes the table of the report. */
+export async function reportHostile(directory: string): Promise<Listed> {
   const go = await goptlib();
   const contestants = [OURS, ...go === null ? [] : [go]];
   const all: Figures[] = [];
@@ -134,7 +135,8 @@ export async function reportHostile(directory: string): Promise<string> {
     row(title, ({ memory }) => mebibytes(memory[at]));
   const growth = ({ memory: [, before, , rested] }: Figures) =>
     before.map((bytes, i) => (rested[i]! / bytes).toFixed(2)).join(" and ");
-  return table(["", ...contestants.map(({ name }) => name)], [
+  const head = ["", ...contestants.map(({ name }) => name)];
+  const rows = [
     row("a new connection with nobody else, median ms", ({ calm }) => milliseconds(calm)),
     row("beside ten resets a second, median ms", ({ reset }) => milliseconds(reset)),
     row("the slowest of these, ms", ({ reset }) => Math.max(...reset).toFixed(1)),
@@ -153,5 +155,6 @@ export async function reportHostile(directory: string): Promise<string> {
     memoryRow("right after the strangers, MiB", 2),
     memoryRow("a minute later, MiB", 3),
     row("a minute later, as a part of before the strangers", growth),
-  ]);
+  ];
+  return { head, rows };
 }

@@ -11,6 +11,7 @@ export function latency(pinned: boolean): Measurement {
     rounds: 3,
     turns: 5,
     pinned,
+    extended: false,
     async measure(load, { way }) {
       const { Interactive } = await load.order({ kind: "exchange", way, bytes: EXCHANGES * 512 });
       const where = pinned ? "on one processor" : "on all processors";

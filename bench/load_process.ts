@@ -3,7 +3,7 @@
 import type { Address } from "@ptlib/ptlib";
 import { formatAddress, parseAddress } from "@ptlib/ptlib/address";
 
-/** The way through a transport. */
+/** The way through a transport; both are tor's ORPort where there is none. */
 export interface Way {
   /** Where its client takes SOCKS requests. */
   socks: Address;
@@ -42,6 +42,9 @@ export interface Answer {
 
 const SOURCE = new URL("load/", import.meta.url).pathname;
 
+/** How long an order may take, in milliseconds: a program that hangs answers none. */
+const LONGEST = 120_000;
+
 /** A running load generator; disposing of it ends it. */
 export class LoadProcess implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
@@ -66,9 +69,9 @@ export class LoadProcess implements AsyncDisposable {
     throw new Error(`go cannot build the load generator: ${new TextDecoder().decode(stderr)}`);
   }
 
-  /** Starts it, and tells the ORPort that servers have to connect to. */
+  /** Starts it, and tells the two ports that servers can connect to. */
   static async start(command: readonly string[], cookieFile: string): Promise<
-    { load: LoadProcess; orport: Address }
+    { load: LoadProcess; orport: Address; extOrPort: { address: Address; cookieFile: string } }
   > {
     const [program = "", ...args] = command;
     const child = new Deno.Command(program, {
@@ -77,8 +80,9 @@ export class LoadProcess implements AsyncDisposable {
       stdout: "piped",
     }).spawn();
     const load = new LoadProcess(child);
-    const { Orport } = JSON.parse(await load.#nextLine());
-    return { load, orport: parseAddress(Orport) };
+    const { Orport, ExtOrport } = JSON.parse(await load.#nextLine());
+    const extOrPort = { address: parseAddress(ExtOrport), cookieFile };
+    return { load, orport: parseAddress(Orport), extOrPort };
   }
 
   /** The process id. */
@@ -98,8 +102,16 @@ export class LoadProcess implements AsyncDisposable {
       order,
       (key, value) => key === "socks" || key === "bridge" ? formatAddress(value) : value,
     );
-    await this.#orders.write(new TextEncoder().encode(`${line}\n`));
-    return JSON.parse(await this.#nextLine());
+    const limit = setTimeout(() => {
+      console.error(`The order ${order.kind} is not done after ${LONGEST / 1000} s`);
+      this.#child.kill("SIGKILL");
+    }, LONGEST);
+    try {
+      await this.#orders.write(new TextEncoder().encode(`${line}\n`));
+      return JSON.parse(await this.#nextLine());
+    } finally {
+      clearTimeout(limit);
+    }
   }
 
   /** Ends it. */

@@ -1,13 +1,15 @@
 /**
  * `deno task bench`: what the library costs, beside an empty program, beside the same calls written
- * out, beside the least that Deno can do, and beside goptlib's example programs. Prints a report in
- * Markdown. Linux only.
+ * out, beside the least that Deno can do, beside goptlib's example programs, and beside no program at
+ * all. Prints a report in Markdown. Linux only.
  */
 
 import { peerVersion } from "../tests/interop/peers.ts";
-import { connections } from "./connections.ts";
+import { chart } from "./chart.ts";
+import { connections, connectionsAmongMany } from "./connections.ts";
 import {
   type Contestant,
+  DIRECT,
   goptlib,
   goptlibRot13,
   MINIMAL,
@@ -20,14 +22,20 @@ import { reportHostile } from "./hostile.ts";
 import { latency } from "./latency.ts";
 import { LoadProcess } from "./load_process.ts";
 import { idleMemory, stalledMemory } from "./memory.ts";
-import { type Measurement, reportMeasurement } from "./rounds.ts";
+import { keep, type Part, type Results, writePart } from "./results.ts";
+import { measureInTurns, type Measurement } from "./rounds.ts";
 import { reportStartUp } from "./startup.ts";
 import { throughput } from "./throughput.ts";
 
-const HELP = `Usage: deno task bench [--write] [PART...]
+const HELP = `Usage: deno task bench [--quick | --write] [PART...]
 
-Measures the parts, or everything, and prints a report in Markdown. Takes half an hour, in which the
-machine should do nothing else. --write puts the report into bench/RESULTS.md, too. Linux only.
+Measures the parts, or everything, and prints a report in Markdown. Everything takes 35 minutes, in
+which the machine should do nothing else. Linux only.
+
+  --quick   what people look at first, in two minutes, from few turns: enough to see a change of a
+            third, and not one of a tenth
+  --write   keeps the figures in bench/results.json, and writes bench/RESULTS.md and
+            bench/results.svg from it; parts that were not measured stay as they are
 
 The load generator needs Go, and goptlib its source: apt-get install golang-go golang-goptlib-dev
 
@@ -35,103 +43,165 @@ Parts:
   startup      from the start of a program to its DONE line
   throughput   bytes on 1, 8 and 64 connections, and their processor time
   rot13        the same where each byte is changed, on 1 and 8 connections
-  connections  how many come and go, and the processor time of each
+  connections  how many come and go, and the processor time of each: to the ORPort, to the Extended
+               ORPort, and beside 200 and 2,000 open ones
   latency      of a quiet connection
   fairness     what bulk does to an interactive connection, and to new ones
   memory       of 1,000 and 9,000 idle connections, and of 400 that nobody reads
   hostile      what strangers on both ports do to honest users`;
 
-type Report = (directory: string) => Promise<string>;
+type Tables = (directory: string) => Promise<Part["tables"]>;
 
 type Contestants = () => Promise<(Contestant | null)[]>;
 
 /** Programs whose transport does nothing. */
 const DUMMIES: Contestants = async () => [OURS, WRITTEN_OUT, MINIMAL, await goptlib()];
 
+/** The same, and none. */
+const DUMMIES_AND_NONE: Contestants = async () => [...await DUMMIES(), DIRECT];
+
+/** Those that speak to an Extended ORPort. */
+const EXTENDED: Contestants = async () => [OURS, WRITTEN_OUT, await goptlib()];
+
+/** Those that are compared in a hurry. */
+const FEW: Contestants = async () => [OURS, MINIMAL, await goptlib()];
+
 /** Programs whose transport changes every byte. */
 const ROT13S: Contestants = async () => [OUR_ROT13, await goptlibRot13()];
 
-/** The tables of some measurements, one below the other. */
-function measured(all: Contestants, ...measurements: readonly Measurement[]): Report {
+/** The tables of some measurements. */
+function measured(all: Contestants, ...measurements: readonly Measurement[]): Tables {
   return async (directory) => {
     const program = await LoadProcess.build(directory);
     const contestants = (await all()).filter((contestant) => contestant !== null);
-    const tables: string[] = [];
+    const tables: Part["tables"] = [];
     for (const measurement of measurements) {
-      tables.push(await reportMeasurement({ directory, program, contestants }, measurement));
+      tables.push(await measureInTurns({ directory, program, contestants }, measurement));
     }
-    return tables.join("\n\n");
+    return tables;
   };
 }
 
-const PARTS: { readonly [name: string]: { title: string; report: Report } } = {
-  startup: { title: "Start-up", report: reportStartUp },
+/** Tables one behind the other. */
+function joined(...all: readonly Tables[]): Tables {
+  return async (directory) => {
+    const tables: Part["tables"] = [];
+    for (const some of all) tables.push(...await some(directory));
+    return tables;
+  };
+}
+
+/** A few turns of a measurement. */
+function hurried(measurement: Measurement): Measurement {
+  return { ...measurement, rounds: 1, turns: Math.min(measurement.turns, 3) };
+}
+
+/** A part: its title, all of it, and, where people look first, what is done of it in a hurry. */
+interface Measurable {
+  title: string;
+  tables: Tables;
+  quick?: Tables;
+}
+
+const PARTS: { readonly [name: string]: Measurable } = {
+  startup: {
+    title: "Start-up",
+    tables: async (directory) => [await reportStartUp(directory, 30)],
+    quick: async (directory) => [await reportStartUp(directory, 5)],
+  },
   throughput: {
     title: "Bytes through client and server",
-    report: measured(DUMMIES, throughput(1), throughput(8), throughput(64)),
+    tables: measured(DUMMIES_AND_NONE, throughput(1), throughput(8), throughput(64)),
+    quick: measured(FEW, hurried(throughput(1)), hurried(throughput(8))),
   },
   rot13: {
     title: "Bytes through the transport to copy",
-    report: measured(ROT13S, throughput(1), throughput(8)),
+    tables: measured(ROT13S, throughput(1), throughput(8)),
+    quick: measured(ROT13S, hurried(throughput(1))),
   },
-  connections: { title: "Connections that come and go", report: measured(DUMMIES, connections) },
+  connections: {
+    title: "Connections that come and go",
+    tables: joined(
+      measured(DUMMIES, connections(false)),
+      measured(EXTENDED, connections(true)),
+      measured(DUMMIES, connectionsAmongMany),
+    ),
+    quick: measured(FEW, hurried(connections(false))),
+  },
   latency: {
     title: "A quiet connection",
-    report: measured(DUMMIES, latency(true), latency(false)),
+    tables: measured(DUMMIES_AND_NONE, latency(true), latency(false)),
+    quick: measured(FEW, hurried(latency(true))),
   },
-  fairness: { title: "Beside four flows of bulk", report: measured(DUMMIES, fairness) },
+  fairness: { title: "Beside four flows of bulk", tables: measured(DUMMIES, fairness) },
   memory: {
     title: "Memory of client and server together",
-    report: measured(DUMMIES, idleMemory(1_000), idleMemory(9_000), stalledMemory),
+    tables: measured(DUMMIES, idleMemory(1_000), idleMemory(9_000), stalledMemory),
+    quick: measured(FEW, hurried(idleMemory(1_000))),
   },
-  hostile: { title: "Strangers on both ports", report: reportHostile },
+  hostile: {
+    title: "Strangers on both ports",
+    tables: async (directory) => [await reportHostile(directory)],
+  },
 };
 
-/** What was asked for on the command line. */
-function readArguments(args: readonly string[]): { parts: string[]; write: boolean } {
-  const words = args.filter((arg) => arg !== "--write");
-  const wrong = words.filter((arg) => !Object.hasOwn(PARTS, arg));
-  if (wrong.length > 0) {
-    const help = wrong.includes("--help");
-    console.error(help ? HELP : `There is no part ${wrong.join(" ")}: see deno task bench --help`);
-    Deno.exit(help ? 0 : 2);
-  }
-  const parts = Object.keys(PARTS).filter((part) => words.length === 0 || words.includes(part));
-  return { parts, write: words.length < args.length };
+/** Says what is wrong with the command line. */
+function refuse(text: string): never {
+  console.error(text);
+  Deno.exit(2);
 }
 
-/** The machine, the versions and the day. */
-async function describeRun(): Promise<string> {
+/** What was asked for on the command line. */
+function readArguments(args: readonly string[]) {
+  const [quick, write] = [args.includes("--quick"), args.includes("--write")];
+  const words = args.filter((arg) => arg !== "--quick" && arg !== "--write");
+  if (words.includes("--help")) {
+    console.log(HELP);
+    Deno.exit(0);
+  }
+  const wrong = words.filter((arg) => !Object.hasOwn(PARTS, arg));
+  if (wrong.length > 0) refuse(`There is no part ${wrong.join(" ")}: see deno task bench --help`);
+  if (quick && write) refuse("What was measured in a hurry is not kept: --quick or --write");
+  const slow = words.filter((part) => quick && PARTS[part]!.quick === undefined);
+  if (slow.length > 0) refuse(`There is no quick way to measure ${slow.join(" ")}`);
+  const parts = Object.keys(PARTS).filter((part) =>
+    words.length > 0 ? words.includes(part) : !quick || PARTS[part]!.quick !== undefined
+  );
+  return { parts, quick, write };
+}
+
+/** The day, the machine and the versions. */
+async function describeGround(): Promise<string> {
   const [, model = "unknown"] = /^model name\s*:\s*(.*)$/m
     .exec(await Deno.readTextFile("/proc/cpuinfo")) ?? [];
   const go = await peerVersion("goptlib-dummy-client") ?? "not there";
   return [
-    `- ${new Date().toISOString().slice(0, 10)}`,
-    `- ${navigator.hardwareConcurrency} processors (${model}), Linux ${Deno.osRelease()}`,
-    `- Deno ${Deno.version.deno}, V8 ${Deno.version.v8}, goptlib ${go}`,
-  ].join("\n");
+    new Date().toISOString().slice(0, 10),
+    `${navigator.hardwareConcurrency} processors (${model})`,
+    `Linux ${Deno.osRelease()}`,
+    `Deno ${Deno.version.deno}`,
+    `V8 ${Deno.version.v8}`,
+    `goptlib ${go}`,
+  ].join(", ");
 }
 
-async function writeResults(text: string): Promise<void> {
-  const { pathname } = new URL("RESULTS.md", import.meta.url);
-  await Deno.writeTextFile(pathname, text);
-  await new Deno.Command(Deno.execPath(), { args: ["fmt", "--quiet", pathname] }).output();
-}
-
-const { parts, write } = readArguments(Deno.args);
+const { parts, quick, write } = readArguments(Deno.args);
 const directory = await Deno.makeTempDir({ prefix: "ptlib-bench-" });
-let text = "";
-const print = (more: string) => {
-  console.log(more);
-  text += `${more}\n`;
-};
 try {
-  print(`# What it costs\n\nMeasured by \`deno task bench --write\`.\n\n${await describeRun()}`);
-  for (const part of parts) {
-    const { title, report } = PARTS[part]!;
-    print(`\n## ${title}\n\n${await report(directory)}`);
+  const ground = await describeGround();
+  const results: Results = {};
+  for (const [index, name] of parts.entries()) {
+    const { title, tables, quick: quickTables } = PARTS[name]!;
+    console.error(`${title}: part ${index + 1} of ${parts.length}`);
+    const part = { title, ground, tables: await (quick ? quickTables! : tables)(directory) };
+    console.log(`${writePart(part)}\n`);
+    results[name] = part;
+    // What has been measured stays, whatever happens to the parts that follow.
+    if (!write) continue;
+    const picture = new URL("results.svg", import.meta.url);
+    await Deno.writeTextFile(picture, chart(await keep(results, Object.keys(PARTS))));
   }
-  if (write) await writeResults(text);
+  if (quick) console.log("From few turns: deno task bench measures it well.");
 } finally {
   await Deno.remove(directory, { recursive: true });
 }

@@ -20,6 +20,7 @@ function growth(
     rounds: 5,
     turns: 0,
     pinned: false,
+    extended: false,
     async measure(load, pair) {
       const { way } = pair;
       await load.order({ kind: "hold", way, connections: 5 });
@@ -27,7 +28,7 @@ function growth(
       await load.order(order(way));
       const grown = resident(pair) - before;
       await load.order({ kind: "release" });
-      return figures(grown);
+      return { "client and server before, MiB": before / KIB / KIB, ...figures(grown) };
     },
   };
 }

@@ -4,9 +4,9 @@
  */
 
 import { clientEnvironment } from "../parent/child_environment.ts";
-import { median, table } from "./statistics.ts";
+import { type Listed, written } from "./results.ts";
+import { median } from "./statistics.ts";
 
-const RUNS = 30;
 const PROGRAMS = ["rot0r", "rot13", "dummy_client"];
 
 /** Pins a command to the first processor, where that can be done. */
@@ -52,8 +52,8 @@ async function bundled(source: string, directory: string, name: string): Promise
   return output;
 }
 
-/** Measures, and writes the table of the report. */
-export async function reportStartUp(directory: string): Promise<string> {
+/** Measures, and makes the table of the report. */
+export async function reportStartUp(directory: string, runs: number): Promise<Listed> {
   const empty = deno(import.meta.resolve("./empty.ts"));
   const rows: string[][] = [];
   for (const name of PROGRAMS) {
@@ -65,13 +65,13 @@ export async function reportStartUp(directory: string): Promise<string> {
     for (const [title, program] of ways) {
       const times: [empty: number[], program: number[]] = [[], []];
       await timeToDone(program, directory); // Fills the caches.
-      for (let run = 0; run < RUNS; run++) {
+      for (let run = 0; run < runs; run++) {
         times[0].push(await timeToDone(empty, directory));
         times[1].push(await timeToDone(program, directory));
       }
-      const [base, ours] = [median(times[0]), median(times[1])];
-      rows.push([title, ...[base, ours, ours - base].map((value) => value.toFixed(1))]);
+      const difference = median(times[1]) - median(times[0]);
+      rows.push([title, written(times[0]), written(times[1]), difference.toFixed(1)]);
     }
   }
-  return table(["program", "empty program, ms", "to DONE, ms", "difference, ms"], rows);
+  return { head: ["", "empty program, ms", "to DONE, ms", "difference, ms"], rows };
 }

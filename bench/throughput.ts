@@ -12,6 +12,7 @@ export function throughput(connections: number): Measurement {
     rounds: 2,
     turns: 3,
     pinned: false,
+    extended: false,
     async measure(load, pair) {
       const { way } = pair;
       const before = [processorTime(pair), cpuSeconds(load.pid)] as const;

@@ -14,7 +14,8 @@ import (
 	"os"
 )
 
-// Way leads through a transport: a SOCKS request for Bridge to Socks.
+// Way leads through a transport: a SOCKS request for Bridge to Socks. Where they are the same,
+// there is no transport.
 type Way struct {
 	Socks  string
 	Bridge string

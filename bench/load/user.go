@@ -20,7 +20,9 @@ func dial(way Way, kind byte, count int64) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = request(conn, way.Bridge)
+	if way.Socks != way.Bridge {
+		err = request(conn, way.Bridge)
+	}
 	if err == nil {
 		_, err = conn.Write(binary.BigEndian.AppendUint64([]byte{kind}, uint64(count)))
 	}

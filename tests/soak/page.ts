@@ -1,21 +1,11 @@
 /** Plots of what was sampled: a page that needs nothing else, and a small picture. */
 
 import * as Plot from "npm:@observablehq/plot@0.6.17";
-import { parseHTML } from "npm:linkedom@0.18.12";
+import { document, type Drawing, svgFile } from "../svg.ts";
 import type { Sample } from "./samples.ts";
 import type { Soaked } from "./soak.ts";
 
 const MIB = 1024 * 1024;
-const { document } = parseHTML("<!doctype html><html></html>") as unknown as {
-  document: NonNullable<Plot.PlotOptions["document"]>;
-};
-
-/** What of an SVG element is used here. */
-interface Drawing {
-  outerHTML: string;
-  setAttribute(name: string, value: string): void;
-}
-
 /** One line of a plot. */
 interface Row {
   minutes: number;
@@ -165,11 +155,6 @@ ${plots.join("\n")}
 `;
 }
 
-/** Coordinates need no more than one digit behind the point. */
-function shorten(svg: string): string {
-  return svg.replaceAll(/\d+\.\d{2,}/g, (number) => Number(number).toFixed(1));
-}
-
 /** A small picture of what matters most. */
 export function plot(soaked: Soaked): string {
   const [width, height] = [440, 190];
@@ -177,11 +162,7 @@ export function plot(soaked: Soaked): string {
     const svg = draw(chart, soaked, 300, width);
     svg.setAttribute("x", String(i % 2 * width));
     svg.setAttribute("y", String(Math.floor(i / 2) * height));
-    return svg.outerHTML;
+    return svg;
   });
-  const size = `width="${2 * width}" height="${2 * height}"`;
-  return shorten(
-    `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="system-ui, sans-serif">` +
-      `<rect width="100%" height="100%" fill="white"/>${parts.join("")}</svg>\n`,
-  );
+  return svgFile(2 * width, 2 * height, parts);
 }

@@ -77,7 +77,8 @@ export class Outage {
 
   works(): void {
     if (this.#failures === 0 || performance.now() - this.#lastFailure < CALM) return;
-    log("notice", `${this.#over}, after ${this.#failures} failures`);
+    const times = this.#failures === 1 ? "once" : `${this.#failures} times`;
+    log("notice", `${this.#over}, after it failed ${times}`);
     this.#failures = 0;
   }
 }

@@ -36,7 +36,7 @@ Deno.test("Outage says once that something fails, and once that it is over", () 
   });
   assertEquals(lines.trimEnd().split("\n"), [
     'LOG SEVERITY=warning MESSAGE="failure 0"',
-    'LOG SEVERITY=notice MESSAGE="It works again, after 1000 failures"',
+    'LOG SEVERITY=notice MESSAGE="It works again, after it failed 1000 times"',
     'LOG SEVERITY=warning MESSAGE="another one"',
   ]);
 });
@@ -150,6 +150,6 @@ Deno.test("a shortage is named when it is over", () => {
   });
   assertEquals(lines.trimEnd().split("\n"), [
     'LOG SEVERITY=warning MESSAGE="none left"',
-    'LOG SEVERITY=notice MESSAGE="There are file descriptors and memory again, after 1 failures"',
+    'LOG SEVERITY=notice MESSAGE="There are file descriptors and memory again, after it failed once"',
   ]);
 });

@@ -13,6 +13,8 @@ const FIRST_ROOM = 512;
 /** How many bytes of a user's are read before the request is answered. */
 const MOST_EARLY = 16 * 1024;
 
+const NOTHING = new Uint8Array(0);
+
 /** Reads what there is, and gives back what nobody has asked for. */
 export class EarlyReader implements Pick<StreamConn, "write"> {
   readonly #conn: Deno.TcpConn;
@@ -125,7 +127,10 @@ export class EarlyReader implements Pick<StreamConn, "write"> {
     this.#watching = false;
     // What ended with it is over now, and shall not be kept by a read that waits.
     if (this.#gone?.signal.aborted === false) this.#gone = new AbortController();
-    if (this.#reading === undefined && this.#length === 0) return;
+    if (this.#reading === undefined && this.#length === 0) {
+      this.#bytes = NOTHING; // Whoever keeps the request does not need it.
+      return;
+    }
     this.#conn.read = (p) => this.#replay(p);
   }
 
@@ -139,6 +144,7 @@ export class EarlyReader implements Pick<StreamConn, "write"> {
     if (this.#error !== undefined) throw this.#error;
     if (this.#ended) return null;
     this.#conn.read = this.#read;
+    this.#bytes = NOTHING;
     return await this.#read(p);
   }
 }

@@ -65,6 +65,12 @@ export type {
   TransportContext,
 } from "./transport.ts";
 
+/**
+ * How many milliseconds a connection may take before it is watched whether its user is still there:
+ * to watch costs more than most connections take.
+ */
+const QUICK = 1_000;
+
 /** What a log must not show of a request. */
 const secretsOf = ({ target, args }: SocksRequest) => [target[0], ...args.values()];
 
@@ -80,41 +86,41 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
     const life = new Lifetime(stop.end);
     const { signal } = life;
     const { target, args } = request;
-    life.endWith(request.userGone); // Nobody needs what is dialled then.
     const context: ClientContext = {
       ...common(state_loc, flags, signal),
       target,
       args,
       dial: async (to = target) => life.own(await dial(to, { proxy, outboundBindAddress, signal })),
     };
+    let userGone: AbortSignal | undefined;
+    const watch = () => life.endWith(userGone = request.userGone);
+    const timer = setTimeout(watch, QUICK); // Nobody needs then what is being dialled.
     try {
       const carrier = await life.carry(
         TRANSPORT_TIMEOUT,
         () => transports[name]!.client!(context),
         (conn) => life.own(checkConn(conn)),
       );
+      clearTimeout(timer);
       shortage.works();
       const { error } = await relay(await request.grant(), carrier, { signal: stop.end });
       if (error === null) await life.finish([carrier]);
       else if (!stop.end.aborted) logBroken(name, error, ...secretsOf(request));
+    } catch (error) {
+      clearTimeout(timer);
+      life[Symbol.dispose](); // What was dialled does not wait for the user, as the next does.
+      if (isShortage(error)) onShortage(error);
+      else if (userGone?.aborted) log("info", `${name}: the user gave up`);
+      else log("notice", `${name}: no connection: ${reason(error, ...secretsOf(request))}`);
+      await request.reject(error);
     } finally {
       life[Symbol.dispose]();
-    }
-  };
-  const carryOrReject = async (name: string, request: SocksRequest) => {
-    try {
-      await carry(name, request);
-    } catch (error) {
-      if (isShortage(error)) onShortage(error);
-      else if (request.userGone.aborted) log("info", `${name}: the user gave up`);
-      else log("notice", `${name}: no connection: ${reason(error, ...secretsOf(request))}`);
-      await request.reject(error); // That waits for the user; what was dialled is closed by now.
     }
   };
   const serving = launchAll(client, names, (name) => {
     const listener = listenSocks({ listener: listen(["127.0.0.1", 0]), signal: stop, onShortage });
     client.reportSuccess(name, 5, listener.address);
-    return () => handleEach(listener, (request) => carryOrReject(name, request));
+    return () => handleEach(listener, (request) => carry(name, request));
   }, options);
   await untilDone(serving, stop);
 }

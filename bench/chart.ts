@@ -31,7 +31,6 @@ const FIGURES: readonly [part: string, figure: string, label: string, better: "m
   ["fairness", "512 bytes there and back, median ms", "latency beside bulk", "less"],
   ["fairness", "a new connection, median ms", "new connection beside bulk", "less"],
   ["memory", "an idle connection among 1000, KiB", "memory, 1,000 idle connections", "less"],
-  ["memory", "an idle connection among 9000, KiB", "memory, 9,000 idle connections", "less"],
 ];
 
 const COLOURS = { ptlib: "#1f6feb", [MINIMAL.name]: "#888888" };

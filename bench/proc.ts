@@ -11,6 +11,12 @@ export function cpuSeconds(pid: number): number {
   return nanoseconds / 1e9;
 }
 
+/** Lets this process, and those that it starts, have so many descriptors; false where it may not. */
+export async function allowDescriptors(count: number): Promise<boolean> {
+  const args = [`--pid=${Deno.pid}`, `--nofile=${count}:${count}`];
+  return (await new Deno.Command("prlimit", { args, stderr: "null" }).output()).success;
+}
+
 /** The memory that a process holds (resident set size), in bytes. */
 export function residentBytes(pid: number): number {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);

@@ -37,7 +37,8 @@ function wrong(message: string, cause?: unknown): WebTunnelError {
 
 /** A host name as it is looked up; the text itself where it is in ASCII. */
 function asciiName(text: string): string {
-  if (!/[^\x20-\x7e]/.test(text)) return text;
+  // `URL` takes line ends out and splits at others, so that something else would come of them.
+  if (/^\p{ASCII}*$|[\0-,/:-@[-`{-\x7f]/u.test(text)) return text;
   return URL.parse(`http://${text}`)?.hostname ?? "";
 }
 

@@ -5,8 +5,12 @@
  * @module
  */
 
-import { ipToBytes } from "../address.ts";
-import { handshake, type StreamConn } from "../net/conn.ts";
+import type { Socket } from "node:net";
+import { ipToBytes, isLoopback } from "../address.ts";
+import { closeQuietly, type StreamConn } from "../net/conn.ts";
+import { unlessAborted } from "../net/deadline.ts";
+import { keepSocketAlive } from "../net/keep_alive.ts";
+import { openSecondSocket } from "../net/tcp_handle.ts";
 import type { StartTlsOptions } from "../net/tls.ts";
 import type { BridgeTls } from "./arguments.ts";
 import { WebTunnelError, type WebTunnelFailure } from "./webtunnel_error.ts";
@@ -78,15 +82,40 @@ function isTcpConn(conn: StreamConn): conn is Deno.TcpConn {
   return "setKeepAlive" in conn && "remoteAddr" in conn;
 }
 
+/** How many handshakes may be under way that nobody waits for any more. */
+const MOST_ABANDONED = 16;
+let abandoned = 0;
+
+/**
+ * Gives up a handshake. Deno closes the connection only when the handshake has come to its end: the
+ * server is told to bring that about.
+ */
+async function abandon(secure: Deno.TlsConn, below: Socket): Promise<void> {
+  abandoned++;
+  below.end();
+  await secure.handshake().catch(() => {});
+  abandoned--;
+  closeQuietly(secure);
+  below.destroy();
+}
+
 /** TLS of Deno's own: it is faster than node's, and tells more of a certificate that is not good. */
 async function startDenoTls(
   conn: Deno.TcpConn,
+  below: Socket,
   hostname: string,
   caCerts: readonly string[],
   signal: AbortSignal,
 ): Promise<StreamConn> {
+  const { hostname: host } = conn.remoteAddr;
   const secure = await Deno.startTls(conn, { hostname, caCerts: [...caCerts] });
-  await handshake(secure, signal, () => secure.handshake());
+  try {
+    await unlessAborted(secure.handshake(), signal);
+  } catch (error) {
+    void abandon(secure, below);
+    throw error;
+  }
+  if (!isLoopback(host)) keepSocketAlive(below);
   return {
     async read(p) {
       try {
@@ -99,7 +128,10 @@ async function startDenoTls(
     },
     write: (p) => secure.write(p),
     closeWrite: () => secure.closeWrite(),
-    close: () => secure.close(),
+    close() {
+      closeQuietly(secure);
+      below.destroy();
+    },
   };
 }
 
@@ -127,8 +159,9 @@ export async function startVerifiedTls(
   const sni = imitated ?? (ipToBytes(name) === null ? name : null);
   const sniOfName = ipToBytes(hostname) === null ? hostname : null;
   try {
-    if (pins.length === 0 && sni === sniOfName && isTcpConn(conn)) {
-      return await startDenoTls(conn, hostname, caCerts, signal);
+    if (pins.length === 0 && sni === sniOfName && isTcpConn(conn) && abandoned < MOST_ABANDONED) {
+      const below = await openSecondSocket(conn);
+      if (below !== null) return await startDenoTls(conn, below, hostname, caCerts, signal);
     }
     const { startTls } = await import("../net/tls.ts"); // Loaded by those who need it.
     const options: StartTlsOptions = { hostname, sni, pins, caCerts, timeout: Infinity, signal };

@@ -523,9 +523,9 @@ permitted(["net"], "webtunnel() tries no other name where nobody can be connecte
       [["url", "https://pt.example/"], ["servername", LIST.join()]],
       undefined,
       {
-        dial: ([hostname, port]) => {
+        dial: () => {
           dialled++;
-          return Deno.connect({ hostname, port });
+          return Promise.reject(new Deno.errors.ConnectionRefused("nobody"));
         },
       },
     );

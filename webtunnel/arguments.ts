@@ -9,11 +9,9 @@ import { WebTunnelError } from "./webtunnel_error.ts";
 
 /** What a bridge line says of TLS. */
 export interface BridgeTls {
-  /** The names under which the bridge can be had: one of them is sent (SNI) and verified. */
+  /** The names under which the bridge can be had: one of them is sent (SNI). */
   names: readonly string[];
-  /** The name that is sent in place of it. */
-  imitated: string | null;
-  /** The name that is verified in place of it. */
+  /** The name that is verified; `null` for the one that is sent. */
   verified: string | null;
   /** The certificates that the server may have, in place of any name. */
   pins: readonly string[];
@@ -131,17 +129,15 @@ function readTls(args: URLSearchParams, host: string): BridgeTls {
     const text = args.get(key);
     return text === null ? null : readHost(text, `${key}=`);
   };
-  const servername = args.get("servername");
-  const names = servername?.split(",").map((text) => readHost(text, "servername=")) ?? [host];
   const imitated = name("sni-imitation");
   if (imitated !== null && ipToBytes(imitated) !== null) {
     throw wrong("sni-imitation= is an IP address, which cannot be sent as a name");
   }
+  const names = args.get("servername")?.split(",").map((text) => readHost(text, "servername="));
   const pin = args.get("cert");
   return {
-    names: [...new Set(names)],
-    imitated,
-    verified: name("cert-domain"),
+    names: [...new Set(names ?? [imitated ?? host])],
+    verified: name("cert-domain") ?? (imitated === null ? null : host),
     pins: pin === null ? [] : [readPin(pin)],
   };
 }

@@ -140,7 +140,7 @@ async function startDenoTls(
  *
  * @param conn The connection. It is closed when the handshake fails, and with what is returned.
  * @param tls What the bridge line says of TLS.
- * @param name The one of its names that is used.
+ * @param name The one of its names that is sent.
  * @param caCerts Certificates in PEM that are trusted besides the default ones.
  * @param signal Ends the handshake.
  * @returns The connection in TLS.
@@ -149,21 +149,20 @@ async function startDenoTls(
  */
 export async function startVerifiedTls(
   conn: StreamConn,
-  { imitated, verified, pins }: Readonly<BridgeTls>,
+  { verified, pins }: Readonly<BridgeTls>,
   name: string,
   caCerts: readonly string[],
   signal: AbortSignal,
 ): Promise<StreamConn> {
   const hostname = verified ?? name;
-  // An IP address is verified, and never sent as a name (RFC 6066 section 3).
-  const sni = imitated ?? (ipToBytes(name) === null ? name : null);
-  const sniOfName = ipToBytes(hostname) === null ? hostname : null;
   try {
-    if (pins.length === 0 && sni === sniOfName && isTcpConn(conn) && abandoned < MOST_ABANDONED) {
+    if (pins.length === 0 && hostname === name && isTcpConn(conn) && abandoned < MOST_ABANDONED) {
       const below = await openSecondSocket(conn);
       if (below !== null) return await startDenoTls(conn, below, hostname, caCerts, signal);
     }
     const { startTls } = await import("../net/tls.ts"); // Loaded by those who need it.
+    // An IP address is verified, and never sent as a name (RFC 6066 section 3).
+    const sni = ipToBytes(name) === null ? name : null;
     const options: StartTlsOptions = { hostname, sni, pins, caCerts, timeout: Infinity, signal };
     return await startTls(conn, options);
   } catch (error) {

@@ -21,7 +21,10 @@ import { clientHalf } from "./client_half.ts";
  * ```
  */
 export interface WebTunnelOptions {
-  /** Certificates in PEM that a client trusts besides the default ones. */
+  /**
+   * Certificates in PEM that a client trusts besides the default ones. A bridge line by which another
+   * name is verified than is sent then needs `--allow-sys=ca`.
+   */
   caCerts?: readonly string[] | undefined;
   /**
    * Is told what its operator should know, such as an argument of a bridge line that has no effect:
@@ -41,8 +44,9 @@ export interface WebTunnelOptions {
  * - `addr`: `HOST:PORT` to connect to in place of the URL's.
  * - `servername`: the name that is sent in TLS (SNI) and verified; `Host` stays the URL's. Of several
  *   names, with commas between, one is taken and kept, and the next one when it fails.
- * - `sni-imitation`: the name that is sent and not verified.
- * - `cert-domain`: the name that is verified and not sent.
+ * - `sni-imitation`: the name that is sent, where there is no `servername`; with it the URL's is
+ *   verified.
+ * - `cert-domain`: the name that is verified in place of the others.
  * - `cert`: the pin of the server's certificate, as `certificatePin()` of `./tls` writes it. No name
  *   and no issuer is verified then.
  *

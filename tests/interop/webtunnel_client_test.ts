@@ -209,6 +209,12 @@ const LINES: readonly (readonly [string, string][])[] = [
     ["servername", "front.example"],
     ["cert-domain", "pt.example"],
   ],
+  [
+    ["url", "https://pt.example/secret"],
+    ["addr", "127.0.0.1:PORT"],
+    ["servername", "front.example"],
+    ["sni-imitation", "neither.example"],
+  ],
   [["url", "https://no.example/secret"], ["addr", "127.0.0.1:PORT"], ["cert", "PIN"]],
   [["url", "https://localhost:PORT/1"], ["url", "https://localhost:PORT/2"]],
 ];
@@ -235,7 +241,9 @@ permitted(
           key,
           value.replace("PORT", String(bridge.address[1])).replace("PIN", pin),
         ]);
-        (await dialTransport(method, ["2001:db8::1", 443], [...args, ["utls", "none"]])).close();
+        // By its default, each connection is another one; by `none` it verifies the SNI alone.
+        const theirArgs = [...args, ["utls", "hellofirefox_auto"] as const];
+        (await dialTransport(method, ["2001:db8::1", 443], theirArgs)).close();
         (await connectThrough(transport, ["2001:db8::1", 443], { args })).close();
         const [theirs, ours] = bridge.requests.splice(0);
         const [theirName, ourName] = bridge.sentNames.splice(0);

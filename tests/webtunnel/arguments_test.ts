@@ -62,7 +62,7 @@ for (const [path, escaped] of PATHS) {
 }
 
 const PIN = "cJ6AyISHokEeHuTfufIqhhSS0gxHZRUMDHlKvXD4FHw=";
-const DEFAULTS: BridgeTls = { names: ["pt.example"], imitated: null, verified: null, pins: [] };
+const DEFAULTS: BridgeTls = { names: ["pt.example"], verified: null, pins: [] };
 
 const ARGUMENTS: readonly [args: [string, string][], bridge: Partial<Bridge>][] = [
   [[], { tls: DEFAULTS }],
@@ -77,7 +77,15 @@ const ARGUMENTS: readonly [args: [string, string][], bridge: Partial<Bridge>][] 
     tls: { ...DEFAULTS, names: ["a.example", "b.example"] },
   }],
   [[["servername", "192.0.2.7,[::1]"]], { tls: { ...DEFAULTS, names: ["192.0.2.7", "::1"] } }],
-  [[["sni-imitation", "a.example"]], { tls: { ...DEFAULTS, imitated: "a.example" } }],
+  [[["sni-imitation", "a.example"]], {
+    tls: { ...DEFAULTS, names: ["a.example"], verified: "pt.example" },
+  }],
+  [[["sni-imitation", "a.example"], ["cert-domain", "b.example"]], {
+    tls: { ...DEFAULTS, names: ["a.example"], verified: "b.example" },
+  }],
+  [[["sni-imitation", "a.example"], ["servername", "b.example,c.example"]], {
+    tls: { ...DEFAULTS, names: ["b.example", "c.example"], verified: "pt.example" },
+  }],
   [[["cert-domain", "a.example"]], { tls: { ...DEFAULTS, verified: "a.example" } }],
   [[["cert", PIN]], { tls: { ...DEFAULTS, pins: [PIN] } }],
   [[["utls", "hellochrome"], ["ver", "0.0.7"], ["new", "x"]], { tls: DEFAULTS }],

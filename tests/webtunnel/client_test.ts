@@ -112,10 +112,19 @@ const LINES: readonly [what: string, line: Line, host: string, sent: string | nu
     "no.example",
   ],
   [
-    "servername, sni-imitation and cert-domain",
+    "servername and sni-imitation",
+    addressed(
+      "https://pt.example/path",
+      ["servername", "front.example"],
+      ["sni-imitation", "neither.example"],
+    ),
+    "pt.example",
+    "front.example",
+  ],
+  [
+    "sni-imitation and cert-domain",
     addressed(
       "https://no.example/path",
-      ["servername", "neither.example"],
       ["sni-imitation", "front.example"],
       ["cert-domain", "pt.example"],
     ),

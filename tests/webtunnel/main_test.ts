@@ -8,7 +8,7 @@ import { certificatePin } from "../../net/tls.ts";
 import { dialTransport, launchClient } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
-import { TEST_CERTIFICATE } from "../net/test_certificates.ts";
+import { TEST_AUTHORITY, TEST_CERTIFICATE } from "../net/test_certificates.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { permitted, withDirectory } from "../permitted.ts";
 import { TestBridge } from "./test_bridge.ts";
@@ -35,10 +35,13 @@ async function withClient(
 ): Promise<void> {
   await withDirectory(async (stateDirectory) => {
     const log: string[] = [];
+    const authority = `${stateDirectory}/authority.pem`;
+    await Deno.writeTextFile(authority, TEST_AUTHORITY);
     await using client = await launchClient(await clientCommand(place), {
       transports: ["webtunnel"],
       stateDirectory,
       proxy,
+      env: { DENO_CERT: authority },
       onStdout: (line) => void (line.startsWith("LOG ") && log.push(line)),
       onStderr: (line) => log.push(line),
     });
@@ -58,6 +61,12 @@ permitted(NEEDS, "webtunnel/main.ts carries with the permissions that it names",
     [plain, [["url", `http://${plain.addr}/secret`]]],
     [plain, [["url", "http://bridge.example/secret"], ["addr", plain.addr], ["ver", "0.0.7"]]],
     [secure, [["url", `https://bridge.example/secret`], ["addr", secure.addr], ["cert", pin]]],
+    [secure, [["url", `https://pt.example/secret`], ["addr", secure.addr]]],
+    [secure, [
+      ["url", `https://pt.example/secret`],
+      ["addr", secure.addr],
+      ["sni-imitation", "front.example"],
+    ]],
   ];
   for (const [bridge, args] of rows) {
     await withClient(bridge.addr, async (dial, log) => {
@@ -122,7 +131,7 @@ permitted(NEEDS, "webtunnel/main.ts logs why, without a name or an address", asy
       bridge,
       [["url", "https://bridge.example/"], ["addr", bridge.addr]],
       2,
-      /certificate is not trusted/,
+      /certificate is for another name/,
     ],
     [
       bridge,

@@ -4,24 +4,6 @@
  * @module
  */
 
-/** What a connection to a bridge failed of, with the SOCKS5 reply for it (RFC 1928 section 6). */
-const REPLIES = {
-  "bridge-line": 1,
-  "certificate-expired": 2,
-  "certificate-name": 2,
-  "certificate-pin": 2,
-  "certificate-untrusted": 2,
-  "tls-refused": 5,
-  "no-tls": 1,
-  "wrong-path": 2,
-  "no-webtunnel": 2,
-  "not-allowed": 2,
-  "unavailable": 4,
-  "no-http": 1,
-  "hung-up": 5,
-  "silent": 6,
-} as const;
-
 /**
  * What a connection to a bridge failed of.
  *
@@ -42,7 +24,39 @@ const REPLIES = {
  * const mayPass: readonly WebTunnelFailure[] = ["unavailable", "hung-up", "silent"];
  * ```
  */
-export type WebTunnelFailure = keyof typeof REPLIES;
+export type WebTunnelFailure =
+  | "bridge-line"
+  | "certificate-expired"
+  | "certificate-name"
+  | "certificate-pin"
+  | "certificate-untrusted"
+  | "tls-refused"
+  | "no-tls"
+  | "wrong-path"
+  | "no-webtunnel"
+  | "not-allowed"
+  | "unavailable"
+  | "no-http"
+  | "hung-up"
+  | "silent";
+
+/** The SOCKS5 reply for each (RFC 1928 section 6). */
+const REPLIES: Readonly<Record<WebTunnelFailure, number>> = {
+  "bridge-line": 1,
+  "certificate-expired": 2,
+  "certificate-name": 2,
+  "certificate-pin": 2,
+  "certificate-untrusted": 2,
+  "tls-refused": 5,
+  "no-tls": 1,
+  "wrong-path": 2,
+  "no-webtunnel": 2,
+  "not-allowed": 2,
+  "unavailable": 4,
+  "no-http": 1,
+  "hung-up": 5,
+  "silent": 6,
+};
 
 /**
  * A WebTunnel bridge could not be used. The message says why and what to do, without a name or an

@@ -40,6 +40,12 @@ function asciiName(text: string): string {
   return URL.parse(`http://${text}`)?.hostname ?? "";
 }
 
+/** Whether it is a name as DNS has it (RFC 1035 section 2.3.4), with underscores as sites use them. */
+function isName(text: string): boolean {
+  const label = /^\w(?:[\w-]{0,61}\w)?$/;
+  return text.length < 255 && text.replace(/\.$/, "").split(".").every((word) => label.test(word));
+}
+
 /** Reads a name, or an IP address that has brackets where it is of IPv6. */
 function readHost(text: string, what: string): string {
   const [, inBrackets] = /^\[(.*)\]$/s.exec(text) ?? [];
@@ -49,7 +55,7 @@ function readHost(text: string, what: string): string {
   }
   if (ipToBytes(text)?.length === 4) return text;
   const name = asciiName(text);
-  if (/^[\w-]+(?:\.[\w-]+)*\.?$/.test(name) && name.length < 255 && canBeName(name)) return name;
+  if (isName(name) && canBeName(name)) return name;
   throw wrong(`${what} has neither a name nor an IP address (IPv6 goes in brackets)`);
 }
 

@@ -50,7 +50,6 @@ async function open(
       return await handshake(carrier, signal, () => upgrade(carrier, host, path));
     } catch (error) {
       closeQuietly(conn);
-      outer.throwIfAborted();
       throw signal.aborted ? silent(step, error) : error;
     }
   });

@@ -108,7 +108,13 @@ async function startDenoTls(
   signal: AbortSignal,
 ): Promise<StreamConn> {
   const { hostname: host } = conn.remoteAddr;
-  const secure = await Deno.startTls(conn, { hostname, caCerts: [...caCerts] });
+  let secure: Deno.TlsConn;
+  try {
+    secure = await Deno.startTls(conn, { hostname, caCerts: [...caCerts] });
+  } catch (error) {
+    below.destroy();
+    throw error;
+  }
   try {
     await unlessAborted(secure.handshake(), signal);
   } catch (error) {
@@ -166,7 +172,6 @@ export async function startVerifiedTls(
     const options: StartTlsOptions = { hostname, sni, pins, caCerts, timeout: Infinity, signal };
     return await startTls(conn, options);
   } catch (error) {
-    signal.throwIfAborted();
     throw meaning(error);
   }
 }

@@ -50,7 +50,8 @@ export interface WebTunnelOptions {
  * - `cert`: the pin of the server's certificate, as `certificatePin()` of `./tls` writes it. No name
  *   and no issuer is verified then.
  *
- * The ClientHello is that of rustls programs and of no browser, and a censor can recognise it: `utls`
+ * The certificates that Deno trusts are trusted: those of Mozilla, and with `DENO_TLS_CA_STORE=system`
+ * the system's. The ClientHello is that of rustls programs and of no browser, and a censor can recognise it: `utls`
  * has no effect.
  *
  * With an upstream proxy, the names go to the proxy. What came instead of the tunnel becomes a

@@ -3,7 +3,7 @@ import { prefixed, replyFor, type StreamConn, writeAll } from "../../net/mod.ts"
 import { certificatePin } from "../../net/tls.ts";
 import { connectThrough, type ConnectThroughOptions, DialError } from "../../run/run.ts";
 import { webtunnel, WebTunnelError, type WebTunnelFailure } from "../../webtunnel/mod.ts";
-import { ALPN } from "../net/client_hello.ts";
+import { ALPN, takeHello } from "../net/client_hello.ts";
 import { bytes, ScriptedPeer, takeAll, takeText } from "../net/scripted_peer.ts";
 import {
   TEST_AUTHORITY,
@@ -19,7 +19,8 @@ import {
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
-import { GRANTED, TestBridge } from "./test_bridge.ts";
+import { comesAbout, SOON } from "../waiting.ts";
+import { GRANTED, TestBridge, type TestBridgeOptions } from "./test_bridge.ts";
 
 const AUTHORITIES = { caCerts: [TEST_AUTHORITY, TEST_CLOCK_AUTHORITY] };
 
@@ -110,6 +111,18 @@ const LINES: readonly [what: string, line: Line, host: string, sent: string | nu
     addressed("https://no.example/path", ["cert-domain", "[::1]"]),
     "no.example",
     "no.example",
+  ],
+  [
+    "an address and cert-domain",
+    ({ addr }) => [["url", `https://${addr}/path`], ["cert-domain", "pt.example"]],
+    "127.0.0.1",
+    null,
+  ],
+  [
+    "an address and a pin",
+    ({ addr }, pin) => [["url", `https://${addr}/path`], ["cert", pin]],
+    "127.0.0.1",
+    null,
   ],
   [
     "servername and sni-imitation",
@@ -621,6 +634,109 @@ permitted(["net"], "webtunnel() ends with its signal, and closes what it has", a
     assertEquals(bridge.accepted, 1);
   }
 });
+
+/** Counts how often TLS of Deno's is started, until it is disposed of. */
+function countDenoTls(): { count: number } & Disposable {
+  const { startTls } = Deno;
+  const counter = { count: 0, [Symbol.dispose]: () => void (Deno.startTls = startTls) };
+  Deno.startTls = (...args) => {
+    counter.count++;
+    return startTls(...args);
+  };
+  return counter;
+}
+
+permitted(["net"], "webtunnel() leaves few handshakes to servers that never end them", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const line: Args = [["url", "https://pt.example/"], ["addr", `127.0.0.1:${listener.addr.port}`]];
+  const held: Deno.TcpConn[] = [];
+  using tls = countDenoTls();
+  for (let times = 0; times < 20; times++) {
+    const controller = new AbortController();
+    const connecting = connect(line, webtunnel(), { signal: controller.signal });
+    connecting.catch(() => {});
+    const conn = await listener.accept();
+    held.push(conn);
+    await takeHello(conn);
+    controller.abort(new RangeError("never mind"));
+    await assertRejects(() => connecting, RangeError);
+    assertEquals(await takeAll(conn), bytes("")); // It is told, whoever did the handshake.
+  }
+  assertEquals(tls.count, 16);
+  held.forEach((conn) => conn.close());
+  // Those that have ended make room again.
+  await using bridge = new TestBridge();
+  while (tls.count === 16) {
+    (await connect(addressed("https://pt.example/")(bridge, ""))).close();
+  }
+});
+
+permitted(["net"], "webtunnel() closes a connection on which TLS cannot be started", async () => {
+  const { startTls } = Deno;
+  Deno.startTls = () => Promise.reject(new RangeError("no TLS today"));
+  try {
+    await using bridge = new TestBridge();
+    const connecting = () => connect(addressed("https://pt.example/")(bridge, ""));
+    await assertRejects(connecting, RangeError, "no TLS today");
+    await bridge.untilClosed();
+    assertEquals(bridge.accepted, 1);
+  } finally {
+    Deno.startTls = startTls;
+  }
+});
+
+/** How many sockets this process has. */
+async function countSockets(): Promise<number> {
+  const fds = Array.from(Deno.readDirSync("/proc/self/fd"), ({ name }) => name);
+  const links = fds.map((fd) => Deno.readLink(`/proc/self/fd/${fd}`).catch(() => ""));
+  return (await Promise.all(links)).filter((link) => link.startsWith("socket:")).length;
+}
+
+const WAYS: readonly [options: TestBridgeOptions, more: Args][] = [
+  [{}, []],
+  [{}, [["sni-imitation", "a.example"]]],
+  [{ tls: null }, []],
+  [{ refuses: { "pt.example": "hang up" } }, []],
+  [{ answer: "HTTP/1.1 404 Not Found\r\n\r\n" }, []],
+];
+
+permitted(
+  ["net", "read"],
+  "webtunnel() leaves no descriptor behind",
+  async () => {
+    const before = await countSockets();
+    for (const [options, more] of WAYS) {
+      await using bridge = new TestBridge(options);
+      const url = `http${options.tls === null ? "" : "s"}://pt.example/`;
+      for (let times = 0; times < 5; times++) {
+        const conn = await connect(addressed(url, ...more)(bridge, "")).catch(() => null);
+        conn?.close();
+      }
+    }
+    assert(await comesAbout(SOON, async () => await countSockets() <= before));
+  },
+  Deno.build.os === "linux" ? null : "needs Linux",
+);
+
+permitted(
+  ["net"],
+  "webtunnel() takes node's TLS in a Deno that has no handles of node's",
+  async () => {
+    const { default: process } = await import("node:process");
+    const { binding } = process as { binding?: unknown };
+    using tls = countDenoTls();
+    Object.assign(process, { binding: undefined });
+    try {
+      await using bridge = new TestBridge();
+      const conn = await connect(addressed("https://pt.example/")(bridge, ""));
+      await checkEchoes(conn);
+      conn.close();
+    } finally {
+      Object.assign(process, { binding });
+    }
+    assertEquals(tls.count, 0);
+  },
+);
 
 permitted(["net"], "webtunnel() rejects a bridge line before it connects", async () => {
   await using bridge = new TestBridge();

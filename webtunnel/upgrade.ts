@@ -56,10 +56,10 @@ interface Answer {
 /** Parses the head of an answer (RFC 9112 sections 4 and 5). Lines that are no fields are skipped. */
 function parseAnswer(head: Uint8Array): Answer {
   const text = new TextDecoder("latin1").decode(head);
-  // A line that begins with a space goes on with the one before (RFC 9112 section 5.2).
-  const [first = "", ...lines] = text.replace(/\r?\n[ \t]+/g, " ").split(/\r?\n/);
-  const [, status] = /^HTTP\/1\.[0-9] ([1-9][0-9]{2})(?: |$)/.exec(first) ?? [];
+  const [, status] = /^HTTP\/1\.[0-9] ([1-9][0-9]{2})(?: [^\n]*)?\r?\n/.exec(text) ?? [];
   if (status === undefined) throw notHttp();
+  // A line that begins with a space goes on with the one before (RFC 9112 section 5.2).
+  const lines = text.slice(text.indexOf("\n") + 1).replace(/\r?\n[ \t]+/g, " ").split(/\r?\n/);
   const fields = new Map<string, string>();
   for (const line of lines) {
     const colon = line.indexOf(":");

@@ -89,6 +89,7 @@ const REFUSALS: readonly [answer: string, failure: WebTunnelFailure, words: stri
   [`HTTP/1.1 1010\r\n${FIELDS}`, "no-http", "does not speak HTTP/1.1"],
   [`HTTP/1.1101\r\n${FIELDS}`, "no-http", "does not speak HTTP/1.1"],
   [`HTTP/1.1 099 x\r\n${FIELDS}`, "no-http", "does not speak HTTP/1.1"],
+  [`HTTP/1.1\r\n 101 x\r\n${FIELDS}`, "no-http", "does not speak HTTP/1.1"],
   [`HTTP/1.1 100 Continue\r\n\r\nSSH-`, "no-http", "does not speak HTTP/1.1"],
 ];
 

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
-import { prefixed, replyFor, type StreamConn, writeAll } from "../../net/mod.ts";
+import { prefixed, relay, replyFor, type StreamConn, writeAll } from "../../net/mod.ts";
 import { certificatePin } from "../../net/tls.ts";
 import { connectThrough, type ConnectThroughOptions, DialError } from "../../run/run.ts";
 import { webtunnel, WebTunnelError, type WebTunnelFailure } from "../../webtunnel/mod.ts";
@@ -15,6 +15,7 @@ import {
   TEST_CLOCK_KEY,
   TEST_EXPIRED_CERTIFICATE,
   TEST_FUTURE_CERTIFICATE,
+  TEST_KEY,
 } from "../net/test_certificates.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { permitted } from "../permitted.ts";
@@ -458,6 +459,31 @@ permitted(
   },
 );
 
+permitted(["net"], "webtunnel() goes over a connection that is one of TLS already", async () => {
+  await using bridge = new TestBridge();
+  const outer = Deno.listenTls({
+    hostname: "127.0.0.1",
+    port: 0,
+    cert: TEST_CERTIFICATE,
+    key: TEST_KEY,
+  });
+  const relayed = (async () => {
+    const [hostname, port] = bridge.address;
+    await relay(await outer.accept(), await Deno.connect({ hostname, port }));
+  })();
+  const { hostname, port } = outer.addr;
+  const { caCerts } = AUTHORITIES;
+  const conn = await connect([["url", "https://pt.example/"]], webtunnel(AUTHORITIES), {
+    dial: () => Deno.connectTls({ hostname, port, caCerts }),
+  });
+  await checkEchoes(conn);
+  await conn.closeWrite();
+  assertEquals(await takeAll(conn), bytes(""));
+  conn.close();
+  await relayed;
+  outer.close();
+});
+
 /** A connection that is none of Deno's any more. */
 function prefixedByNothing(conn: Deno.TcpConn): StreamConn {
   const { read, write, closeWrite, close } = prefixed(conn, bytes("x"));
@@ -625,13 +651,18 @@ permitted(["net"], "webtunnel() ends with its signal, and closes what it has", a
     const url = `${isTls ? "https" : "http"}://pt.example/`;
     const line = addressed(url, ...isTls ? [["servername", "pt.example,localhost"]] as const : []);
     const { signal } = controller;
-    const connecting = connect(line(bridge, ""), webtunnel(AUTHORITIES), { signal });
+    let dialled = 0;
+    const dial = ([hostname, port]: readonly [string, number]) => {
+      dialled++;
+      return Deno.connect({ hostname, port });
+    };
+    const connecting = connect(line(bridge, ""), webtunnel(AUTHORITIES), { signal, dial });
     connecting.catch(() => {});
     while (bridge.hellos.length + bridge.requests.length === 0) await turn();
     controller.abort(new RangeError("never mind"));
     await assertRejects(() => connecting, RangeError, "never mind");
     await bridge.untilClosed();
-    assertEquals(bridge.accepted, 1);
+    assertEquals([dialled, bridge.accepted], [1, 1]);
   }
 });
 
@@ -680,16 +711,21 @@ permitted(["net"], "webtunnel() closes a connection on which TLS cannot be start
     await assertRejects(connecting, RangeError, "no TLS today");
     await bridge.untilClosed();
     assertEquals(bridge.accepted, 1);
+    if (Deno.build.os !== "linux") return;
+    assert(await comesAbout(SOON, async () => await countSockets(bridge.address[1]) === 0));
   } finally {
     Deno.startTls = startTls;
   }
 });
 
-/** How many sockets this process has. */
-async function countSockets(): Promise<number> {
-  const fds = Array.from(Deno.readDirSync("/proc/self/fd"), ({ name }) => name);
-  const links = fds.map((fd) => Deno.readLink(`/proc/self/fd/${fd}`).catch(() => ""));
-  return (await Promise.all(links)).filter((link) => link.startsWith("socket:")).length;
+/** How many descriptors of this machine's programs are connections to a port of 127.0.0.1. */
+async function countSockets(port: number): Promise<number> {
+  const rows = (await Deno.readTextFile("/proc/self/net/tcp")).split("\n").slice(1);
+  const to = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return rows.filter((row) => {
+    const [, , remote, , , , , , , inode] = row.trim().split(/ +/);
+    return remote?.endsWith(to) && inode !== "0"; // What is closed has none any more.
+  }).length;
 }
 
 const WAYS: readonly [options: TestBridgeOptions, more: Args][] = [
@@ -704,7 +740,6 @@ permitted(
   ["net", "read"],
   "webtunnel() leaves no descriptor behind",
   async () => {
-    const before = await countSockets();
     for (const [options, more] of WAYS) {
       await using bridge = new TestBridge(options);
       const url = `http${options.tls === null ? "" : "s"}://pt.example/`;
@@ -712,8 +747,9 @@ permitted(
         const conn = await connect(addressed(url, ...more)(bridge, "")).catch(() => null);
         conn?.close();
       }
+      const [, port] = bridge.address;
+      assert(await comesAbout(SOON, async () => await countSockets(port) === 0));
     }
-    assert(await comesAbout(SOON, async () => await countSockets() <= before));
   },
   Deno.build.os === "linux" ? null : "needs Linux",
 );

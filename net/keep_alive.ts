@@ -6,6 +6,7 @@
  */
 
 import { isLoopback } from "../address.ts";
+import type { OpenHandle } from "./tcp_handle.ts";
 
 /**
  * After how many seconds of silence the peer's system is asked. Linux asks again after 75 s, which
@@ -32,7 +33,7 @@ let timer: ReturnType<typeof setInterval> | undefined;
 let loading: Promise<void> | undefined;
 
 function refreshOneGroup(): void {
-  loading ??= loadHandles().catch(() => {});
+  loading ??= load().catch(() => {});
   const group = groups[++seconds % PERIOD]!;
   // A time that changes nothing might be skipped on the way to the system.
   const silence = SILENCE + Math.trunc(seconds / PERIOD) % 2;
@@ -55,33 +56,12 @@ function add(refresh: Refresh): void {
   Deno.unrefTimer(timer);
 }
 
-/** The part of node's internal TCP handle that is used. Deno 2.9.6 has all of it, 2.8.0 has not. */
-interface TcpHandle {
-  openFromRid(rid: number): number;
-  setKeepAlive(enable: boolean, seconds: number): number;
-  close(): void;
-}
+/** Opens node's handles; `null` where this release of Deno has other ones, or until they are loaded. */
+let openHandle: OpenHandle | null = null;
 
-/** node's handles; `null` where this release of Deno has other ones, or until they are loaded. */
-let Handle: (new (type: 0) => TcpHandle) | null = null;
-
-async function loadHandles(): Promise<void> {
-  const { default: process } = await import("node:process");
-  const binding = "binding" in process && typeof process.binding === "function"
-    ? process.binding("tcp_wrap")
-    : undefined;
-  const methods = ["openFromRid", "setKeepAlive", "close"] as const;
-  const { prototype } = binding?.TCP ?? {};
-  if (methods.every((method) => typeof prototype?.[method] === "function")) Handle = binding.TCP;
-}
-
-/** The number by which Deno knows a connection. */
-function ridOf(conn: Deno.TcpConn): number | undefined {
-  const symbol = Object.getOwnPropertySymbols(conn).find(({ description }) =>
-    description === "Deno.internal.rid"
-  );
-  const rid: unknown = symbol && Reflect.get(conn, symbol);
-  return typeof rid === "number" ? rid : undefined;
+async function load(): Promise<void> {
+  const { loadHandles } = await import("./tcp_handle.ts"); // Not loaded at start.
+  openHandle = await loadHandles();
 }
 
 /**
@@ -91,16 +71,13 @@ function ridOf(conn: Deno.TcpConn): number | undefined {
  */
 function refreshTcpConn(conn: Deno.TcpConn, silence: number): void {
   conn.setKeepAlive(true); // It throws where the connection is closed.
-  const rid = ridOf(conn);
-  if (Handle === null || rid === undefined) return;
-  const handle = new Handle(0);
-  // That fails while descriptors are used up.
-  if (handle.openFromRid(rid) === 0) handle.setKeepAlive(true, silence);
-  handle.close();
+  const handle = openHandle?.(conn);
+  handle?.setKeepAlive(true, silence);
+  handle?.close();
   try {
     conn.setKeepAlive(true);
   } catch (error) {
-    Handle = null; // Another release of Deno, in which that was not a second descriptor.
+    openHandle = null; // Another release of Deno, in which that was not a second descriptor.
     throw error;
   }
 }

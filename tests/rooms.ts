@@ -12,6 +12,7 @@ const ROOMS: readonly [name: string, files: RegExp][] = [
   ["cli", /^cli(?:\.ts$|\/)/],
   ["check", /^check\//],
   ["parent", /^parent\//],
+  ["webtunnel", /^webtunnel\//],
   ["run", /^run\//],
   ["net", /^net\//],
   ["reports", /^(?:mod|client|server|util|messages)\.ts$/],

@@ -63,7 +63,7 @@ async function readCoverage(directory: string): Promise<FileCoverage[]> {
 
 /** The files by rooms, the bottom one first. */
 function byRoom(files: readonly FileCoverage[]): Map<string, FileCoverage[]> {
-  const order = ["grammar", "reports", "net", "run", "parent", "check", "cli"];
+  const order = ["grammar", "reports", "net", "run", "webtunnel", "parent", "check", "cli"];
   return new Map(order.map((room) => [room, files.filter(({ file }) => roomOf(file) === room)]));
 }
 

@@ -14,6 +14,7 @@ import { proxyProperties } from "./proxy_properties.ts";
 import { reportProperties } from "./report_properties.ts";
 import { scrubProperties } from "./scrub_properties.ts";
 import { socksProperties } from "./socks_properties.ts";
+import { webtunnelProperties } from "./webtunnel_properties.ts";
 
 /** The properties of all subjects. */
 export const allProperties: readonly NamedProperty[] = [
@@ -30,4 +31,5 @@ export const allProperties: readonly NamedProperty[] = [
   ...extOrPortProperties,
   ...headProperties,
   ...framesProperties,
+  ...webtunnelProperties,
 ];

@@ -12,7 +12,8 @@ const SWITCH = "active_mutant.ts";
 export const REACHED = "reached_mutants.js";
 
 /** What the tests need of the project. */
-const PARTS = /^(?:[a-z_]+\.ts|deno\.json|README\.md|net|run|parent|check|cli|tests|examples)$/;
+const PARTS =
+  /^(?:[a-z_]+\.ts|deno\.json|README\.md|net|run|webtunnel|parent|check|cli|tests|examples)$/;
 
 /** The files whose mutants are tried: the bottom rooms, and those of connections and programs. */
 export async function mutableFiles(): Promise<string[]> {

@@ -2,15 +2,8 @@ import { assertEquals, assertInstanceOf, assertRejects } from "@std/assert";
 import { mapBytes, relay, type StreamConn, writeAll } from "../../net/mod.ts";
 import { certificatePin, startTls, type StartTlsOptions } from "../../net/tls.ts";
 import { granted, permitted } from "../permitted.ts";
-import {
-  bytes,
-  type Script,
-  ScriptedPeer,
-  take,
-  takeAll,
-  takeText,
-  tcpPair,
-} from "./scripted_peer.ts";
+import { SERVER_NAME, takeHello } from "./client_hello.ts";
+import { bytes, type Script, ScriptedPeer, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
 import {
   TEST_AUTHORITY,
   TEST_CERTIFICATE,
@@ -325,35 +318,11 @@ permitted(["net"], "startTls() ends with its signal, and closes the connection",
   assertEquals(await startTls(conn, options).catch((error) => error), reason);
 });
 
-/** Reads a ClientHello (RFC 8446 section 4.1.2): all of it, and its extensions by their types. */
-async function takeHello(
-  conn: Deno.TcpConn,
-): Promise<{ hello: Uint8Array; extensions: Map<number, Uint8Array> }> {
-  const record = await take(conn, 5);
-  assertEquals(record[0], 22);
-  const hello = await take(conn, new DataView(record.buffer).getUint16(3));
-  const view = new DataView(hello.buffer);
-  // Type, length, version and random; then three lists: session id, cipher suites, compression.
-  let at = 4 + 2 + 32;
-  at += 1 + view.getUint8(at);
-  at += 2 + view.getUint16(at);
-  at += 1 + view.getUint8(at);
-  const extensions = new Map<number, Uint8Array>();
-  for (at += 2; at < hello.length;) {
-    const body = at + 4;
-    at = body + view.getUint16(body - 2);
-    extensions.set(view.getUint16(body - 4), hello.subarray(body, at));
-  }
-  return { hello, extensions };
-}
-
 /** The extension that holds one host name (RFC 6066 section 3). */
 function serverName(name: string): Uint8Array {
   const [list, length] = [name.length + 3, name.length];
   return Uint8Array.of(list >> 8, list & 255, 0, length >> 8, length & 255, ...bytes(name));
 }
-
-const SERVER_NAME = 0;
 
 const NAMES: readonly [
   what: string,

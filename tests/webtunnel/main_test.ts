@@ -1,0 +1,172 @@
+/** The program, started as its head comment says, by something that tor could be. */
+
+import { assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { type Address, formatAddress } from "../../address.ts";
+import type { ProxyInfo } from "../../config.ts";
+import { DialError, replyFor } from "../../net/mod.ts";
+import { certificatePin } from "../../net/tls.ts";
+import { dialTransport, launchClient } from "../../parent/mod.ts";
+import { EchoServer } from "../echo.ts";
+import { bytes, takeText } from "../net/scripted_peer.ts";
+import { TEST_AUTHORITY, TEST_CERTIFICATE } from "../net/test_certificates.ts";
+import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
+import { permitted, withDirectory } from "../permitted.ts";
+import { TestBridge } from "./test_bridge.ts";
+
+const MAIN = new URL("../../webtunnel/main.ts", import.meta.url);
+
+/** The command of a client in the head comment, which may connect to one place. */
+async function clientCommand(place: string): Promise<string[]> {
+  const [head = ""] = (await Deno.readTextFile(MAIN)).split("*/");
+  const text = head.replaceAll(/^ \* ?/gm, "").replaceAll(/ \\\n +/g, " ");
+  const [, command = ""] = /^ {4}deno (run .* --allow-net=127\.0\.0\.1:0,.*)$/m.exec(text) ?? [];
+  const flags = command.replace("bridge.example:443", place).replace("main.ts", MAIN.pathname);
+  return [Deno.execPath(), ...flags.split(" ")];
+}
+
+/** A program of WebTunnel, and what it logs. */
+async function withClient(
+  place: string,
+  use: (
+    dial: (...args: [string, string][]) => Promise<Deno.TcpConn>,
+    log: string[],
+  ) => Promise<void>,
+  proxy?: ProxyInfo,
+): Promise<void> {
+  await withDirectory(async (stateDirectory) => {
+    const log: string[] = [];
+    const authority = `${stateDirectory}/authority.pem`;
+    await Deno.writeTextFile(authority, TEST_AUTHORITY);
+    await using client = await launchClient(await clientCommand(place), {
+      transports: ["webtunnel"],
+      stateDirectory,
+      proxy,
+      env: { DENO_CERT: authority },
+      onStdout: (line) => void (line.startsWith("LOG ") && log.push(line)),
+      onStderr: (line) => log.push(line),
+    });
+    // What the bridge line has for an address is made up, and nothing is there.
+    const target: Address = ["2001:db8::1", 443];
+    await use((...args) => dialTransport(client.methods["webtunnel"]!, target, args), log);
+  });
+}
+
+const NEEDS = ["net", "read", "write", "run"] as const;
+
+permitted(NEEDS, "webtunnel/main.ts carries with the permissions that it names", async () => {
+  await using plain = new TestBridge({ tls: null });
+  await using secure = new TestBridge();
+  const pin = await certificatePin(TEST_CERTIFICATE);
+  const rows: [TestBridge, [string, string][]][] = [
+    [plain, [["url", `http://${plain.addr}/secret`]]],
+    [plain, [["url", "http://bridge.example/secret"], ["addr", plain.addr], ["ver", "0.0.7"]]],
+    [secure, [["url", `https://bridge.example/secret`], ["addr", secure.addr], ["cert", pin]]],
+    [secure, [["url", `https://pt.example/secret`], ["addr", secure.addr]]],
+    [secure, [
+      ["url", `https://pt.example/secret`],
+      ["addr", secure.addr],
+      ["sni-imitation", "front.example"],
+    ]],
+  ];
+  for (const [bridge, args] of rows) {
+    await withClient(bridge.addr, async (dial, log) => {
+      const conn = await dial(...args);
+      await conn.write(bytes("hello"));
+      assertEquals(await takeText(conn, 5), "hello");
+      conn.close();
+      assertEquals(log, []);
+    });
+  }
+});
+
+for (const scheme of SCHEMES) {
+  permitted(
+    NEEDS,
+    `webtunnel/main.ts may connect to nothing but a proxy, and needs no more (${scheme})`,
+    async () => {
+      await using bridge = new TestBridge();
+      using proxy = new UpstreamProxy(scheme, bridge.address);
+      const place = formatAddress([proxy.info.host, proxy.info.port]);
+      const pin = await certificatePin(TEST_CERTIFICATE);
+      await withClient(place, async (dial) => {
+        const conn = await dial(["url", "https://bridge.example/secret"], ["cert", pin]);
+        await conn.write(bytes("hello"));
+        assertEquals(await takeText(conn, 5), "hello");
+        conn.close();
+      }, proxy.info);
+      assertEquals(proxy.requests.map(({ target }) => target), [["bridge.example", 443]]);
+    },
+  );
+}
+
+permitted(NEEDS, "webtunnel/main.ts goes nowhere else on this machine", async () => {
+  using service = new EchoServer();
+  await using bridge = new TestBridge({ tls: null });
+  const place = formatAddress(service.address);
+  await withClient(bridge.addr, async (dial, log) => {
+    const { port } = { port: service.address[1] };
+    for (
+      const args of [
+        [["url", `http://${place}/`]],
+        [["url", `http://localhost:${port}/`]],
+        [["url", `http://[::1]:${port}/`]],
+        [["url", `http://[::ffff:127.0.0.1]:${port}/`]],
+        [["url", `http://bridge.example/`], ["addr", place]],
+      ] satisfies [string, string][][]
+    ) {
+      assertEquals(replyFor(await dial(...args).catch((error) => error)), 2);
+    }
+    assertEquals(log.length, 5);
+    for (const line of log) assertMatch(line, /^LOG SEVERITY=notice .*--allow-net/);
+  });
+  assertEquals(service.accepted, 0);
+});
+
+permitted(NEEDS, "webtunnel/main.ts logs why, without a name or an address", async () => {
+  await using site = new TestBridge({ tls: null, answer: "HTTP/1.1 404 Not Found\r\n\r\n" });
+  await using bridge = new TestBridge();
+  const rows: [TestBridge, [string, string][], reply: number, said: RegExp][] = [
+    [site, [["url", `http://${site.addr}/secret/x`]], 2, /answered 404 instead of 101/],
+    [
+      bridge,
+      [["url", "https://bridge.example/"], ["addr", bridge.addr]],
+      2,
+      /certificate is for another name/,
+    ],
+    [
+      bridge,
+      [["url", "https://bridge.example/"], ["addr", bridge.addr], [
+        "cert",
+        await certificatePin(TEST_CERTIFICATE + TEST_CERTIFICATE),
+      ]],
+      2,
+      /another certificate than cert= says/,
+    ],
+    [site, [["url", `http://${site.addr}/?secret`]], 1, /url= has a query/],
+    [site, [], 1, /there is no url=/],
+  ];
+  for (const [server, args, reply, said] of rows) {
+    await withClient(server.addr, async (dial, log) => {
+      const error = await assertRejects(() => dial(...args), DialError);
+      assertEquals(replyFor(error), reply);
+      assertEquals(log.length, 1);
+      assertMatch(log[0] ?? "", /^LOG SEVERITY=notice MESSAGE="webtunnel: no connection: /);
+      assertMatch(log[0] ?? "", said);
+      for (const secret of ["bridge.example", "127.0.0.1", "secret", server.addr.split(":")[1]!]) {
+        assertEquals(log[0]?.includes(secret), false, log[0]);
+      }
+    });
+  }
+});
+
+permitted(NEEDS, "webtunnel/main.ts logs once that utls has no effect", async () => {
+  await using bridge = new TestBridge({ tls: null });
+  await withClient(bridge.addr, async (dial, log) => {
+    for (const utls of ["hellochrome", "none"]) {
+      (await dial(["url", `http://${bridge.addr}/`], ["utls", utls])).close();
+    }
+    assertEquals(log, [
+      'LOG SEVERITY=notice MESSAGE="webtunnel: utls= has no effect: no browser\'s TLS is imitated here"',
+    ]);
+  });
+});

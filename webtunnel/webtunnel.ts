@@ -1,0 +1,88 @@
+/**
+ * WebTunnel as a transport for `run()` and `connectThrough()`.
+ *
+ * @module
+ */
+
+import type { Severity } from "../grammar.ts";
+import type { Transport } from "../run/transport.ts";
+import { clientHalf } from "./client_half.ts";
+
+/**
+ * The options of {@linkcode webtunnel}.
+ *
+ * @example
+ * ```ts
+ * import { log } from "@ptlib/ptlib/messages";
+ * import { webtunnel, type WebTunnelOptions } from "@ptlib/ptlib/webtunnel";
+ *
+ * const options: WebTunnelOptions = { log };
+ * const _transport = webtunnel(options);
+ * ```
+ */
+export interface WebTunnelOptions {
+  /**
+   * Certificates in PEM that a client trusts besides the default ones. A bridge line by which another
+   * name is verified than is sent then needs `--allow-sys=ca`.
+   */
+  caCerts?: readonly string[] | undefined;
+  /**
+   * Is told what its operator should know, such as an argument of a bridge line that has no effect:
+   * `log` of `./messages` in a program that tor starts. Default: nothing is.
+   */
+  log?: ((severity: Severity, text: string) => void) | undefined;
+}
+
+/**
+ * WebTunnel: a tunnel that begins as a request to a web site, as lyrebird and webtunnel-client make
+ * it. It has the client half.
+ *
+ * A bridge line ends with its arguments:
+ *
+ * - `url`: the bridge's, `https://HOST[:PORT]/PATH`, or `http://` without TLS. Required. The target
+ *   of the request is not looked at.
+ * - `addr`: `HOST:PORT` to connect to in place of the URL's.
+ * - `servername`: the name that is sent in TLS (SNI) and verified; `Host` stays the URL's. Of several
+ *   names, with commas between, one is taken and kept, and the next one when it fails.
+ * - `sni-imitation`: the name that is sent, where there is no `servername`; with it the URL's is
+ *   verified.
+ * - `cert-domain`: the name that is verified in place of the others.
+ * - `cert`: the pin of the server's certificate, as `certificatePin()` of `./tls` writes it. No name
+ *   and no issuer is verified then.
+ *
+ * The certificates that Deno trusts are trusted: those of Mozilla, and with `DENO_TLS_CA_STORE=system`
+ * the system's. The ClientHello is that of rustls programs and of no browser, and a censor can recognise it: `utls`
+ * has no effect.
+ *
+ * With an upstream proxy, the names go to the proxy. What came instead of the tunnel becomes a
+ * {@linkcode WebTunnelError}.
+ *
+ * @param options Further certificates, and where to tell of what has no effect.
+ * @returns The transport. It remembers which server names work.
+ *
+ * @example A program that tor starts
+ * ```ts
+ * import { log } from "@ptlib/ptlib/messages";
+ * import { run } from "@ptlib/ptlib/run";
+ * import { webtunnel } from "@ptlib/ptlib/webtunnel";
+ *
+ * async function main(): Promise<void> {
+ *   await run({ webtunnel: webtunnel({ log }) });
+ * }
+ * ```
+ *
+ * @example In a program's own process
+ * ```ts
+ * import type { StreamConn } from "@ptlib/ptlib/net";
+ * import { connectThrough } from "@ptlib/ptlib/run";
+ * import { webtunnel } from "@ptlib/ptlib/webtunnel";
+ *
+ * async function connect(url: string): Promise<StreamConn> {
+ *   return await connectThrough(webtunnel(), ["192.0.2.7", 443], { args: [["url", url]] });
+ * }
+ * ```
+ */
+export function webtunnel(options: Readonly<WebTunnelOptions> = {}): Transport {
+  const { caCerts = [], log } = options;
+  return { client: clientHalf(caCerts, (text) => log?.("notice", text)) };
+}

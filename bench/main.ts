@@ -5,7 +5,6 @@
  */
 
 import { peerVersion } from "../tests/interop/peers.ts";
-import { chart } from "./chart.ts";
 import { connections, connectionsAmongMany } from "./connections.ts";
 import {
   type Contestant,
@@ -22,21 +21,25 @@ import { reportHostile } from "./hostile.ts";
 import { latency } from "./latency.ts";
 import { LoadProcess } from "./load_process.ts";
 import { idleMemory, stalledMemory } from "./memory.ts";
-import { keep, type Part, type Results, writePart } from "./results.ts";
+import { writePages } from "./pages.ts";
+import { keepResults, merge, type Part, readResults, writePart } from "./results.ts";
 import { measureInTurns, type Measurement } from "./rounds.ts";
 import { allowDescriptors } from "./proc.ts";
 import { reportStartUp } from "./startup.ts";
 import { throughput } from "./throughput.ts";
 
 const HELP = `Usage: deno task bench [--quick | --write] [PART...]
+       deno task bench --render
 
 Measures the parts, or everything, and prints a report in Markdown. Everything takes 35 minutes, in
 which the machine should do nothing else. Linux only.
 
   --quick   what people look at first, in two minutes, from few turns: enough to see a change of a
             third, and not one of a tenth
-  --write   keeps the figures in bench/results.json, and writes bench/RESULTS.md and
-            bench/results.svg from it; parts that were not measured stay as they are
+  --write   keeps the figures in bench/results.json, and writes bench/RESULTS.md,
+            bench/results.svg and the README's table from it; parts that were not measured stay
+            as they are
+  --render  measures nothing, and writes these three from bench/results.json
 
 The load generator needs Go, and goptlib its source: apt-get install golang-go golang-goptlib-dev
 
@@ -166,11 +169,13 @@ function refuse(text: string): never {
 /** What was asked for on the command line. */
 function readArguments(args: readonly string[]) {
   const [quick, write] = [args.includes("--quick"), args.includes("--write")];
-  const words = args.filter((arg) => arg !== "--quick" && arg !== "--write");
+  const render = args.includes("--render");
+  const words = args.filter((arg) => !["--quick", "--write", "--render"].includes(arg));
   if (words.includes("--help")) {
     console.log(HELP);
     Deno.exit(0);
   }
+  if (render && args.length > 1) refuse("--render goes with nothing else: it measures nothing");
   const wrong = words.filter((arg) => !Object.hasOwn(PARTS, arg));
   if (wrong.length > 0) refuse(`There is no part ${wrong.join(" ")}: see deno task bench --help`);
   if (quick && write) refuse("What was measured in a hurry is not kept: --quick or --write");
@@ -179,7 +184,7 @@ function readArguments(args: readonly string[]) {
   const parts = Object.keys(PARTS).filter((part) =>
     words.length > 0 ? words.includes(part) : !quick || PARTS[part]!.quick !== undefined
   );
-  return { parts, quick, write };
+  return { parts, quick, write, render };
 }
 
 /** The day, the machine and the versions. */
@@ -197,23 +202,28 @@ async function describeGround(): Promise<string> {
   ].join(", ");
 }
 
-const { parts, quick, write } = readArguments(Deno.args);
-const directory = await Deno.makeTempDir({ prefix: "ptlib-bench-" });
-try {
-  const ground = await describeGround();
-  const results: Results = {};
-  for (const [index, name] of parts.entries()) {
-    const { title, tables, quick: quickTables } = PARTS[name]!;
-    console.error(`${title}: part ${index + 1} of ${parts.length}`);
-    const part = { title, ground, tables: await (quick ? quickTables! : tables)(directory) };
-    console.log(`${writePart(part)}\n`);
-    results[name] = part;
-    // What has been measured stays, whatever happens to the parts that follow.
-    if (!write) continue;
-    const picture = new URL("results.svg", import.meta.url);
-    await Deno.writeTextFile(picture, chart(await keep(results, Object.keys(PARTS))));
+/** Measures, prints, and keeps what is to be kept. */
+async function measure(parts: readonly string[], quick: boolean, write: boolean): Promise<void> {
+  const directory = await Deno.makeTempDir({ prefix: "ptlib-bench-" });
+  try {
+    const ground = await describeGround();
+    for (const [index, name] of parts.entries()) {
+      const { title, tables, quick: quickTables } = PARTS[name]!;
+      console.error(`${title}: part ${index + 1} of ${parts.length}`);
+      const part = { title, ground, tables: await (quick ? quickTables! : tables)(directory) };
+      console.log(`${writePart(part)}\n`);
+      if (!write) continue;
+      // What has been measured stays, whatever happens to the parts that follow.
+      const results = merge(await readResults(), { [name]: part }, Object.keys(PARTS));
+      await keepResults(results);
+      await writePages(results);
+    }
+  } finally {
+    await Deno.remove(directory, { recursive: true });
   }
-  if (quick) console.log("From few turns: deno task bench measures it well.");
-} finally {
-  await Deno.remove(directory, { recursive: true });
 }
+
+const { parts, quick, write, render } = readArguments(Deno.args);
+if (render) await writePages(await readResults());
+else await measure(parts, quick, write);
+if (quick) console.log("From few turns: deno task bench measures it well.");

@@ -22,7 +22,9 @@ export function throughput(connections: number): Measurement {
       return {
         [`up on ${connections}, MiB/s`]: BYTES / MIB / up.Seconds,
         [`down on ${connections}, MiB/s`]: BYTES / MIB / down.Seconds,
-        "processor time, s/GiB": (processorTime(pair) - before[0]) * 512 * MIB / BYTES,
+        ...pair.pids.length > 0 && {
+          "processor time, s/GiB": (processorTime(pair) - before[0]) * 512 * MIB / BYTES,
+        },
         "meanwhile the load generator's share of a processor": (cpuSeconds(load.pid) - before[1]) /
           seconds,
       };

@@ -28,7 +28,10 @@ function pointsOf({ label, better, ours, minimal, theirs }: Figure): Point[] {
 /** Draws it as SVG. */
 export function chart(results: Results): string {
   const figures = firstFigures(results);
-  const [width, height] = [760, 60 + 24 * figures.length];
+  const points = figures.flatMap(pointsOf);
+  const all = points.map(({ better }) => better);
+  const [least, most] = [Math.min(0.5, ...all) / 1.1, Math.max(2, ...all) * 1.1];
+  const [width, height] = [760, 70 + 24 * figures.length];
   const drawing = Plot.plot({
     document,
     width,
@@ -36,11 +39,15 @@ export function chart(results: Results): string {
     marginLeft: 270,
     marginRight: 30,
     marginTop: 30,
+    marginBottom: 40,
+    style: { color: "#222" },
     x: {
       type: "log",
       grid: true,
       label: "times as good as goptlib →",
-      ticks: [0.5, 0.7, 1, 1.4, 2, 3],
+      domain: [least, most],
+      ticks: [0.1, 0.2, 0.5, 0.7, 1, 1.4, 2, 3, 5].filter((tick) => least < tick && tick < most),
+      tickFormat: String, // The library would write 500m for a half.
     },
     y: { domain: figures.map(({ label }) => label), label: null },
     color: { domain: Object.keys(COLOURS), range: Object.values(COLOURS) },
@@ -55,7 +62,7 @@ export function chart(results: Results): string {
         })
       ),
       Plot.ruleX([1], { stroke: "#444" }),
-      Plot.dot(figures.flatMap(pointsOf), {
+      Plot.dot(points, {
         x: "better",
         y: "label",
         stroke: "who",

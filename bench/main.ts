@@ -64,9 +64,6 @@ const DUMMIES: Contestants = async () => [OURS, WRITTEN_OUT, MINIMAL, await gopt
 /** The same, and none. */
 const DUMMIES_AND_NONE: Contestants = async () => [...await DUMMIES(), DIRECT];
 
-/** Those that speak to an Extended ORPort. */
-const EXTENDED: Contestants = async () => [OURS, WRITTEN_OUT, await goptlib()];
-
 /** Those that may hold 9,000 connections: goptlib's server needs 6 descriptors for each. */
 const THRIFTY: Contestants = async () => {
   if (await allowDescriptors(55_000)) return await DUMMIES();
@@ -134,7 +131,7 @@ const PARTS: { readonly [name: string]: Measurable } = {
     title: "Connections that come and go",
     tables: joined(
       measured(DUMMIES, connections(false)),
-      measured(EXTENDED, connections(true)),
+      measured(DUMMIES, connections(true)),
       measured(DUMMIES, connectionsAmongMany),
     ),
     quick: measured(FEW, hurried(connections(false))),

@@ -3,6 +3,7 @@
 import { launchClient, launchServer, type LaunchServerOptions } from "@ptlib/ptlib/parent";
 import { peer, peerMissing } from "../tests/interop/peers.ts";
 import type { Way } from "./load_process.ts";
+import type { Workplace } from "./workplace.ts";
 
 /** A pair of commands; both are empty where users connect to tor's ORPort by themselves. */
 export interface Contestant {
@@ -101,7 +102,7 @@ export type Tor = Pick<LaunchServerOptions, "orport" | "extOrPort">;
 export async function launch(
   { transport, client, server }: Contestant,
   tor: Tor,
-  stateDirectory: string,
+  { directory: stateDirectory, signal }: Workplace,
 ): Promise<Pair> {
   if (client.length === 0) {
     const [hostname, port] = tor.orport!;
@@ -114,9 +115,12 @@ export async function launch(
       transports: { [transport]: { bindAddress: ["127.0.0.1", 0] } },
       ...tor,
       stateDirectory,
+      signal,
     }),
   );
-  const front = stack.use(await launchClient(client, { transports: [transport], stateDirectory }));
+  const front = stack.use(
+    await launchClient(client, { transports: [transport], stateDirectory, signal }),
+  );
   const owned = stack.move();
   return {
     way: {

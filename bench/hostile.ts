@@ -8,6 +8,7 @@ import { residentBytes } from "./proc.ts";
 import type { Listed } from "./results.ts";
 import { median } from "./statistics.ts";
 import { type OpenHonestly, sendStrangers, serveOrport, timeToByte } from "./strangers.ts";
+import type { Workplace } from "./workplace.ts";
 
 const MIB = 1024 * 1024;
 /** How many strangers come to each port. */
@@ -39,8 +40,14 @@ interface Figures {
   strangers: number[];
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  signal?.addEventListener("abort", () => {
+    clearTimeout(timer);
+    reject(signal.reason);
+  }, { once: true });
+  return promise;
 }
 
 function throughSocks({ way: { socks, bridge } }: Pair): OpenHonestly {
@@ -78,11 +85,11 @@ async function duringResets(open: OpenHonestly, bridge: Address): Promise<number
   return times;
 }
 
-async function measure(contestant: Contestant, directory: string): Promise<Figures> {
+async function measure(contestant: Contestant, workplace: Workplace): Promise<Figures> {
   using orport = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   serveOrport(orport);
   const { hostname, port } = orport.addr;
-  await using pair = await launch(contestant, { orport: [hostname, port] }, directory);
+  await using pair = await launch(contestant, { orport: [hostname, port] }, workplace);
   const { pids, way } = pair;
   const open = throughSocks(pair);
   const memory = () => pids.map(residentBytes);
@@ -105,14 +112,14 @@ async function measure(contestant: Contestant, directory: string): Promise<Figur
     const openThere = port === way.socks[1]
       ? open
       : () => Deno.connect({ hostname: "127.0.0.1", port });
-    const signal = AbortSignal.timeout(LONGEST);
+    const signal = AbortSignal.any([workplace.signal, AbortSignal.timeout(LONGEST)]);
     const options = { count: STRANGERS, atOnce: AT_ONCE, signal };
     strangers.push(await sendStrangers(port, openThere, options));
   }
   const atEnd = memory();
   const after = await honest(open, HONEST);
   console.error(`${contestant.name} rests for a minute`);
-  await pause(REST);
+  await pause(REST, workplace.signal);
   return { calm, reset, after, memory: [fresh, before, atEnd, memory()], strangers };
 }
 
@@ -125,11 +132,11 @@ function mebibytes(values: readonly number[]): string {
 }
 
 /** Measures, and makes the table of the report. */
-export async function reportHostile(directory: string): Promise<Listed> {
+export async function reportHostile(workplace: Workplace): Promise<Listed> {
   const go = await goptlib();
   const contestants = [OURS, ...go === null ? [] : [go]];
   const all: Figures[] = [];
-  for (const contestant of contestants) all.push(await measure(contestant, directory));
+  for (const contestant of contestants) all.push(await measure(contestant, workplace));
   const row = (title: string, figure: (figures: Figures) => string) => [title, ...all.map(figure)];
   const memoryRow = (title: string, at: 0 | 1 | 2 | 3) =>
     row(title, ({ memory }) => mebibytes(memory[at]));

@@ -70,7 +70,7 @@ export class LoadProcess implements AsyncDisposable {
   }
 
   /** Starts it, and tells the two ports that servers can connect to. */
-  static async start(command: readonly string[], cookieFile: string): Promise<
+  static async start(command: readonly string[], cookieFile: string, signal: AbortSignal): Promise<
     { load: LoadProcess; orport: Address; extOrPort: { address: Address; cookieFile: string } }
   > {
     const [program = "", ...args] = command;
@@ -78,11 +78,17 @@ export class LoadProcess implements AsyncDisposable {
       args: [...args, cookieFile],
       stdin: "piped",
       stdout: "piped",
+      signal,
     }).spawn();
     const load = new LoadProcess(child);
-    const { Orport, ExtOrport } = JSON.parse(await load.#nextLine());
-    const extOrPort = { address: parseAddress(ExtOrport), cookieFile };
-    return { load, orport: parseAddress(Orport), extOrPort };
+    try {
+      const { Orport, ExtOrport } = JSON.parse(await load.#nextLine());
+      const extOrPort = { address: parseAddress(ExtOrport), cookieFile };
+      return { load, orport: parseAddress(Orport), extOrPort };
+    } catch (error) {
+      await load[Symbol.asyncDispose]();
+      throw error;
+    }
   }
 
   /** The process id. */
@@ -114,8 +120,13 @@ export class LoadProcess implements AsyncDisposable {
     }
   }
 
-  /** Ends it. */
+  /** Ends it, in the middle of an order, too. */
   async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch {
+      // It has ended already.
+    }
     await this.#orders.close().catch(() => {});
     await this.#child.status;
   }

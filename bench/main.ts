@@ -27,6 +27,7 @@ import { measureInTurns, type Measurement } from "./rounds.ts";
 import { allowDescriptors } from "./proc.ts";
 import { reportStartUp } from "./startup.ts";
 import { throughput } from "./throughput.ts";
+import { inWorkplace, type Workplace } from "./workplace.ts";
 
 const HELP = `Usage: deno task bench [--quick | --write] [PART...]
        deno task bench --render
@@ -54,7 +55,7 @@ Parts:
   memory       of 1,000 and 9,000 idle connections, and of 400 that nobody reads
   hostile      what strangers on both ports do to honest users`;
 
-type Tables = (directory: string) => Promise<Part["tables"]>;
+type Tables = (workplace: Workplace) => Promise<Part["tables"]>;
 
 type Contestants = () => Promise<(Contestant | null)[]>;
 
@@ -79,12 +80,12 @@ const ROT13S: Contestants = async () => [OUR_ROT13, await goptlibRot13()];
 
 /** The tables of some measurements. */
 function measured(all: Contestants, ...measurements: readonly Measurement[]): Tables {
-  return async (directory) => {
-    const program = await LoadProcess.build(directory);
+  return async (workplace) => {
+    const program = await LoadProcess.build(workplace.directory);
     const contestants = (await all()).filter((contestant) => contestant !== null);
     const tables: Part["tables"] = [];
     for (const measurement of measurements) {
-      tables.push(await measureInTurns({ directory, program, contestants }, measurement));
+      tables.push(await measureInTurns({ ...workplace, program, contestants }, measurement));
     }
     return tables;
   };
@@ -92,9 +93,9 @@ function measured(all: Contestants, ...measurements: readonly Measurement[]): Ta
 
 /** Tables one behind the other. */
 function joined(...all: readonly Tables[]): Tables {
-  return async (directory) => {
+  return async (workplace) => {
     const tables: Part["tables"] = [];
-    for (const some of all) tables.push(...await some(directory));
+    for (const some of all) tables.push(...await some(workplace));
     return tables;
   };
 }
@@ -114,8 +115,8 @@ interface Measurable {
 const PARTS: { readonly [name: string]: Measurable } = {
   startup: {
     title: "Start-up",
-    tables: async (directory) => [await reportStartUp(directory, 30)],
-    quick: async (directory) => [await reportStartUp(directory, 5)],
+    tables: async (workplace) => [await reportStartUp(workplace, 30)],
+    quick: async (workplace) => [await reportStartUp(workplace, 5)],
   },
   throughput: {
     title: "Bytes through client and server",
@@ -153,7 +154,7 @@ const PARTS: { readonly [name: string]: Measurable } = {
   },
   hostile: {
     title: "Strangers on both ports",
-    tables: async (directory) => [await reportHostile(directory)],
+    tables: async (workplace) => [await reportHostile(workplace)],
   },
 };
 
@@ -200,27 +201,30 @@ async function describeGround(): Promise<string> {
 }
 
 /** Measures, prints, and keeps what is to be kept. */
-async function measure(parts: readonly string[], quick: boolean, write: boolean): Promise<void> {
-  const directory = await Deno.makeTempDir({ prefix: "ptlib-bench-" });
-  try {
-    const ground = await describeGround();
-    for (const [index, name] of parts.entries()) {
-      const { title, tables, quick: quickTables } = PARTS[name]!;
-      console.error(`${title}: part ${index + 1} of ${parts.length}`);
-      const part = { title, ground, tables: await (quick ? quickTables! : tables)(directory) };
-      console.log(`${writePart(part)}\n`);
-      if (!write) continue;
-      // What has been measured stays, whatever happens to the parts that follow.
-      const results = merge(await readResults(), { [name]: part }, Object.keys(PARTS));
-      await keepResults(results);
-      await writePages(results);
-    }
-  } finally {
-    await Deno.remove(directory, { recursive: true });
+async function measure(
+  workplace: Workplace,
+  { parts, quick, write }: { parts: readonly string[]; quick: boolean; write: boolean },
+): Promise<void> {
+  const ground = await describeGround();
+  for (const [index, name] of parts.entries()) {
+    const { title, tables, quick: quickTables } = PARTS[name]!;
+    console.error(`${title}: part ${index + 1} of ${parts.length}`);
+    const part = { title, ground, tables: await (quick ? quickTables! : tables)(workplace) };
+    console.log(`${writePart(part)}\n`);
+    if (!write) continue;
+    // What has been measured stays, whatever happens to the parts that follow.
+    const results = merge(await readResults(), { [name]: part }, Object.keys(PARTS));
+    await keepResults(results);
+    await writePages(results);
   }
 }
 
-const { parts, quick, write, render } = readArguments(Deno.args);
-if (render) await writePages(await readResults());
-else await measure(parts, quick, write);
-if (quick) console.log("From few turns: deno task bench measures it well.");
+const asked = readArguments(Deno.args);
+try {
+  if (asked.render) await writePages(await readResults());
+  else await inWorkplace((workplace) => measure(workplace, asked));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  Deno.exit(1);
+}
+if (asked.quick) console.log("From few turns: deno task bench measures it well.");

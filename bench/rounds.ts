@@ -4,6 +4,7 @@ import { type Contestant, launch, type Pair } from "./contestants.ts";
 import { LoadProcess } from "./load_process.ts";
 import { cpuSeconds } from "./proc.ts";
 import type { Measured, Values } from "./results.ts";
+import type { Workplace } from "./workplace.ts";
 
 /** Figures by their titles. */
 export type Figures = Record<string, number>;
@@ -26,9 +27,7 @@ export interface Measurement {
 }
 
 /** The programs that it takes, built or found beforehand. */
-export interface Ground {
-  /** Where their state is, and files for a while. */
-  directory: string;
+export interface Ground extends Workplace {
   /** The load generator. */
   program: string;
   contestants: readonly Contestant[];
@@ -55,16 +54,20 @@ function add(values: Values, figures: Figures): void {
 
 /** One round: all start anew, and take turns. */
 async function round(ground: Ground, measurement: Measurement, values: Values[]): Promise<void> {
-  const { directory, program, contestants } = ground;
+  const { directory, signal, program, contestants } = ground;
   const command = measurement.pinned ? onOneProcessor([program]) : [program];
-  const { load, orport, extOrPort } = await LoadProcess.start(command, `${directory}/cookie`);
+  const { load, orport, extOrPort } = await LoadProcess.start(
+    command,
+    `${directory}/cookie`,
+    signal,
+  );
   const tor = measurement.extended ? { extOrPort } : { orport };
   await using _load = load;
   await using stack = new AsyncDisposableStack();
   const pairs: Pair[] = [];
   for (const contestant of contestants) {
     const started = measurement.pinned ? pinned(contestant) : contestant;
-    pairs.push(stack.use(await launch(started, tor, directory)));
+    pairs.push(stack.use(await launch(started, tor, ground)));
   }
   for (let turn = 0; turn <= measurement.turns; turn++) {
     for (let place = 0; place < pairs.length; place++) {

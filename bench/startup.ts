@@ -6,8 +6,12 @@
 import { clientEnvironment } from "../parent/child_environment.ts";
 import { type Listed, written } from "./results.ts";
 import { median } from "./statistics.ts";
+import type { Workplace } from "./workplace.ts";
 
 const PROGRAMS = ["rot0r", "rot13", "dummy_client"];
+
+/** How long a program may take until DONE, in milliseconds. */
+const LONGEST = 30_000;
 
 /** Pins a command to the first processor, where that can be done. */
 function pinned(command: readonly string[]): string[] {
@@ -21,9 +25,20 @@ function pinned(command: readonly string[]): string[] {
 }
 
 /** Milliseconds from the start of a program to its line that ends with DONE. */
-async function timeToDone([program = "", ...args]: readonly string[], directory: string) {
+async function timeToDone(
+  [program = "", ...args]: readonly string[],
+  { directory, signal }: Workplace,
+): Promise<number> {
   const env = clientEnvironment(directory, ["*"], undefined);
-  const command = new Deno.Command(program, { args, env, stdin: "piped", stdout: "piped" });
+  // A program that never says DONE ends, too.
+  const end = AbortSignal.any([signal, AbortSignal.timeout(LONGEST)]);
+  const command = new Deno.Command(program, {
+    args,
+    env,
+    stdin: "piped",
+    stdout: "piped",
+    signal: end,
+  });
   const start = performance.now();
   const child = command.spawn();
   let said = "";
@@ -32,9 +47,10 @@ async function timeToDone([program = "", ...args]: readonly string[], directory:
     if (said.endsWith("DONE\n")) break;
   }
   const milliseconds = performance.now() - start;
-  if (!said.endsWith("DONE\n")) throw new Error(`It ended before DONE, and said: ${said}`);
-  child.kill("SIGKILL");
+  const done = said.endsWith("DONE\n");
+  if (done) child.kill("SIGKILL");
   await Promise.all([child.status, child.stdout.cancel(), child.stdin.close().catch(() => {})]);
+  if (!done) throw new Error(`${args.at(-1)} ended before DONE, and said: ${said}`);
   return milliseconds;
 }
 
@@ -53,21 +69,21 @@ async function bundled(source: string, directory: string, name: string): Promise
 }
 
 /** Measures, and makes the table of the report. */
-export async function reportStartUp(directory: string, runs: number): Promise<Listed> {
+export async function reportStartUp(workplace: Workplace, runs: number): Promise<Listed> {
   const empty = deno(import.meta.resolve("./empty.ts"));
   const rows: string[][] = [];
   for (const name of PROGRAMS) {
     const source = import.meta.resolve(`../examples/${name}.ts`);
     const ways = [
       [name, deno(source)],
-      [`${name}, bundled`, deno(await bundled(source, directory, name))],
+      [`${name}, bundled`, deno(await bundled(source, workplace.directory, name))],
     ] as const;
     for (const [title, program] of ways) {
       const times: [empty: number[], program: number[]] = [[], []];
-      await timeToDone(program, directory); // Fills the caches.
+      await timeToDone(program, workplace); // Fills the caches.
       for (let run = 0; run < runs; run++) {
-        times[0].push(await timeToDone(empty, directory));
-        times[1].push(await timeToDone(program, directory));
+        times[0].push(await timeToDone(empty, workplace));
+        times[1].push(await timeToDone(program, workplace));
       }
       const difference = median(times[1]) - median(times[0]);
       rows.push([title, written(times[0]), written(times[1]), difference.toFixed(1)]);

@@ -121,7 +121,7 @@ const PARTS: { readonly [name: string]: Measurable } = {
   throughput: {
     title: "Bytes through client and server",
     tables: measured(DUMMIES_AND_NONE, throughput(1), throughput(8), throughput(64)),
-    quick: measured(FEW, hurried(throughput(1)), hurried(throughput(8))),
+    quick: measured(FEW, hurried(throughput(1)), hurried(throughput(8)), hurried(throughput(64))),
   },
   rot13: {
     title: "Bytes through the transport to copy",
@@ -135,7 +135,10 @@ const PARTS: { readonly [name: string]: Measurable } = {
       measured(DUMMIES, connections(true)),
       measured(DUMMIES, connectionsAmongMany),
     ),
-    quick: measured(FEW, hurried(connections(false))),
+    quick: joined(
+      measured(FEW, hurried(connections(false))),
+      measured(FEW, hurried(connections(true))),
+    ),
   },
   latency: {
     title: "A quiet connection",

@@ -69,6 +69,13 @@ const FIRST: readonly Place[] = [
     unit: "KiB",
     better: "less",
   },
+  {
+    part: "memory",
+    figure: "an idle connection among 9000, KiB",
+    label: "memory of one of 9,000 idle connections",
+    unit: "KiB",
+    better: "less",
+  },
 ];
 
 /** A figure of the programs that are compared; the minimal one may have none. */

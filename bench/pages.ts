@@ -13,5 +13,6 @@ export async function writePages(results: Results): Promise<void> {
   await Deno.writeTextFile(MARKDOWN, writePage(results));
   await format(MARKDOWN);
   await Deno.writeTextFile(PICTURE, chart(results));
+  await format(PICTURE);
   await writeReadmeTable(results);
 }

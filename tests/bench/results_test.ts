@@ -28,9 +28,9 @@ Deno.test("the page has each part with its day", () => {
 Deno.test("a figure is a median with minimum and maximum; its ratio is that of single turns", () => {
   const text = writePart(part("A", "Monday", [{
     contestants: ["ours", "theirs"],
-    values: [{ speed: [100, 400, 300] }, { speed: [200, 100, 300] }],
+    values: [{ speed: [100, 400, 300] }, { speed: [200, 100, 100] }],
   }]));
-  assertStringIncludes(text, "| speed | 300 (100–400) | 200 (100–300) | 1.00 |");
+  assertStringIncludes(text, "| speed | 300 (100–400) | 100 (100–200) | 3.00 |");
 });
 
 Deno.test("what a contestant does not have is left empty", () => {

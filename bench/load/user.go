@@ -229,7 +229,8 @@ func beside(order Order) (Answer, error) {
 			return err
 		}
 		defer conn.Close()
-		for time.Now().Before(until) {
+		// Once at least, also where to open it has taken all the time.
+		for first := true; first || time.Now().Before(until); first = false {
 			begun := time.Now()
 			if err := bounce(conn); err != nil {
 				return err

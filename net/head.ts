@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkCount, concat, type StreamConn } from "./conn.ts";
+import { checkCount, type StreamConn } from "./conn.ts";
 
 /**
  * A head, and what came along with it.
@@ -91,6 +91,16 @@ class BlankLine {
   }
 }
 
+/** How many bytes there is room for at first, and how many are read at once. */
+const PIECE = 2048;
+
+/** More room for bytes: twice as much, and no more than the limit. */
+function enlarged(bytes: Uint8Array, limit: number): Uint8Array<ArrayBuffer> {
+  const room = new Uint8Array(Math.min(2 * bytes.length, limit));
+  room.set(bytes);
+  return room;
+}
+
 /** Reads a head in pieces of at most `most` bytes; with 1 nothing after it is read. */
 export async function readHeadBy(
   conn: Pick<StreamConn, "read">,
@@ -98,23 +108,22 @@ export async function readHeadBy(
   most: number,
 ): Promise<Head> {
   const blankLine = new BlankLine();
-  const pieces: Uint8Array<ArrayBuffer>[] = [];
+  // One buffer: a peer that sends single bytes would have as many buffers kept as it sends bytes.
+  let bytes = new Uint8Array(Math.min(PIECE, limit));
   for (let length = 0; length < limit;) {
-    const piece = new Uint8Array(Math.min(most, limit - length));
+    if (length === bytes.length) bytes = enlarged(bytes, limit);
+    const piece = bytes.subarray(length, length + most);
     const count = await conn.read(piece);
-    if (count === null) throw new HeadError("ended", concat(...pieces), limit);
-    const read = piece.subarray(0, checkCount(count));
-    const end = blankLine.end(read);
+    if (count === null) throw new HeadError("ended", bytes.slice(0, length), limit);
+    const end = blankLine.end(piece.subarray(0, checkCount(count)));
     if (end !== -1) {
-      return { head: concat(...pieces, read.subarray(0, end)), rest: read.slice(end) };
+      const whole = length + end;
+      return { head: bytes.slice(0, whole), rest: bytes.slice(whole, length + count) };
     }
-    pieces.push(read);
     length += count;
   }
-  throw new HeadError("too-long", concat(...pieces), limit);
+  throw new HeadError("too-long", bytes, limit);
 }
-
-const PIECE = 2048;
 
 /**
  * Reads a head: everything up to the first blank line, whose line ends are CR LF or LF (RFC 9112

@@ -1,4 +1,4 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { type Head, HeadError, prefixed, readFullOrEnd, readHead } from "../../net/mod.ts";
 import { IdleConn } from "./idle_conn.ts";
 import { bytes, takeAll } from "./scripted_peer.ts";
@@ -69,6 +69,18 @@ Deno.test("readHead() reads a head that is longer than its pieces", async () => 
   const found = await readHead(conn, 65_536);
   assertEquals(text(found.head), head);
   assertEquals(await whole(found, conn), `${head}hello`);
+});
+
+Deno.test("readHead() holds little more than the head, however small the pieces that come", async () => {
+  const buffers = new Set<ArrayBufferLike>();
+  const read = (p: Uint8Array) => {
+    buffers.add(p.buffer);
+    p[0] = 0x78;
+    return Promise.resolve(1);
+  };
+  await assertRejects(() => readHead({ read }, 65_536), HeadError);
+  const held = Array.from(buffers, ({ byteLength }) => byteLength);
+  assert(held.reduce((sum, length) => sum + length) <= 2 * 65_536, `${held}`);
 });
 
 Deno.test("readHead() waits for no more than the head", async () => {

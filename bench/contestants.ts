@@ -71,6 +71,22 @@ export const OUR_ROT13: Contestant = {
   server: deno("../examples/rot13.ts"),
 };
 
+/** The same with every call written out. */
+export const WRITTEN_OUT_ROT13: Contestant = {
+  name: "ptlib, written out",
+  transport: "rot13",
+  client: deno("./written_out/rot13_client.ts"),
+  server: deno("./written_out/rot13_server.ts"),
+};
+
+/** The same by streams. */
+export const STREAMS_ROT13: Contestant = {
+  name: "ptlib, by streams",
+  transport: "rot13",
+  client: deno("./rot13_streams.ts"),
+  server: deno("./rot13_streams.ts"),
+};
+
 /** What programs on goptlib are called. */
 export const GOPTLIB = "goptlib";
 

@@ -14,7 +14,9 @@ import {
   MINIMAL,
   OUR_ROT13,
   OURS,
+  STREAMS_ROT13,
   WRITTEN_OUT,
+  WRITTEN_OUT_ROT13,
 } from "./contestants.ts";
 import { fairness } from "./fairness.ts";
 import { reportHostile } from "./hostile.ts";
@@ -76,7 +78,12 @@ const THRIFTY: Contestants = async () => {
 const FEW: Contestants = async () => [OURS, MINIMAL, await goptlib()];
 
 /** Programs whose transport changes every byte. */
-const ROT13S: Contestants = async () => [OUR_ROT13, await goptlibRot13()];
+const ROT13S: Contestants = async () => [
+  OUR_ROT13,
+  WRITTEN_OUT_ROT13,
+  STREAMS_ROT13,
+  await goptlibRot13(),
+];
 
 /** The tables of some measurements. */
 function measured(all: Contestants, ...measurements: readonly Measurement[]): Tables {

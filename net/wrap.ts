@@ -271,7 +271,7 @@ class PipedConn implements StreamConn {
  * end of one direction flushes its transform and leaves the other direction open. An error of a
  * transform is thrown by `read` or `write`; then you must close the connection.
  *
- * If the number of bytes does not change, {@linkcode mapBytes} is simpler and several times faster.
+ * If the number of bytes does not change, {@linkcode mapBytes} is simpler and some ten times as fast.
  *
  * @param conn The connection to wrap.
  * @param transforms What its bytes pass through; used for this connection only.

@@ -13,6 +13,7 @@ import {
   end,
   everyArrival,
   MemoryConn,
+  readAll,
   WHOLE,
 } from "./memory_conn.ts";
 import { forAllAsync, type NamedProperty } from "./property.ts";
@@ -55,20 +56,6 @@ function reference(all: Uint8Array, limit: number, end: End): Found {
   // What was read is lost with the connection.
   if (end === "reset") return { kind: "ConnectionReset", bytes: [], behind: [] };
   return { kind: "ended", bytes: [...all], behind: [] };
-}
-
-/** Reads to the end, in pieces of any size. */
-async function readAll(conn: { read(p: Uint8Array): Promise<number | null> }): Promise<number[]> {
-  const all: number[] = [];
-  const into = new Uint8Array(7);
-  try {
-    for (let count; (count = await conn.read(into)) !== null;) {
-      all.push(...into.subarray(0, count));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
-  }
-  return all;
 }
 
 async function find(

@@ -181,3 +181,19 @@ export function replace(object: object, functions: Record<string, unknown>): Dis
 export function withoutDeadlines(): Disposable {
   return replace(globalThis, { setTimeout: () => 0, clearTimeout: () => {} });
 }
+
+/** Reads to the end or to a reset, in small pieces. */
+export async function readAll(
+  conn: { read(p: Uint8Array): Promise<number | null> },
+): Promise<number[]> {
+  const all: number[] = [];
+  const into = new Uint8Array(7);
+  try {
+    for (let count; (count = await conn.read(into)) !== null;) {
+      all.push(...into.subarray(0, count));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
+  }
+  return all;
+}

@@ -15,25 +15,13 @@ import {
   end,
   everyArrival,
   MemoryConn,
+  readAll,
   WHOLE,
 } from "./memory_conn.ts";
 import { forAllAsync, type NamedProperty } from "./property.ts";
 
 /** What came of asking: what failed, or the bytes behind the answer. */
 type Asked = { failure: string } | { behind: number[] };
-
-async function readAll(conn: { read(p: Uint8Array): Promise<number | null> }): Promise<number[]> {
-  const all: number[] = [];
-  const into = new Uint8Array(7);
-  try {
-    for (let count; (count = await conn.read(into)) !== null;) {
-      all.push(...into.subarray(0, count));
-    }
-  } catch (error) {
-    if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
-  }
-  return all;
-}
 
 const REQUEST = "GET /secret HTTP/1.1\r\nHost: pt.example\r\nUser-Agent: Go-http-client/1.1\r\n" +
   "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n";

@@ -16,7 +16,7 @@ import { Haproxy } from "./haproxy.ts";
 import { rot0rClient, rot0rServer } from "./rot0r.ts";
 import type { TorProcess } from "./tor_process.ts";
 import { TorProcesses } from "./tor_processes.ts";
-import { freePorts, plainWords, quote, relayTorrc } from "./torrc.ts";
+import { bridgeTorrc, freePorts, plainWords } from "./torrc.ts";
 
 /** How long the network may take from the first process to clients that are ready. */
 const BOOTSTRAP_MS = 120_000;
@@ -142,17 +142,7 @@ async function startTor({ name, processes, trusted, cookie, signal }: {
   ];
   const process = await processes.start(name, [
     ...trusted,
-    ...relayTorrc("bridge"),
-    "BridgeRelay 1",
-    "PublishServerDescriptor 0",
-    "ORPort 127.0.0.1:auto",
-    "ExtORPort auto",
-    `ExtORPortCookieAuthFile ${quote(own)}`,
-    `ServerTransportPlugin static_cookie exec ${plainWords(command)}`,
-    `ServerTransportListenAddr static_cookie 127.0.0.1:${port}`,
-    // What it says of its clients, and of the Extended ORPort.
-    "Log [general,net]debug notice stdout",
-    "SafeLogging 0",
+    ...bridgeTorrc(own, "static_cookie", plainWords(command), `127.0.0.1:${port}`),
   ]);
   const opened = /Opened Extended OR listener .*on 127\.0\.0\.1:(\d+)/;
   const [, ownPort] = await process.logged(opened, signal);

@@ -12,7 +12,7 @@ import { Deadline } from "@ptlib/ptlib/net";
 import { startAuthorities } from "./authorities.ts";
 import { TorFailed, type TorProcess } from "./tor_process.ts";
 import { TorProcesses } from "./tor_processes.ts";
-import { freePorts, plainWords, quote, relayTorrc } from "./torrc.ts";
+import { bridgeTorrc, freePorts, plainWords } from "./torrc.ts";
 
 /** How long the network may take from the first process to a client that is ready. */
 const BOOTSTRAP_MS = 120_000;
@@ -137,17 +137,7 @@ class PrivateNetwork implements TorNetwork {
     const address = `127.0.0.1:${port}`;
     const bridge = await this.#processes.start("bridge", [
       ...trusted,
-      ...relayTorrc("bridge"),
-      "BridgeRelay 1",
-      "PublishServerDescriptor 0",
-      "ORPort 127.0.0.1:auto",
-      "ExtORPort auto",
-      `ExtORPortCookieAuthFile ${quote(cookie)}`,
-      `ServerTransportPlugin ${transport} exec ${plainWords(serverCommand(cookie))}`,
-      `ServerTransportListenAddr ${transport} ${address}`,
-      // What it says of its clients, and of the Extended ORPort.
-      "Log [general,net]debug notice stdout",
-      "SafeLogging 0",
+      ...bridgeTorrc(cookie, transport, plainWords(serverCommand(cookie)), address),
     ]);
     await bridge.logged(new RegExp(`Registered server transport '${transport}'`), signal);
     this.#tell(`Bridge listens for ${transport} on ${address}`);

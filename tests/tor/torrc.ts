@@ -46,3 +46,25 @@ export function plainWords(command: readonly string[]): string {
   }
   return command.join(" ");
 }
+
+/** What makes a bridge, behind what is everybody's: a server transport in front of it, counted. */
+export function bridgeTorrc(
+  cookie: string,
+  transport: string,
+  command: string,
+  address: string,
+): string[] {
+  return [
+    ...relayTorrc("bridge"),
+    "BridgeRelay 1",
+    "PublishServerDescriptor 0",
+    "ORPort 127.0.0.1:auto",
+    "ExtORPort auto",
+    `ExtORPortCookieAuthFile ${quote(cookie)}`,
+    `ServerTransportPlugin ${transport} exec ${command}`,
+    `ServerTransportListenAddr ${transport} ${address}`,
+    // What it says of its clients, and of the Extended ORPort.
+    "Log [general,net]debug notice stdout",
+    "SafeLogging 0",
+  ];
+}

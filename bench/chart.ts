@@ -1,7 +1,7 @@
 /** A picture of the figures that people look for first. */
 
 import * as Plot from "npm:@observablehq/plot@0.6.17";
-import { document, svgFile } from "../tests/svg.ts";
+import { document, type Drawing, svgFile } from "../tests/svg.ts";
 import { MINIMAL } from "./contestants.ts";
 import { type Figure, firstFigures } from "./figures.ts";
 import type { Results } from "./results.ts";
@@ -32,7 +32,7 @@ export function chart(results: Results): string {
   const all = points.map(({ better }) => better);
   const [least, most] = [Math.min(0.5, ...all) / 1.1, Math.max(2, ...all) * 1.1];
   const [width, height] = [760, 70 + 24 * figures.length];
-  const drawing = Plot.plot({
+  const drawing: Drawing = Plot.plot({
     document,
     width,
     height,
@@ -71,5 +71,5 @@ export function chart(results: Results): string {
       }),
     ],
   });
-  return svgFile(width, height, [drawing as never]);
+  return svgFile(width, height, [drawing]);
 }

@@ -140,12 +140,10 @@ export async function withDeadline<T>(
  */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const abort = () => reject(signal.reason);
-  signal.addEventListener("abort", abort);
-  if (signal.aborted) abort();
+  const release = whenAborted(signal, () => reject(signal.reason));
   try {
     return await Promise.race([aborted, promise]);
   } finally {
-    signal.removeEventListener("abort", abort);
+    release();
   }
 }

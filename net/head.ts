@@ -71,7 +71,7 @@ const LF = 10;
 const CR = 13;
 
 /** Finds the end of a head in what comes piece by piece. */
-class BlankLine {
+export class BlankLine {
   #lineLength = 0;
   #last = 0;
 

@@ -65,8 +65,16 @@ function readPort(text: string, what: string): number {
   throw wrong(`the port of ${what} is not a number from 1 to 65535`);
 }
 
-/** Reads `host:port`; without a port it is the default one. */
-function readAuthority(text: string, what: string, defaultPort: number | null): Address {
+/**
+ * Reads `host:port`, where the host is a name or an IP address.
+ *
+ * @param text What to read.
+ * @param what Where it stands, for the error's message.
+ * @param defaultPort What it is without a port; `null` where it needs one.
+ * @returns The host without brackets, and the port.
+ * @throws {WebTunnelError} A `bridge-line`, when it is anything else.
+ */
+export function readAuthority(text: string, what: string, defaultPort: number | null): Address {
   const [, host = "", port] = /^(\[[^\]]*\]|[^:]*)(?::(.*))?$/s.exec(text) ?? [];
   if (host === "") throw wrong(`${what} has no host, or one without brackets that needs them`);
   if (port) return [readHost(host, what), readPort(port, what)];

@@ -7,6 +7,7 @@
 
 import { prefixed, type StreamConn, writeAll } from "../net/conn.ts";
 import { HeadError, readHead } from "../net/head.ts";
+import { type HttpHead, isUpgrade, parseHead } from "./http_head.ts";
 import { WebTunnelError, type WebTunnelFailure } from "./webtunnel_error.ts";
 
 /** How long the head of an answer may be. Some web sites send many cookies. */
@@ -47,35 +48,17 @@ function answering(conn: StreamConn): Pick<StreamConn, "read"> {
   };
 }
 
-/** An answer: its status, and the values of its fields by names in lower case. */
-interface Answer {
+/** An answer, and its status. */
+interface Answer extends HttpHead {
   status: number;
-  fields: ReadonlyMap<string, string>;
 }
 
-/** Parses the head of an answer (RFC 9112 sections 4 and 5). Lines that are no fields are skipped. */
+/** Parses the head of an answer (RFC 9112 section 4). */
 function parseAnswer(head: Uint8Array): Answer {
-  const text = new TextDecoder("latin1").decode(head);
-  const [, status] = /^HTTP\/1\.[0-9] ([1-9][0-9]{2})(?: [^\n]*)?\r?\n/.exec(text) ?? [];
+  const parsed = parseHead(head);
+  const [, status] = /^HTTP\/1\.[0-9] ([1-9][0-9]{2})(?: .*)?$/s.exec(parsed.line) ?? [];
   if (status === undefined) throw notHttp();
-  // A line that begins with a space goes on with the one before (RFC 9112 section 5.2).
-  const lines = text.slice(text.indexOf("\n") + 1).replace(/\r?\n[ \t]+/g, " ").split(/\r?\n/);
-  const fields = new Map<string, string>();
-  for (const line of lines) {
-    const colon = line.indexOf(":");
-    if (colon < 1) continue;
-    const name = line.slice(0, colon).toLowerCase();
-    const before = fields.get(name);
-    const value = line.slice(colon + 1);
-    fields.set(name, before === undefined ? value : `${before},${value}`);
-  }
-  return { status: Number(status), fields };
-}
-
-/** Whether a word is in the list that a field has (RFC 9110 section 5.6.1), in any case. */
-function hasWord({ fields }: Answer, name: string, word: string): boolean {
-  const words = fields.get(name)?.split(",") ?? [];
-  return words.some((each) => each.trim().toLowerCase() === word);
+  return { ...parsed, status: Number(status) };
 }
 
 /** What an answer means that grants nothing. */
@@ -136,9 +119,7 @@ export async function upgrade(conn: StreamConn, host: string, path: string): Pro
   try {
     await writeAll(conn, requestBytes(host, path));
     const [answer, stream] = await readAnswer(conn);
-    const grants = answer.status === 101 && hasWord(answer, "connection", "upgrade") &&
-      hasWord(answer, "upgrade", "websocket");
-    if (!grants) throw refusal(answer);
+    if (answer.status !== 101 || !isUpgrade(answer)) throw refusal(answer);
     return stream;
   } catch (error) {
     throw hungUp(error);

@@ -7,6 +7,7 @@
 import type { Severity } from "../grammar.ts";
 import type { Transport } from "../run/transport.ts";
 import { clientHalf } from "./client_half.ts";
+import type { ServerHalf } from "./server_half.ts";
 
 /**
  * The options of {@linkcode webtunnel}.
@@ -31,13 +32,18 @@ export interface WebTunnelOptions {
    * `log` of `./messages` in a program that tor starts. Default: nothing is.
    */
   log?: ((severity: Severity, text: string) => void) | undefined;
+  /**
+   * The web site of a server, in the same program, as `Deno.serve()` takes it: everybody sees it who
+   * does not ask for the tunnel. `fallback=` goes before it. It is served on a port of 127.0.0.1.
+   */
+  site?: ((request: Request) => Response | Promise<Response>) | undefined;
 }
 
 /**
- * WebTunnel: a tunnel that begins as a request to a web site, as lyrebird and webtunnel-client make
- * it. It has the client half.
+ * WebTunnel: a tunnel that begins as a request to a web site, as lyrebird, webtunnel-client and
+ * webtunnel-server make it.
  *
- * A bridge line ends with its arguments:
+ * A bridge line ends with the client's arguments:
  *
  * - `url`: the bridge's, `https://HOST[:PORT]/PATH`, or `http://` without TLS. Required. The target
  *   of the request is not looked at.
@@ -57,8 +63,23 @@ export interface WebTunnelOptions {
  * With an upstream proxy, the names go to the proxy. What came instead of the tunnel becomes a
  * {@linkcode WebTunnelError}.
  *
- * @param options Further certificates, and where to tell of what has no effect.
- * @returns The transport. It remembers which server names work.
+ * A server has its options from `ServerTransportOptions`:
+ *
+ * - `url`: as clients have it. Required.
+ * - `cert`, `key`: files in PEM, with which it speaks TLS itself. They are read again when they have
+ *   been renewed. `cert` without `key` is a pin for clients.
+ * - `fallback`: `HOST:PORT` of a web site in plain HTTP. Whoever does not ask for the tunnel, by the
+ *   path of `url` and with the right upgrade, is connected to it from the first byte on.
+ * - `trusted-hops`: how many reverse proxies say in `X-Forwarded-For` who is there. Default:
+ *   `WEBTUNNEL_TRUSTED_REVERSE_PROXY_HOPS`, otherwise 1, and none with `cert` and `key`.
+ *
+ * With none but `url` it runs behind a reverse proxy, which speaks TLS and knows the path, as the
+ * official server does. Everything else is published as it is, with the official placeholder for an
+ * address. The bridge line comes into the log and into `webtunnel_bridgeline.txt` in the state
+ * directory.
+ *
+ * @param options Further certificates, a web site, and where to tell what an operator should know.
+ * @returns The transport, for one `run()`. It remembers which server names work.
  *
  * @example A program that tor starts
  * ```ts
@@ -83,6 +104,15 @@ export interface WebTunnelOptions {
  * ```
  */
 export function webtunnel(options: Readonly<WebTunnelOptions> = {}): Transport {
-  const { caCerts = [], log } = options;
-  return { client: clientHalf(caCerts, (text) => log?.("notice", text)) };
+  const { caCerts = [], log = () => {}, site } = options;
+  let half: ServerHalf | undefined;
+  return {
+    client: clientHalf(caCerts, (text) => log("notice", text)),
+    async publish(context) {
+      const { ServerHalf } = await import("./server_half.ts"); // Clients do not load it.
+      half = await ServerHalf.start(context, site, log);
+      return half.published;
+    },
+    server: (conn, context) => half!.serve(conn, context),
+  };
 }

@@ -1,0 +1,83 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { RequestReader } from "../../webtunnel/request_reader.ts";
+import { bytes, takeAll, takeText } from "../net/scripted_peer.ts";
+import { AnsweringConn, arrivals } from "./answering_conn.ts";
+
+const NEVER = new AbortController().signal;
+const REQUEST = "GET /secret HTTP/1.1\r\nHost: a\r\n\r\n";
+
+Deno.test("RequestReader reads a head, and keeps what is behind it, however it arrives", async () => {
+  for (const chunks of arrivals(bytes(`${REQUEST}behind`))) {
+    const request = await new RequestReader(new AnsweringConn(chunks, "end")).read(NEVER);
+    assertEquals(request && new TextDecoder().decode(request.head), REQUEST);
+    assertEquals(request && await takeAll(request.behind), bytes("behind"));
+  }
+});
+
+/** What is none, and why. */
+const OTHERS: Record<string, string> = {
+  "another method": "POST /secret HTTP/1.1\r\n\r\n",
+  "the authority": "GET a.example:80 HTTP/1.1\r\n\r\n",
+  "HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+  "TLS": "\x16\x03\x01\x00\xa5\x01",
+  "half a head": "GET /secret HTTP/1.1\r\nHost: a\r\n",
+  "nothing": "",
+  "a head of 16 KiB": `GET /${"x".repeat(16 * 1024)} HTTP/1.1\r\n\r\n`,
+};
+
+for (const [what, text] of Object.entries(OTHERS)) {
+  Deno.test(`RequestReader gives ${what} back, from the first byte on`, async () => {
+    const all = bytes(text);
+    const splits = all.length < 1024 ? arrivals(all) : [[all]];
+    for (const chunks of splits) {
+      const reader = new RequestReader(new AnsweringConn(chunks, "end"));
+      assertEquals(await reader.read(NEVER), null);
+      assertEquals(await takeAll(reader.whole), all);
+    }
+  });
+}
+
+Deno.test("RequestReader gives up as soon as it can be no request for the tunnel", async () => {
+  for (const text of ["X", "GEX", "POST /", "GET x"]) {
+    const reader = new RequestReader(new AnsweringConn([bytes(text)], "wait"));
+    assertEquals(await reader.read(NEVER), null);
+  }
+});
+
+Deno.test("RequestReader has a longest head of 16 KiB", async () => {
+  const fitting = `GET /${"x".repeat(16 * 1024 - 18)} HTTP/1.1\r\n\r\n`;
+  assertEquals(fitting.length, 16 * 1024);
+  const request = await new RequestReader(new AnsweringConn([bytes(fitting)])).read(NEVER);
+  assertEquals(request?.head.length, 16 * 1024);
+});
+
+/** A connection whose chunks come when the test says so. */
+class Late extends AnsweringConn {
+  readonly more = Promise.withResolvers<string>();
+  #given = false;
+
+  override async read(p: Uint8Array): Promise<number | null> {
+    if (this.#given) return null;
+    const text = bytes(await this.more.promise);
+    this.#given = true;
+    p.set(text);
+    return text.length;
+  }
+}
+
+Deno.test("RequestReader loses nothing of a read that it gave up waiting for", async () => {
+  const conn = new Late([]);
+  const reader = new RequestReader(conn);
+  const controller = new AbortController();
+  const reading = reader.read(controller.signal);
+  controller.abort();
+  assertEquals(await reading, null);
+  const taking = takeText(reader.whole, 5);
+  conn.more.resolve("hello");
+  assertEquals(await taking, "hello");
+});
+
+Deno.test("RequestReader throws what the connection throws", async () => {
+  const conn = new AnsweringConn([bytes("GET /")], new Deno.errors.ConnectionReset("gone"));
+  await assertRejects(() => new RequestReader(conn).read(NEVER), Deno.errors.ConnectionReset);
+});

@@ -1,0 +1,87 @@
+import { assertEquals, assertThrows } from "@std/assert";
+import { readServerOptions } from "../../webtunnel/server_options.ts";
+
+const URL_OPTION = ["url", "https://bridge.example/secret%20path"] as const;
+
+function read(...more: (readonly [string, string])[]) {
+  return readServerOptions(new URLSearchParams([URL_OPTION, ...more].map(([...pair]) => pair)));
+}
+
+Deno.test("readServerOptions() needs nothing but url=, as behind the official recipe", () => {
+  const { url, path, certificate, fallback, hops, published } = read();
+  assertEquals(url, "https://bridge.example/secret%20path");
+  assertEquals(path, "/secret%20path");
+  assertEquals([certificate, fallback, hops], [null, null, 1]);
+  assertEquals([...published], [[...URL_OPTION], ["ver", "0.0.7"]]);
+});
+
+Deno.test("readServerOptions() publishes what clients need, sorted, and nothing else", () => {
+  const { certificate, fallback, hops, published } = read(
+    ["servername", "front.example"],
+    ["cert", "/etc/cert.pem"],
+    ["key", "/etc/key.pem"],
+    ["fallback", "[::1]:8080"],
+    ["trusted-hops", "2"],
+    ["foo", "bar"],
+  );
+  assertEquals(certificate, ["/etc/cert.pem", "/etc/key.pem"]);
+  assertEquals(fallback, ["::1", 8080]);
+  assertEquals(hops, 2);
+  assertEquals([...published.keys()], ["foo", "servername", "url", "ver"]);
+});
+
+Deno.test("readServerOptions() publishes a cert= without key=, which is a pin", () => {
+  const pin = new Uint8Array(32).toBase64();
+  const { certificate, published } = read(["cert", pin]);
+  assertEquals([certificate, published.get("cert")], [null, pin]);
+});
+
+Deno.test("readServerOptions() takes a name for fallback=", () => {
+  assertEquals(read(["fallback", "site:80"]).fallback, ["site", 80]);
+});
+
+const WRONG: readonly [what: RegExp, options: [string, string][]][] = [
+  [/have no url=/, []],
+  [/have no url=/, [["url", ""]]],
+  [/^ServerTransportOptions are wrong: url= begins with neither/, [["url", "ftp://a.example/"]]],
+  [/^ServerTransportOptions are wrong: url= has a query/, [["url", "https://a.example/?x"]]],
+  [/key= needs cert=/, [["url", "https://a.example/"], ["key", "/key.pem"]]],
+  [/fallback= has no port/, [["url", "https://a.example/"], ["fallback", "127.0.0.1"]]],
+  [/port of fallback=/, [["url", "https://a.example/"], ["fallback", "127.0.0.1:x"]]],
+  [/^trusted-hops= is not the number/, [["url", "https://a.example/"], ["trusted-hops", "-1"]]],
+  [/^trusted-hops= is not the number/, [["url", "https://a.example/"], ["trusted-hops", ""]]],
+  [/cert= is not/, [["url", "https://a.example/"], ["cert", "/etc/cert.pem"]]],
+  [
+    /url= begins with http:/,
+    [["url", "http://a.example/"], ["cert", "/cert.pem"], ["key", "/key.pem"]],
+  ],
+];
+
+for (const [what, options] of WRONG) {
+  Deno.test(`readServerOptions() says of ${JSON.stringify(options)}: ${what}`, () => {
+    const { message } = assertThrows(() => readServerOptions(new URLSearchParams(options)), Error);
+    assertEquals([message, what.test(message)], [message, true]);
+  });
+}
+
+/** Reads how many hops there are, with the official server's variable set. */
+function hopsWith(variable: string, ...options: (readonly [string, string])[]): number {
+  const name = "WEBTUNNEL_TRUSTED_REVERSE_PROXY_HOPS";
+  Deno.env.set(name, variable);
+  try {
+    return read(...options).hops;
+  } finally {
+    Deno.env.delete(name);
+  }
+}
+
+Deno.test("readServerOptions() takes the official variable, and before it the option", () => {
+  const alone = [["cert", "/cert.pem"], ["key", "/key.pem"]] as const;
+  assertEquals(hopsWith("3"), 3);
+  assertEquals(hopsWith("0"), 0);
+  assertEquals(hopsWith("3", ["trusted-hops", "2"]), 2);
+  assertEquals(hopsWith(""), 1);
+  assertEquals(hopsWith("", ...alone), 0);
+  assertEquals(hopsWith("1", ...alone), 1);
+  assertThrows(() => hopsWith("many"), Error, "WEBTUNNEL_TRUSTED_REVERSE_PROXY_HOPS is not");
+});

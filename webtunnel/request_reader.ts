@@ -1,0 +1,110 @@
+/**
+ * Reading a request that may be none: whatever was read can be given back, as if nobody had looked.
+ *
+ * @module
+ */
+
+import { checkCount, closeQuietly, prefixed, type StreamConn } from "../net/conn.ts";
+import { unlessAborted } from "../net/deadline.ts";
+import { BlankLine } from "../net/head.ts";
+
+/** How many bytes there is room for at first, and how long a head may be. */
+const FIRST_ROOM = 2 * 1024;
+const LONGEST_HEAD = 16 * 1024;
+
+/** With what each request begins that can ask for the tunnel, whatever its path is. */
+const BEGINNING = new TextEncoder().encode("GET /");
+
+/** A request's head, and the connection behind it. */
+export interface RequestHead {
+  head: Uint8Array;
+  /** The connection from the first byte behind the head on. */
+  behind: StreamConn;
+}
+
+/** Reads the head of a connection's first request. */
+export class RequestReader {
+  readonly #conn: StreamConn;
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(FIRST_ROOM);
+  #length = 0;
+  /** A read that nobody waits for any more; its bytes come into `#bytes`. */
+  #reading: Promise<number | null> | undefined;
+
+  /** Nobody else may read the connection meanwhile. */
+  constructor(conn: StreamConn) {
+    this.#conn = conn;
+  }
+
+  /**
+   * Reads a head.
+   *
+   * @param signal Ends the wait for it, and leaves the connection open.
+   * @returns The head; `null` for what is not one of a request that can ask for the tunnel, which is
+   * found out without a look at its path: it begins otherwise, is too long, ends, or does not come.
+   * @throws {Error} What the connection throws.
+   */
+  async read(signal: AbortSignal): Promise<RequestHead | null> {
+    const blankLine = new BlankLine();
+    for (;;) {
+      if (this.#length === this.#bytes.length && !this.#makeRoom()) return null;
+      const start = this.#length;
+      this.#reading = this.#conn.read(this.#bytes.subarray(start));
+      try {
+        await unlessAborted(this.#reading, signal);
+      } catch (error) {
+        if (signal.aborted) return null;
+        throw error;
+      }
+      if (!await this.#take() || !this.#beginsAsRequest()) return null;
+      const end = blankLine.end(this.#bytes.subarray(start, this.#length));
+      if (end !== -1) return this.#split(start + end);
+    }
+  }
+
+  #makeRoom(): boolean {
+    if (this.#length === LONGEST_HEAD) return false;
+    const room = new Uint8Array(Math.min(2 * this.#length, LONGEST_HEAD));
+    room.set(this.#bytes);
+    this.#bytes = room;
+    return true;
+  }
+
+  /** Takes what a read has brought; false at the end of the stream. */
+  async #take(): Promise<boolean> {
+    const count = await this.#reading!;
+    this.#reading = undefined;
+    if (count === null) return false;
+    this.#length += checkCount(count);
+    return true;
+  }
+
+  #beginsAsRequest(): boolean {
+    const length = Math.min(this.#length, BEGINNING.length);
+    return BEGINNING.subarray(0, length).every((byte, index) => byte === this.#bytes[index]);
+  }
+
+  #split(end: number): RequestHead {
+    const early = this.#bytes.slice(end, this.#length);
+    return { head: this.#bytes.subarray(0, end), behind: prefixed(this.#conn, early) };
+  }
+
+  /** The connection from its first byte on, as if nothing had been read. */
+  get whole(): StreamConn {
+    const conn = this.#conn;
+    let given = 0;
+    return {
+      read: async (p) => {
+        while (given === this.#length) {
+          if (this.#reading === undefined) return await conn.read(p);
+          if (!await this.#take()) return null;
+        }
+        const count = Math.min(p.length, this.#length - given);
+        p.set(this.#bytes.subarray(given, given += count));
+        return count;
+      },
+      write: (p) => conn.write(p),
+      closeWrite: () => conn.closeWrite(),
+      close: () => closeQuietly(conn),
+    };
+  }
+}

@@ -191,4 +191,13 @@ await run({
     },
     server: (conn, { args }) => secure(conn, "server", knownSecret(args)),
   },
-}, { name: "secret", version: "0.1.0", permissions: { server: ["--allow-write"] } });
+}, {
+  name: "secret",
+  version: "0.1.0",
+  permissions: { server: ["--allow-write"] },
+  narrowed: {
+    server: [
+      "--allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE,STATE --allow-write=STATE",
+    ],
+  },
+});

@@ -19,6 +19,8 @@ interface Program {
   transports: Readonly<Record<string, { client: boolean; server: boolean }>>;
   /** Permission flags of Deno's that each half needs beyond those of `run()`. */
   permissions: { client?: readonly string[]; server?: readonly string[] };
+  /** The narrowest flags for each way to run each half. */
+  narrowed: { client?: readonly string[]; server?: readonly string[] };
   /** Flags of its own. */
   flags: Readonly<Record<string, FlagOption>>;
 }
@@ -63,10 +65,15 @@ function flagsOf({ permissions }: Program, role: Role): string[] {
   return [...PERMISSIONS[role], ...permissions[role] ?? []];
 }
 
+function narrowedOf({ narrowed }: Program, role: Role): readonly string[] {
+  return narrowed[role] ?? NARROWED[role];
+}
+
 function describe(program: Program): string {
   const { name, version, transports } = program;
   const roles = rolesOf(program);
   const flags = roles.map((role) => [role, flagsOf(program, role)]);
+  const narrowed = roles.map((role) => [role, narrowedOf(program, role)]);
   return JSON.stringify(
     {
       name,
@@ -74,6 +81,7 @@ function describe(program: Program): string {
       transports,
       environment: [...ENVIRONMENT.both, ...roles.flatMap((role) => ENVIRONMENT[role])],
       permissions: Object.fromEntries(flags),
+      narrowed: Object.fromEntries(narrowed),
       flags: program.flags,
     },
     null,
@@ -84,8 +92,8 @@ function describe(program: Program): string {
 const TORRC = { client: "ClientTransportPlugin", server: "ServerTransportPlugin" };
 
 const NARROWED = {
-  client: "--allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)",
-  server: "--allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE",
+  client: ["--allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)"],
+  server: ["--allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE"],
 };
 
 function help(program: Program): string {
@@ -105,7 +113,7 @@ Permissions in place of "...":
 ${lines((role) => `  ${role}  ${flagsOf(program, role).join(" ")}`)}
 
 Narrow them where the addresses are known:
-${lines((role) => `  ${role}  ${NARROWED[role]}`)}
+${lines((role) => narrowedOf(program, role).map((flags) => `  ${role}  ${flags}`).join("\n"))}
   The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them.
 
 Options:
@@ -150,6 +158,7 @@ function programOf(
     version: options.version ?? null,
     transports: Object.fromEntries(halves),
     permissions: options.permissions ?? {},
+    narrowed: options.narrowed ?? {},
     flags: options.flags ?? {},
   };
 }

@@ -253,6 +253,11 @@ export interface RunOptions {
   /** Permission flags that each half needs beyond those of `run()`, for `--capabilities`. */
   permissions?: { client?: readonly string[]; server?: readonly string[] };
   /**
+   * The narrowest permission flags, a line for each way to run each half, for `--help` and
+   * `--capabilities`. Default: what `run()` itself needs.
+   */
+  narrowed?: { client?: readonly string[]; server?: readonly string[] };
+  /**
    * Flags of the program's own, by their names, as torrc lines pass them. `--help` and
    * `--capabilities` show them, and each transport is handed what they were set to. `help`,
    * `capabilities` and `version` are `run()`'s.

@@ -5,24 +5,18 @@ import { type Address, formatAddress } from "../../address.ts";
 import type { ProxyInfo } from "../../config.ts";
 import { DialError, replyFor } from "../../net/mod.ts";
 import { certificatePin } from "../../net/tls.ts";
-import { dialTransport, launchClient } from "../../parent/mod.ts";
+import { dialTransport, launchClient, launchServer, listenExtOrPort } from "../../parent/mod.ts";
+import { connectThrough } from "../../run/run.ts";
+import { webtunnel } from "../../webtunnel/mod.ts";
 import { EchoServer } from "../echo.ts";
+import { freePorts } from "../tor/torrc.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
-import { TEST_AUTHORITY, TEST_CERTIFICATE } from "../net/test_certificates.ts";
+import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { permitted, withDirectory } from "../permitted.ts";
+import { program } from "./program.ts";
 import { TestBridge } from "./test_bridge.ts";
-
-const MAIN = new URL("../../webtunnel/main.ts", import.meta.url);
-
-/** The command of a client in the head comment, which may connect to one place. */
-async function clientCommand(place: string): Promise<string[]> {
-  const [head = ""] = (await Deno.readTextFile(MAIN)).split("*/");
-  const text = head.replaceAll(/^ \* ?/gm, "").replaceAll(/ \\\n +/g, " ");
-  const [, command = ""] = /^ {4}deno (run .* --allow-net=127\.0\.0\.1:0,.*)$/m.exec(text) ?? [];
-  const flags = command.replace("bridge.example:443", place).replace("main.ts", MAIN.pathname);
-  return [Deno.execPath(), ...flags.split(" ")];
-}
+import { TestSite } from "./test_server.ts";
 
 /** A program of WebTunnel, and what it logs. */
 async function withClient(
@@ -37,14 +31,17 @@ async function withClient(
     const log: string[] = [];
     const authority = `${stateDirectory}/authority.pem`;
     await Deno.writeTextFile(authority, TEST_AUTHORITY);
-    await using client = await launchClient(await clientCommand(place), {
-      transports: ["webtunnel"],
-      stateDirectory,
-      proxy,
-      env: { DENO_CERT: authority },
-      onStdout: (line) => void (line.startsWith("LOG ") && log.push(line)),
-      onStderr: (line) => log.push(line),
-    });
+    await using client = await launchClient(
+      await program("client", { "bridge.example:443": place }),
+      {
+        transports: ["webtunnel"],
+        stateDirectory,
+        proxy,
+        env: { DENO_CERT: authority },
+        onStdout: (line) => void (line.startsWith("LOG ") && log.push(line)),
+        onStderr: (line) => log.push(line),
+      },
+    );
     // What the bridge line has for an address is made up, and nothing is there.
     const target: Address = ["2001:db8::1", 443];
     await use((...args) => dialTransport(client.methods["webtunnel"]!, target, args), log);
@@ -170,3 +167,84 @@ permitted(NEEDS, "webtunnel/main.ts logs once that utls has no effect", async ()
     ]);
   });
 });
+
+/** Where a server binds that is alone: nothing else here may listen or connect there. */
+const BIND = "127.0.0.2";
+
+for (const way of ["behind", "alone"] as const) {
+  permitted(
+    NEEDS,
+    `webtunnel/main.ts serves with the permissions that it names (${way})`,
+    () =>
+      withDirectory(async (directory) => {
+        const stateDirectory = `${directory}/pt_state`;
+        await Deno.writeTextFile(`${directory}/fingerprint`, `tor ${"AB".repeat(20)}\n`);
+        await Deno.mkdir(`${directory}/tls`);
+        await Deno.writeTextFile(`${directory}/tls/cert.pem`, TEST_CERTIFICATE);
+        await Deno.writeTextFile(`${directory}/tls/key.pem`, TEST_KEY);
+        await using site = new TestSite();
+        await using orPort = await listenExtOrPort();
+        const places = {
+          "/var/lib/tor/extended_orport_auth_cookie": orPort.cookieFile,
+          "/var/lib/tor/fingerprint": `${directory}/fingerprint`,
+          "/var/lib/tor/pt_state": stateDirectory,
+        };
+        const [port] = freePorts(1);
+        const host = way === "behind" ? "127.0.0.1" : BIND;
+        const url = way === "behind" ? "http://pt.example/secret" : "https://pt.example/secret";
+        const lines: string[] = [];
+        await using server = await launchServer(
+          await program(
+            way,
+            way === "behind" ? places : {
+              ...places,
+              "0.0.0.0:443": `${BIND}:${port}`,
+              "/etc/webtunnel": `${directory}/tls`,
+            },
+          ),
+          {
+            transports: {
+              webtunnel: {
+                bindAddress: [host, port!],
+                options: way === "behind" ? [["url", url]] : [
+                  ["url", url],
+                  ["cert", `${directory}/tls/cert.pem`],
+                  ["key", `${directory}/tls/key.pem`],
+                  ["fallback", site.addr],
+                ],
+              },
+            },
+            extOrPort: orPort,
+            stateDirectory,
+            onStdout: (line) => void (line.startsWith("LOG ") && lines.push(line)),
+            onStderr: (line) => lines.push(line),
+          },
+        );
+        const { address, args } = server.methods["webtunnel"]!;
+        const line = `Bridge webtunnel ${formatAddress(address)} ${
+          "AB".repeat(20)
+        } url=${url} ver=0.0.7`;
+        assertEquals([...args], [["url", url], ["ver", "0.0.7"]]);
+        assertEquals(lines, [
+          `LOG SEVERITY=notice MESSAGE="webtunnel: the bridge line is: ${line}"`,
+        ]);
+        const kept = await Deno.readTextFile(`${stateDirectory}/webtunnel_bridgeline.txt`);
+        assertEquals(kept, `${line}\n`);
+
+        const transport = webtunnel({ caCerts: [TEST_AUTHORITY] });
+        const conn = await connectThrough(transport, address, {
+          args: [...args, ["addr", `${host}:${port}`]],
+        });
+        await conn.write(bytes("hello"));
+        for await (const client of orPort) {
+          assertEquals(await takeText(client.conn, 5), "hello");
+          // Behind a proxy that has not said who it is, nobody is.
+          const said = way === "behind" ? undefined : "127.0.0.1";
+          assertEquals(client.clientAddress?.[0], said);
+          client.conn.close();
+          break;
+        }
+        conn.close();
+      }),
+  );
+}

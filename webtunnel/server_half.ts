@@ -23,6 +23,9 @@ import type { WebTunnelOptions } from "./webtunnel.ts";
 const TLS_TIMEOUT = 20_000;
 const REQUEST_TIMEOUT = 10_000;
 
+/** The protocols that web servers without HTTP/2 take. */
+const PROTOCOLS = ["http/1.1", "http/1.0", "http/0.9"];
+
 /** What a reverse proxy is answered that asks for something else. */
 const NOT_FOUND = new TextEncoder().encode(
   "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -68,7 +71,7 @@ function clientOf(
 async function startTls(conn: StreamConn, files: CertificateFiles): Promise<StreamConn> {
   const { acceptTls } = await import("../net/tls.ts"); // Loaded by those who need it.
   const { cert, key } = await files.current();
-  return await acceptTls(conn, { cert, key, alpnProtocols: ["http/1.1"], timeout: TLS_TIMEOUT });
+  return await acceptTls(conn, { cert, key, alpnProtocols: PROTOCOLS, timeout: TLS_TIMEOUT });
 }
 
 /** Answers a reverse proxy that has passed on something else. */

@@ -29,8 +29,19 @@ export interface TorNetworkOptions {
   transport: string;
   /** The command of the client's side, given the bridge as `ip:port`. */
   clientCommand: (bridge: string) => readonly string[];
-  /** The command of the bridge's side, given the path of the Extended ORPort's cookie. */
-  serverCommand: (authCookieFile: string) => readonly string[];
+  /**
+   * The command of the bridge's side, given the path of the Extended ORPort's cookie, tor's
+   * `DataDirectory` and the bridge as `ip:port`.
+   */
+  serverCommand: (
+    authCookieFile: string,
+    dataDirectory: string,
+    bridge: string,
+  ) => readonly string[];
+  /** What `ServerTransportOptions` has, given the bridge as `ip:port`. */
+  serverOptions?: (bridge: string) => readonly string[];
+  /** What the bridge line ends with, given the bridge as `ip:port`. */
+  bridgeArguments?: (bridge: string) => readonly string[];
   /** More lines for the client's torrc, such as `Socks5Proxy 127.0.0.1:1080`. */
   clientTorrc?: readonly string[];
   /** Ends the start of the network early. */
@@ -131,13 +142,16 @@ class PrivateNetwork implements TorNetwork {
     trusted: readonly string[],
     signal: AbortSignal,
   ): Promise<{ bridge: TorProcess; address: string }> {
-    const { transport, serverCommand } = this.#options;
+    const { transport, serverCommand, serverOptions } = this.#options;
     const cookie = `${this.#processes.directory}/extended_orport_auth_cookie`;
     const [port] = freePorts(1); // tor takes no port 0 here
     const address = `127.0.0.1:${port}`;
+    const command = serverCommand(cookie, this.#processes.dataDirectory("bridge"), address);
+    const options = serverOptions?.(address) ?? [];
     const bridge = await this.#processes.start("bridge", [
       ...trusted,
-      ...bridgeTorrc(cookie, transport, plainWords(serverCommand(cookie)), address),
+      ...bridgeTorrc(cookie, transport, plainWords(command), address),
+      ...options.length > 0 ? [`ServerTransportOptions ${transport} ${plainWords(options)}`] : [],
     ]);
     await bridge.logged(new RegExp(`Registered server transport '${transport}'`), signal);
     this.#tell(`Bridge listens for ${transport} on ${address}`);
@@ -151,13 +165,14 @@ class PrivateNetwork implements TorNetwork {
     bridgeAddress: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const { transport, clientCommand, clientTorrc = [] } = this.#options;
+    const { transport, clientCommand, bridgeArguments, clientTorrc = [] } = this.#options;
+    const bridge = [bridgeAddress, ...bridgeArguments?.(bridgeAddress) ?? []].join(" ");
     const client = await this.#processes.start("client", [
       ...trusted,
       "Log notice stdout",
       "SocksPort 127.0.0.1:auto",
       "UseBridges 1",
-      `Bridge ${transport} ${bridgeAddress}`,
+      `Bridge ${transport} ${bridge}`,
       `ClientTransportPlugin ${transport} exec ${plainWords(clientCommand(bridgeAddress))}`,
       ...clientTorrc,
     ]);

@@ -3,18 +3,21 @@
 import { assertEquals, assertGreater, assertMatch } from "@std/assert";
 import { formatAddress } from "../../address.ts";
 import { UpstreamProxy } from "../net/upstream_proxy.ts";
-import { granted, permitted } from "../permitted.ts";
+import { peerMissing } from "../interop/peers.ts";
+import { granted, permitted, withDirectory } from "../permitted.ts";
+import { TestSite } from "../webtunnel/test_server.ts";
 import { downloadThrough } from "./download.ts";
 import { startTorNetwork } from "./network.ts";
 import { INSTALL, missingPrograms } from "./programs.ts";
 import { rot0rClient, rot0rServer } from "./rot0r.ts";
+import { overWebTunnel, type WebTunnelClient, type WebTunnelServer } from "./webtunnel.ts";
 
 const SIZE = 1 << 20;
 
 /** Registers a test that needs tor, ignored with the reason where there is none. */
-function torTest(name: string, fn: () => Promise<void>): void {
+function torTest(name: string, fn: () => Promise<void>, lacking: string | null = null): void {
   const missing = granted(["run"]) ? missingPrograms() : [];
-  const reason = missing.length === 0 ? null : `needs ${missing.join(" and ")}; ${INSTALL}`;
+  const reason = missing.length === 0 ? lacking : `needs ${missing.join(" and ")}; ${INSTALL}`;
   permitted(["net", "read", "write", "run"], name, fn, reason);
 }
 
@@ -50,4 +53,32 @@ for (const [scheme, option] of [["socks5", "Socks5Proxy"], ["http", "HTTPSProxy"
     assertGreater(proxy.requests.length, 0);
     for (const { target } of proxy.requests) assertEquals(formatAddress(target), bridge);
   });
+}
+
+/** Who meets whom. */
+const WEBTUNNEL: readonly [WebTunnelClient, WebTunnelServer][] = [
+  ["ours", "ours"],
+  ["lyrebird", "ours"],
+  ["ours", "webtunnel-server"],
+];
+
+for (const [client, server] of WEBTUNNEL) {
+  const foreign = [client, server].filter((name) => name !== "ours");
+  torTest(
+    `WebTunnel carries a Tor client's traffic: client ${client}, server ${server}`,
+    () =>
+      withDirectory(async (directory) => {
+        await using site = new TestSite();
+        const options = await overWebTunnel(client, server, directory, site.addr);
+        await using network = await startTorNetwork(options);
+        if (server === "ours") {
+          const { userAddr, seen } = await network.countedClient();
+          assertMatch(userAddr, /to '127\.0\.0\.1:[1-9]\d*'/);
+          assertEquals(seen, "Seen client from '127.0.0.1' with transport 'webtunnel'");
+        }
+        const { bytes } = await downloadThrough(network.socksPort, SIZE, network.failed);
+        assertEquals(bytes, SIZE);
+      }),
+    granted(["run"]) ? foreign.map(peerMissing).find((reason) => reason !== null) ?? null : null,
+  );
 }

@@ -15,6 +15,7 @@ import { reportProperties } from "./report_properties.ts";
 import { scrubProperties } from "./scrub_properties.ts";
 import { socksProperties } from "./socks_properties.ts";
 import { webtunnelProperties } from "./webtunnel_properties.ts";
+import { webtunnelServerProperties } from "./webtunnel_server_properties.ts";
 
 /** The properties of all subjects. */
 export const allProperties: readonly NamedProperty[] = [
@@ -32,4 +33,5 @@ export const allProperties: readonly NamedProperty[] = [
   ...headProperties,
   ...framesProperties,
   ...webtunnelProperties,
+  ...webtunnelServerProperties,
 ];

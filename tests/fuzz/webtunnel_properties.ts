@@ -57,7 +57,10 @@ function reference(answer: Uint8Array): Asked {
       const value = (name: string) =>
         Array.from(
           head.slice(head.indexOf("\n") + 1).matchAll(
-            new RegExp(`^${name}:((?:[^\\n]*)(?:\\n[ \\t]+(?=[^ \\t])(?!\\r?\\n)[^\\n]*)*)`, "gim"),
+            new RegExp(
+              `(?<=^|\\n)${name}:([^\\n]*(?:\\n[ \\t]+(?=[^ \\t])(?!\\r?\\n)[^\\n]*)*)`,
+              "gi",
+            ),
           ),
           ([, value]) => value,
         ).join(",").toLowerCase().split(",").map((word) => word.trim());

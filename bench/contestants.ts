@@ -1,5 +1,7 @@
 /** The pairs of programs that are compared. */
 
+import type { Address } from "@ptlib/ptlib/address";
+import { formatSocksArgs } from "@ptlib/ptlib/args";
 import { launchClient, launchServer, type LaunchServerOptions } from "@ptlib/ptlib/parent";
 import { peer, peerMissing } from "../tests/interop/peers.ts";
 import type { Way } from "./load_process.ts";
@@ -11,6 +13,22 @@ export interface Contestant {
   transport: string;
   client: readonly string[];
   server: readonly string[];
+  /** Arranges what the pair needs beyond addresses. What it starts ends with the stack. */
+  arrange?: (stack: AsyncDisposableStack, workplace: Workplace) => Promise<Arrangement>;
+}
+
+/** What a pair is told beyond addresses. */
+export interface Arrangement {
+  /** Where the server listens. */
+  listen: Address;
+  /** What the server's operator has set. */
+  options: [string, string][];
+  /** What the bridge line has. */
+  args: [string, string][];
+  /** What the client finds in its environment. */
+  env: Record<string, string>;
+  /** The process ids of what else is on the way. */
+  pids: number[];
 }
 
 /** A pair that runs; disposing of it ends both. */
@@ -116,34 +134,44 @@ export type Tor = Pick<LaunchServerOptions, "orport" | "extOrPort">;
 
 /** Starts client and server; the server connects to tor. */
 export async function launch(
-  { transport, client, server }: Contestant,
+  { transport, client, server, arrange }: Contestant,
   tor: Tor,
-  { directory: stateDirectory, signal }: Workplace,
+  workplace: Workplace,
 ): Promise<Pair> {
+  const { directory: stateDirectory, signal } = workplace;
   if (client.length === 0) {
     const [hostname, port] = tor.orport!;
     const way: Way = { socks: [hostname, port], bridge: [hostname, port] };
     return { way, pids: [], [Symbol.asyncDispose]: () => Promise.resolve() };
   }
   await using stack = new AsyncDisposableStack();
+  const arranged = await arrange?.(stack, workplace);
+  const bindAddress = arranged?.listen ?? ["127.0.0.1", 0];
   const behind = stack.use(
     await launchServer(server, {
-      transports: { [transport]: { bindAddress: ["127.0.0.1", 0] } },
+      transports: { [transport]: { bindAddress, options: arranged?.options } },
       ...tor,
       stateDirectory,
       signal,
     }),
   );
   const front = stack.use(
-    await launchClient(client, { transports: [transport], stateDirectory, signal }),
+    await launchClient(client, {
+      transports: [transport],
+      env: arranged?.env,
+      stateDirectory,
+      signal,
+    }),
   );
   const owned = stack.move();
   return {
     way: {
       socks: front.methods[transport]!.address,
-      bridge: behind.methods[transport]!.address,
+      // The address that WebTunnel publishes is made up.
+      bridge: arranged?.listen ?? behind.methods[transport]!.address,
+      args: formatSocksArgs(arranged?.args ?? []),
     },
-    pids: [front.pid, behind.pid],
+    pids: [front.pid, behind.pid, ...arranged?.pids ?? []],
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
 }

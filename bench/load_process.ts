@@ -9,6 +9,8 @@ export interface Way {
   socks: Address;
   /** Where its server listens. */
   bridge: Address;
+  /** The arguments of the SOCKS request, at most 255 bytes. */
+  args?: string;
 }
 
 /** What can be ordered. */

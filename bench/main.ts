@@ -29,6 +29,7 @@ import { measureInTurns, type Measurement } from "./rounds.ts";
 import { allowDescriptors } from "./proc.ts";
 import { reportStartUp } from "./startup.ts";
 import { throughput } from "./throughput.ts";
+import { webtunnels } from "./webtunnel.ts";
 import { inWorkplace, type Workplace } from "./workplace.ts";
 
 const HELP = `Usage: deno task bench [--quick | --write] [PART...]
@@ -55,6 +56,8 @@ Parts:
   latency      of a quiet connection
   fairness     what bulk does to an interactive connection, and to new ones
   memory       of 1,000 and 9,000 idle connections, and of 400 that nobody reads
+  webtunnel    the same of WebTunnel, in plain HTTP and in TLS, beside the official programs; needs
+               nginx, and deno task peers
   hostile      what strangers on both ports do to honest users`;
 
 type Tables = (workplace: Workplace) => Promise<Part["tables"]>;
@@ -119,6 +122,9 @@ interface Measurable {
   quick?: Tables;
 }
 
+/** What is measured of WebTunnel. */
+const WEBTUNNEL = [throughput(1), throughput(8), connections(false), idleMemory(1_000)];
+
 const PARTS: { readonly [name: string]: Measurable } = {
   startup: {
     title: "Start-up",
@@ -161,6 +167,13 @@ const PARTS: { readonly [name: string]: Measurable } = {
       measured(DUMMIES, stalledMemory),
     ),
     quick: measured(FEW, hurried(idleMemory(1_000))),
+  },
+  webtunnel: {
+    title: "WebTunnel",
+    tables: joined(
+      measured(() => webtunnels("plain HTTP"), ...WEBTUNNEL),
+      measured(() => webtunnels("TLS"), ...WEBTUNNEL),
+    ),
   },
   hostile: {
     title: "Strangers on both ports",

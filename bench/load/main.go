@@ -14,11 +14,12 @@ import (
 	"os"
 )
 
-// Way leads through a transport: a SOCKS request for Bridge to Socks. Where they are the same,
-// there is no transport.
+// Way leads through a transport: a SOCKS request for Bridge to Socks, with Args where the transport
+// has some. Where Socks and Bridge are the same, there is no transport.
 type Way struct {
 	Socks  string
 	Bridge string
+	Args   string
 }
 
 // Order is what is asked for.

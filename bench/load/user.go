@@ -21,7 +21,7 @@ func dial(way Way, kind byte, count int64) (net.Conn, error) {
 		return nil, err
 	}
 	if way.Socks != way.Bridge {
-		err = request(conn, way.Bridge)
+		err = request(conn, way.Bridge, way.Args)
 	}
 	if err == nil {
 		_, err = conn.Write(binary.BigEndian.AppendUint64([]byte{kind}, uint64(count)))
@@ -33,8 +33,24 @@ func dial(way Way, kind byte, count int64) (net.Conn, error) {
 	return conn, nil
 }
 
-// request is a SOCKS5 request as tor makes it.
-func request(conn net.Conn, bridge string) error {
+// handOver hands over arguments as a user name, with a NUL for a password (pt-spec section 3.5).
+func handOver(conn net.Conn, args string) error {
+	words := append([]byte{1, byte(len(args))}, args...)
+	if _, err := conn.Write(append(words, 1, 0)); err != nil {
+		return err
+	}
+	answer := make([]byte, 2)
+	if _, err := io.ReadFull(conn, answer); err != nil {
+		return err
+	}
+	if answer[1] != 0 {
+		return fmt.Errorf("the arguments were answered by %d", answer[1])
+	}
+	return nil
+}
+
+// request is a SOCKS5 request as tor makes it. The arguments may have 255 bytes.
+func request(conn net.Conn, bridge, args string) error {
 	host, port, err := net.SplitHostPort(bridge)
 	if err != nil {
 		return err
@@ -44,11 +60,20 @@ func request(conn net.Conn, bridge string) error {
 		return err
 	}
 	answer := make([]byte, 10)
-	if _, err := conn.Write([]byte{5, 1, 0}); err != nil {
+	method := byte(0)
+	if args != "" {
+		method = 2
+	}
+	if _, err := conn.Write([]byte{5, 1, method}); err != nil {
 		return err
 	}
 	if _, err := io.ReadFull(conn, answer[:2]); err != nil {
 		return err
+	}
+	if args != "" {
+		if err := handOver(conn, args); err != nil {
+			return err
+		}
 	}
 	asked := append([]byte{5, 1, 0, 1}, net.ParseIP(host).To4()...)
 	if _, err := conn.Write(binary.BigEndian.AppendUint16(asked, uint16(number))); err != nil {

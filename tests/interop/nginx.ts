@@ -124,6 +124,11 @@ http {
     throw new Error(await Deno.readTextFile(`${directory}/error.log`));
   }
 
+  /** The process id. */
+  get pid(): number {
+    return this.#process.pid;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#process.kill("SIGTERM");
     await this.#process.status;

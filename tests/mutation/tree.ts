@@ -15,13 +15,13 @@ export const REACHED = "reached_mutants.js";
 const PARTS =
   /^(?:[a-z_]+\.ts|deno\.json|README\.md|net|run|webtunnel|parent|check|cli|tests|examples)$/;
 
-/** The files whose mutants are tried: the bottom rooms, and those of connections and programs. */
+/** The files whose mutants are tried: the bottom rooms, and those of connections, programs and WebTunnel. */
 export async function mutableFiles(): Promise<string[]> {
   const names = [
     ..."config stdout_lines grammar scrub args address client server util messages".split(" ")
       .map((name) => `${name}.ts`),
   ];
-  for (const room of ["net", "run"]) {
+  for (const room of ["net", "run", "webtunnel"]) {
     for await (const { name } of Deno.readDir(new URL(room, ROOT))) names.push(`${room}/${name}`);
   }
   return names.filter((name) => !name.endsWith("/mod.ts")).sort();

@@ -99,7 +99,7 @@ export class Nginx implements AsyncDisposable {
 master_process off;
 pid ${directory}/pid;
 error_log ${directory}/error.log;
-events {}
+events { worker_connections 8192; }
 http {
   access_log off;
   ${temporary.join("\n  ")}

@@ -26,6 +26,15 @@ function descriptors(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
 
+/** How many descriptors there are when no connection closes any more. */
+async function settled(pid: number): Promise<number> {
+  let last = descriptors(pid);
+  const isSettled = () => last === (last = descriptors(pid));
+  let times = 0;
+  assert(await comesAbout(SOON, () => (times = isSettled() ? times + 1 : 0) > 100));
+  return last;
+}
+
 /** Sends so many probes, some at once, of one kind after the other. */
 async function probeAll(count: number, port: number, tls: boolean): Promise<void> {
   let next = 0;
@@ -74,18 +83,9 @@ for (
         });
         const { pid } = server;
         await probeAll(1_000, port, tls);
-        const settled = () => descriptors(pid) === before.descriptors;
-        const before = { descriptors: 0, memory: 0 };
-        assert(
-          await comesAbout(SOON, () => {
-            const last = before.descriptors;
-            before.descriptors = descriptors(pid);
-            return last === before.descriptors;
-          }),
-        );
-        before.memory = residentBytes(pid);
+        const before = { descriptors: await settled(pid), memory: residentBytes(pid) };
         await probeAll(count, port, tls);
-        assert(await comesAbout(SOON, settled), `${descriptors(pid)} ${before.descriptors}`);
+        assertEquals(await settled(pid), before.descriptors);
         const growth = residentBytes(pid) - before.memory;
         assert(growth < MOST_GROWTH, `${growth / MIB} MiB more`);
 

@@ -110,7 +110,15 @@ export function fromDuplex(
   return new DuplexConn(duplex, during);
 }
 
-const CHUNK = 16 * 1024;
+// How much is read at once: little while little comes, which is what a connection holds that waits.
+const SMALLEST_CHUNK = 4 * 1024;
+const LARGEST_CHUNK = 64 * 1024;
+
+/** How much to read next. */
+function nextSize(size: number, count: number): number {
+  if (count === size) return Math.min(4 * size, LARGEST_CHUNK);
+  return count < size / 4 ? Math.max(size / 4, SMALLEST_CHUNK) : size;
+}
 
 /**
  * Makes a stream of node's from a connection, for what takes only those, such as `node:tls`.
@@ -120,12 +128,16 @@ const CHUNK = 16 * 1024;
  */
 export async function toDuplex(conn: StreamConn): Promise<Duplex> {
   const { Duplex } = await import("node:stream");
+  let size = SMALLEST_CHUNK;
   return new Duplex({
     allowHalfOpen: true,
     read() {
-      const chunk = new Uint8Array(CHUNK);
+      const chunk = new Uint8Array(size);
       conn.read(chunk).then(
-        (count) => this.push(count === null ? null : chunk.subarray(0, count)),
+        (count) => {
+          size = nextSize(size, count ?? 0);
+          this.push(count === null ? null : chunk.subarray(0, count));
+        },
         (error) => this.destroy(error),
       );
     },

@@ -27,7 +27,8 @@ export interface Relayed {
 }
 
 // A connection that waits holds the small buffer, as a rule. One that fills it goes up in steps while
-// its reads stay full, and back to the small one as soon as the kernel had less than the medium one.
+// its reads stay full, and back to the small one as soon as there was clearly less to read: less than
+// the medium one, or, where it has that, half of it, which is what a full record of TLS brings.
 const SMALL = 2 * 1024;
 const MEDIUM = 32 * 1024;
 const LARGE = 256 * 1024;
@@ -95,9 +96,10 @@ class Buffer {
 
   /** Chooses the next one by how much came. */
   adapt(length: number): void {
-    if (length < Math.min(MEDIUM, this.bytes.length)) return this.shrink();
-    if (this.bytes.length === SMALL) this.bytes = mediumBuffers.take();
-    else if (this.bytes.length === MEDIUM && large < MOST_LARGE) {
+    const size = this.bytes.length;
+    if (length < (size === MEDIUM ? MEDIUM / 2 : Math.min(MEDIUM, size))) return this.shrink();
+    if (size === SMALL) this.bytes = mediumBuffers.take();
+    else if (size === MEDIUM && length === MEDIUM && large < MOST_LARGE) {
       this.shrink();
       large++;
       this.bytes = largeBuffers.take();

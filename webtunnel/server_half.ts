@@ -9,6 +9,7 @@ import type { Address } from "../address.ts";
 import { closeInPeace, type StreamConn, writeAll } from "../net/conn.ts";
 import { withDeadline } from "../net/deadline.ts";
 import type { PublishContext, Published, ServerContext, ServerResult } from "../run/transport.ts";
+import { scrubAddresses } from "../scrub.ts";
 import { bridgeLine, placeholder, writeBridgeLine } from "./bridge_line.ts";
 import type { CertificateFiles } from "./certificate_files.ts";
 import { forwardedFor } from "./forwarded_for.ts";
@@ -82,9 +83,18 @@ async function notFound(conn: StreamConn): Promise<void> {
 }
 
 /** Starts the web site of this program. */
-function serveSite(site: Site, signal: AbortSignal): Address {
-  // Without `onListen`, Deno would say on stdout where it listens.
-  const { addr } = Deno.serve({ hostname: "127.0.0.1", port: 0, signal, onListen() {} }, site);
+function serveSite(site: Site, signal: AbortSignal, log: Log): Address {
+  const { addr } = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    signal,
+    onListen() {}, // Deno would say on stdout where it listens.
+    onError(error) {
+      // A visitor who goes in the middle of a request makes one.
+      log("info", `webtunnel: the web site failed: ${scrubAddresses(String(error))}`);
+      return new Response("Internal Server Error", { status: 500 });
+    },
+  }, site);
   return [addr.hostname, addr.port];
 }
 
@@ -107,7 +117,7 @@ async function start(
     files = await CertificateFiles.open(certificate, (text) => log("warning", text));
     if (files.pin !== null) published.set("cert", files.pin);
   }
-  const site = fallback ?? (ownSite ? serveSite(ownSite, signal) : null);
+  const site = fallback ?? (ownSite ? serveSite(ownSite, signal, log) : null);
   return { ...read, files, site };
 }
 

@@ -48,8 +48,8 @@ const missing = Deno.build.os === "linux" ? null : "needs Linux";
 
 for (
   const [way, tls, count] of [
-    ["alone, in TLS", true, 2_000],
-    ["alone, below TLS", false, 2_000],
+    ["alone, in TLS", true, 1_000],
+    ["alone, below TLS", false, 3_000],
     ["behind a reverse proxy", false, 6_000],
   ] as const
 ) {
@@ -82,7 +82,7 @@ for (
           stateDirectory: `${state}/server`,
         });
         const { pid } = server;
-        await probeAll(1_000, port, tls);
+        await probeAll(500, port, tls);
         const before = { descriptors: await settled(pid), memory: residentBytes(pid) };
         await probeAll(count, port, tls);
         assertEquals(await settled(pid), before.descriptors);

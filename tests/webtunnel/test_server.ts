@@ -130,7 +130,13 @@ export class TestServer implements AsyncDisposable {
 
 /** A web site that answers each request with what it was asked. Disposing of it ends it. */
 export class TestSite implements AsyncDisposable {
-  readonly #server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, TestSite.answer);
+  readonly #server = Deno.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    onListen() {},
+    // A visitor may go in the middle of a request.
+    onError: () => new Response(null, { status: 500 }),
+  }, TestSite.answer);
 
   static async answer(request: Request): Promise<Response> {
     const { pathname } = new URL(request.url);

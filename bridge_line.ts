@@ -51,13 +51,11 @@ function parseBridgeAddress(word: string): Address {
   }
 }
 
-function parseFingerprint(text: string): string {
+/** Reads a fingerprint; null where it is none. */
+function parseFingerprint(text: string): string | null {
   // tor shows fingerprints with a $ in other places, and so do web pages.
   const digits = text.replace(/^\$/, "").toUpperCase();
-  if (!/^[0-9A-F]{40}$/.test(digits)) {
-    throw new SyntaxError("the fingerprint is not 40 hexadecimal digits");
-  }
-  return digits;
+  return /^[0-9A-F]{40}$/.test(digits) ? digits : null;
 }
 
 function isArgument(word: string): boolean {
@@ -84,12 +82,16 @@ function lengthFault(args: URLSearchParams): string | null {
 /** What follows the address of a bridge with a transport. */
 function parseRest(words: readonly string[]): Pick<BridgeLine, "fingerprint" | "args"> {
   const [first] = words;
-  const hasFingerprint = first !== undefined && !isArgument(first);
-  const pairs = (hasFingerprint ? words.slice(1) : words).map(parseArgument);
-  const args = new URLSearchParams(pairs);
+  const fingerprint = first === undefined || isArgument(first) ? null : parseFingerprint(first);
+  if (first !== undefined && !isArgument(first) && fingerprint === null) {
+    throw new SyntaxError(
+      "what follows the address is neither a fingerprint of 40 hexadecimal digits nor KEY=VALUE",
+    );
+  }
+  const args = new URLSearchParams(words.slice(fingerprint === null ? 0 : 1).map(parseArgument));
   const fault = lengthFault(args);
   if (fault !== null) throw new SyntaxError(fault);
-  return { fingerprint: hasFingerprint ? parseFingerprint(first) : null, args };
+  return { fingerprint, args };
 }
 
 /** What follows the address of a bridge without one: a fingerprint, perhaps in groups of digits. */
@@ -98,6 +100,9 @@ function parseGroups(words: readonly string[]): Pick<BridgeLine, "fingerprint" |
     throw new SyntaxError("there are arguments, but no transport's name before the address");
   }
   const fingerprint = words.length === 0 ? null : parseFingerprint(words.join(""));
+  if (words.length > 0 && fingerprint === null) {
+    throw new SyntaxError("what follows the address is not a fingerprint of 40 hexadecimal digits");
+  }
   return { fingerprint, args: new URLSearchParams() };
 }
 

@@ -5,63 +5,63 @@
  */
 
 import { formatAddress } from "../address.ts";
-import { formatSocksArgs, parseSocksArgs } from "../args.ts";
 import { type ProxyInfo, readProxy } from "../config.ts";
 import { DialError } from "../net/dial.ts";
-import { tunnelClient, type TunnelledConnection } from "../parent/mod.ts";
+import {
+  type Tunnel,
+  type TunnelBridge,
+  tunnelClient,
+  type TunnelClientOptions,
+  type TunnelledConnection,
+} from "../parent/mod.ts";
+import { readBridges } from "./bridge_options.ts";
 import type { Command } from "./command.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";
 import { complain, formatBytes, note, quote } from "./terminal.ts";
 import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
-
-/** What fits into the user name and the password of SOCKS5, in bytes. */
-const MOST_ARGUMENTS = 510;
 
 const OPTIONS = {
   transport: { type: "string" },
   listen: { type: "string" },
   bridge: { type: "string" },
   args: { type: "string" },
+  "bridge-line": { type: "string", multiple: true },
+  "bridge-file": { type: "string" },
   proxy: { type: "string" },
   state: { type: "string" },
 } as const;
 
-const HELP = `Usage: ptlib client --transport NAME --listen IP:PORT --bridge IP:PORT
+const HELP = `Usage: ptlib client --listen IP:PORT --bridge-line LINE [OPTION]... -- PROGRAM...
+       ptlib client --listen IP:PORT --transport NAME --bridge IP:PORT
                     [OPTION]... -- PROGRAM...
        ptlib client --config FILE
 
 Opens a local TCP port. Its connections go through a pluggable transport to a
 server's end, such as one of 'ptlib server', and to the service behind it.
 
-  --transport NAME   the transport, such as obfs4
   --listen IP:PORT   where to listen; port 0 is any free port
-  --bridge IP:PORT   where the server's end listens
-  --args 'K=V;K=V'   what the transport needs to know; 'ptlib server' prints it
+  --bridge-line LINE
+                     the server's end as a bridge line, such as
+                     'obfs4 192.0.2.7:443 cert=... iat-mode=0'. May come several
+                     times: they are tried in turn when one cannot be reached
+  --bridge-file FILE more of them, one a line; those with a # first are comments
+  --transport NAME   instead of a bridge line: the transport, such as obfs4,
+  --bridge IP:PORT   where the server's end listens,
+  --args 'K=V;K=V'   and what the transport needs to know
   --proxy URL        connect through this proxy alone:
                      http://, socks4a:// or socks5://[user[:password]@]IP:PORT
   --state DIR        where the program keeps files; without it, in a temporary
                      directory that is removed at the end
   --config FILE      several tunnels at once, from a JSON file:
-                     {"tunnels": [{"transport": "obfs4", "listen": "...",
-                     "bridge": "...", "args": "...",
+                     {"tunnels": [{"listen": "...", "bridge-line": ["obfs4 ..."],
                      "command": ["obfs4proxy"]}]}
   -- PROGRAM...      the program that has the transport, and its arguments
 
 IPv6 addresses go in brackets, as in [::1]:1234. It runs until Ctrl-C or
 SIGTERM (status 0) or until the program dies (status 1).
 
-Example: ptlib client --transport obfs4 --listen 127.0.0.1:1234 \\
-           --bridge 192.0.2.7:5678 --args 'cert=...;iat-mode=0' -- obfs4proxy`;
-
-/** Reads `--args`, which every connection has to carry. */
-function parseArguments(text: string): URLSearchParams {
-  const args = parseSocksArgs(text);
-  const { length } = new TextEncoder().encode(formatSocksArgs(args));
-  if (length > MOST_ARGUMENTS) {
-    throw new SyntaxError(`it has ${length} bytes, and SOCKS5 carries up to ${MOST_ARGUMENTS}`);
-  }
-  return args;
-}
+Example: ptlib client --listen 127.0.0.1:1234 \\
+           --bridge-line 'obfs4 192.0.2.7:5678 cert=... iat-mode=0' -- obfs4proxy`;
 
 /** Reads `--proxy` as the transport would read `TOR_PT_PROXY`. */
 function parseProxy(uri: string): ProxyInfo {
@@ -106,39 +106,64 @@ class Statistics {
 
 function reason(error: unknown): string {
   const message = error instanceof Error ? error.message : String(error);
-  const hint = "is the server's end running at --bridge, and are these its --args?";
+  const hint = "is the server's end running there, and does it know these arguments?";
   return error instanceof DialError ? `${message}; ${hint}` : message;
 }
 
+/** What a tunnel is to be, checked to the last option. */
+interface Plan {
+  request: TunnelRequest;
+  bridges: [TunnelBridge, ...TunnelBridge[]];
+  options: Pick<TunnelClientOptions, "listen" | "proxy">;
+}
+
+async function readPlan(request: TunnelRequest): Promise<Plan> {
+  const proxy = request.optional("proxy");
+  return {
+    request,
+    bridges: await readBridges(request),
+    options: {
+      listen: request.listen(),
+      proxy: proxy === undefined ? undefined : request.parse("proxy", proxy, parseProxy),
+    },
+  };
+}
+
 async function openTunnel(
-  request: TunnelRequest,
+  { request, bridges: [bridge, ...fallbacks], options }: Plan,
   statistics: Statistics,
   signal: AbortSignal,
   cleanUp: AsyncDisposableStack,
 ): Promise<OpenTunnel> {
   const [program = ""] = request.program;
-  const transport = request.transport();
-  const args = request.parse("args", request.optional("args") ?? "", parseArguments);
-  const proxy = request.optional("proxy");
-  const options = {
-    transport,
-    listen: request.listen(),
-    bridge: request.destination("bridge"),
-    args,
-    proxy: proxy === undefined ? undefined : request.parse("proxy", proxy, parseProxy),
+  const stateDirectory = request.optional("state") ?? await temporaryDirectory(cleanUp);
+  const tunnel = await tunnelClient(request.program, {
+    ...options,
+    transport: bridge.transport,
+    bridge: bridge.address,
+    args: bridge.args,
+    fallbacks,
+    stateDirectory,
     signal,
     onStderr: (line: string) => quote(program, line),
     onEnd: (connection: TunnelledConnection) => statistics.add(connection),
-  };
-  const stateDirectory = request.optional("state") ?? await temporaryDirectory(cleanUp);
-  const tunnel = await tunnelClient(request.program, { ...options, stateDirectory })
+  })
     .catch((error) => {
       const taken = error instanceof Deno.errors.AddrInUse ||
         error instanceof Deno.errors.AddrNotAvailable;
       throw taken ? request.fault("listen", `cannot be used: ${error.message}`) : error;
     });
-  note(`${transport}: listening on ${formatAddress(tunnel.address)}`);
+  const { methods } = tunnel.process;
+  note(`${Object.keys(methods).join(", ")}: listening on ${formatAddress(tunnel.address)}`);
+  tellFailures(tunnel);
   return { tunnel, program };
+}
+
+/** Tells which transports of the bridges the program does not have. */
+function tellFailures({ process }: Tunnel): void {
+  for (const [transport, why] of Object.entries(process.failures)) {
+    complain(`${transport}: its bridges are not tried: ${why}`);
+  }
 }
 
 async function temporaryDirectory(cleanUp: AsyncDisposableStack): Promise<string> {
@@ -152,14 +177,14 @@ export const client: Command = {
   summary: "a local TCP port through a pluggable transport",
   help: HELP,
   async run(args) {
-    const requests = await readTunnels(args, OPTIONS);
+    const plans: Plan[] = [];
+    // All of them, before anything is started.
+    for (const request of await readTunnels(args, OPTIONS)) plans.push(await readPlan(request));
     const cleanUp = new AsyncDisposableStack();
     try {
       return await supervise(async function* (signal) {
         const statistics = cleanUp.use(new Statistics(signal));
-        for (const request of requests) {
-          yield await openTunnel(request, statistics, signal, cleanUp);
-        }
+        for (const plan of plans) yield await openTunnel(plan, statistics, signal, cleanUp);
       });
     } finally {
       await cleanUp.disposeAsync();

@@ -4,13 +4,14 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
+import { formatBridgeLine } from "../bridge_line.ts";
 import { quoteForShell } from "../parent/shell.ts";
-import { type Tunnel, tunnelServer } from "../parent/mod.ts";
+import { type Tunnel, tunnelServer, type TunnelServerOptions } from "../parent/mod.ts";
 import type { Command } from "./command.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";
-import { note, print, quote } from "./terminal.ts";
+import { complain, note, print, quote } from "./terminal.ts";
 import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
 
 const OPTIONS = {
@@ -26,7 +27,7 @@ const HELP = `Usage: ptlib server --transport NAME --listen IP:PORT --forward IP
        ptlib server --config FILE
 
 Puts the server of a pluggable transport in front of any TCP service, and prints
-the command line with which clients reach it.
+the command line with which clients reach it, and the bridge line.
 
   --transport NAME   the transport, such as obfs4
   --listen IP:PORT   where the transport listens; port 0 is any free port
@@ -70,39 +71,79 @@ function defaultState(request: TunnelRequest): string {
   return `${home}/ptlib/${name.replace(/[^\w.-]/g, "_")}`;
 }
 
+/** Whether somebody listens on all addresses, so that clients cannot know which of them to take. */
+function isUnspecified([host]: Readonly<Address>): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
 /** The command line of the client's end. */
-function clientCommand(transport: string, tunnel: Tunnel, program: readonly string[]): string {
-  const [host, port] = tunnel.address;
-  const unspecified = host === "0.0.0.0" || host === "::";
-  if (unspecified) note(`${transport}: clients put this host's address for SERVER`);
-  const args = formatSocksArgs(tunnel.args);
+function clientCommand(
+  transport: string,
+  { address, args }: Tunnel,
+  program: readonly string[],
+): string {
+  const text = formatSocksArgs(args);
   return [
     ...["ptlib", "client", "--transport", transport, "--listen", "127.0.0.1:1234"],
-    ...["--bridge", unspecified ? `SERVER:${port}` : formatAddress(tunnel.address)],
-    ...args === "" ? [] : ["--args", args],
+    ...["--bridge", isUnspecified(address) ? `SERVER:${address[1]}` : formatAddress(address)],
+    ...text === "" ? [] : ["--args", text],
     ...["--", ...program],
   ].map(quoteForShell).join(" ");
 }
 
-async function openTunnel(request: TunnelRequest, signal: AbortSignal): Promise<OpenTunnel> {
+/** The same as a bridge line; a `TypeError` where that cannot hold what clients need to know. */
+function bridgeLine(transport: string, { address, args }: Tunnel): string {
+  const line = formatBridgeLine({ transport, address, args });
+  if (!isUnspecified(address)) return line;
+  return line.replace(formatAddress(address), `SERVER:${address[1]}`);
+}
+
+/** Prints what clients need to know. */
+function tellClients(transport: string, tunnel: Tunnel, program: readonly string[]): void {
+  if (isUnspecified(tunnel.address)) {
+    note(`${transport}: clients put this host's address for SERVER`);
+  }
+  note(`${transport}: clients connect with this command, or with the bridge line below it`);
+  print(clientCommand(transport, tunnel, program));
+  try {
+    print(bridgeLine(transport, tunnel));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    complain(`${transport}: no client can be told what the program publishes. ${error.message}`);
+  }
+}
+
+/** What a tunnel is to be, checked to the last option. */
+interface Plan {
+  request: TunnelRequest;
+  options: TunnelServerOptions;
+}
+
+function readPlan(request: TunnelRequest): Plan {
+  return {
+    request,
+    options: {
+      transport: request.transport(),
+      listen: request.listen(),
+      forward: request.destination("forward"),
+      options: request.all("option").map((text) => request.parse("option", text, parseOption)),
+      stateDirectory: request.optional("state") ?? defaultState(request),
+    },
+  };
+}
+
+async function openTunnel({ request, options }: Plan, signal: AbortSignal): Promise<OpenTunnel> {
   const [program = ""] = request.program;
-  const transport = request.transport();
-  const forward = request.destination("forward");
-  const stateDirectory = request.optional("state") ?? defaultState(request);
+  const { transport, forward, stateDirectory } = options;
   const tunnel = await tunnelServer(request.program, {
-    transport,
-    listen: request.listen(),
-    forward,
-    options: request.all("option").map((text) => request.parse("option", text, parseOption)),
-    stateDirectory,
+    ...options,
     signal,
     onStderr: (line) => quote(program, line),
   });
   const address = formatAddress(tunnel.address);
   note(`${transport}: listening on ${address}, forwarding to ${formatAddress(forward)}`);
   note(`${transport}: its keys are in ${stateDirectory}`);
-  note(`${transport}: clients connect with`);
-  print(clientCommand(transport, tunnel, request.program));
+  tellClients(transport, tunnel, request.program);
   return { tunnel, program };
 }
 
@@ -111,9 +152,10 @@ export const server: Command = {
   summary: "a pluggable transport in front of any TCP service",
   help: HELP,
   async run(args) {
-    const requests = await readTunnels(args, OPTIONS);
+    // All of them, before anything is started.
+    const plans = (await readTunnels(args, OPTIONS)).map(readPlan);
     return await supervise(async function* (signal) {
-      for (const request of requests) yield await openTunnel(request, signal);
+      for (const plan of plans) yield await openTunnel(plan, signal);
     });
   },
 };

@@ -33,6 +33,7 @@ export {
 export type { TransportMessage } from "./negotiation.ts";
 export {
   type Tunnel,
+  type TunnelBridge,
   tunnelClient,
   type TunnelClientOptions,
   type TunnelledConnection,

@@ -9,6 +9,7 @@ import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
 import { acceptAll } from "../net/accept.ts";
 import { closeQuietly } from "../net/conn.ts";
+import { DialError } from "../net/dial.ts";
 import { relay } from "../net/relay.ts";
 import { dialTransport } from "./dial_transport.ts";
 import {
@@ -43,6 +44,30 @@ export interface TunnelledConnection {
 }
 
 /**
+ * A bridge, and the transport to it. What `parseBridgeLine()` returns is one where it names a
+ * transport.
+ *
+ * @example
+ * ```ts
+ * import type { TunnelBridge } from "@ptlib/ptlib/parent";
+ *
+ * const bridge: TunnelBridge = {
+ *   transport: "obfs4",
+ *   address: ["192.0.2.7", 5678],
+ *   args: [["cert", "..."], ["iat-mode", "0"]],
+ * };
+ * ```
+ */
+export interface TunnelBridge {
+  /** The transport's name. */
+  transport: string;
+  /** Where the server's end listens. */
+  address: Readonly<Address>;
+  /** What the transport needs to know, such as the server's certificate. */
+  args?: Iterable<readonly [string, string]> | undefined;
+}
+
+/**
  * What the client's end of a tunnel takes.
  *
  * @example
@@ -68,6 +93,11 @@ export interface TunnelClientOptions extends LaunchOptions {
   bridge: Readonly<Address>;
   /** What the transport needs to know, such as the server's certificate. */
   args?: Iterable<readonly [string, string]> | undefined;
+  /**
+   * Other bridges, of the same program's transports. When a bridge cannot be reached, the next one
+   * is tried; new connections begin with the one that was reached last.
+   */
+  fallbacks?: readonly TunnelBridge[] | undefined;
   /** The upstream proxy, through which alone the transport may connect. */
   proxy?: ProxyInfo | undefined;
   /** Is called when a connection has ended, or has failed. */
@@ -136,13 +166,38 @@ function onlyMethod<M extends ClientMethod | ServerMethod>(process: TransportPro
   return method;
 }
 
+function toParams(args: Iterable<readonly [string, string]>): URLSearchParams {
+  return new URLSearchParams(Array.from(args, ([key, value]) => [key, value]));
+}
+
+/** The bridges of a tunnel, the first one first; their arguments can be read again and again. */
+function bridgesOf(options: TunnelClientOptions) {
+  const { transport, bridge: address, args, fallbacks = [] } = options;
+  return [{ transport, address, args }, ...fallbacks].map((bridge) => ({
+    ...bridge,
+    args: toParams(bridge.args ?? []),
+  }));
+}
+
+/** What a connection fails with that has tried several bridges. */
+function noBridgeError(failures: readonly unknown[]): DialError {
+  const reasons = failures.map((error) => error instanceof Error ? error.message : String(error));
+  const sentence = `None of ${failures.length} bridges could be reached`;
+  return new DialError(`${sentence}: ${[...new Set(reasons)].join("; ")}`, {
+    cause: failures.at(-1),
+  });
+}
+
 class ClientTunnel implements Tunnel {
   readonly address: Address;
   readonly args: URLSearchParams;
   readonly process: TransportProcess<ClientMethod>;
   readonly exited: Promise<TransportExit>;
   readonly #listener: Deno.TcpListener;
-  readonly #bridge: Readonly<Address>;
+  /** Those that the program has a transport for. */
+  readonly #bridges: readonly { method: ClientMethod; address: Address; args: URLSearchParams }[];
+  /** The one that was reached last. */
+  #current = 0;
   readonly #onEnd: ((connection: TunnelledConnection) => void) | undefined;
   readonly #end = new AbortController();
   readonly #open = new Set<Promise<void>>();
@@ -153,28 +208,50 @@ class ClientTunnel implements Tunnel {
     options: TunnelClientOptions,
   ) {
     this.address = [listener.addr.hostname, listener.addr.port];
-    this.args = new URLSearchParams([...options.args ?? []].map(([key, value]) => [key, value]));
     this.process = process;
     this.#listener = listener;
-    this.#bridge = options.bridge;
+    const bridges = bridgesOf(options);
+    this.args = bridges[0]?.args ?? new URLSearchParams();
+    this.#bridges = bridges.flatMap(({ transport, address: [host, port], args }) => {
+      const method = process.methods[transport];
+      return method === undefined ? [] : [{ method, address: [host, port], args }];
+    });
     this.#onEnd = options.onEnd;
     this.exited = this.#exit(this.#accept());
   }
 
   async #accept(): Promise<void> {
-    const method = onlyMethod(this.process);
     for await (const conn of acceptAll(this.#listener, { signal: this.#end.signal })) {
-      const carried = this.#carry(conn, method);
+      const carried = this.#carry(conn);
       this.#open.add(carried);
       carried.finally(() => this.#open.delete(carried));
     }
   }
 
-  async #carry(conn: Deno.TcpConn, method: ClientMethod): Promise<void> {
+  /** Connects to the first bridge that can be reached. */
+  async #dial(signal: AbortSignal): Promise<Deno.TcpConn> {
+    const failures: unknown[] = [];
+    const [first, count] = [this.#current, this.#bridges.length];
+    for (let turn = 0; turn < count; turn++) {
+      const index = (first + turn) % count;
+      const { method, address, args } = this.#bridges[index]!;
+      try {
+        const conn = await dialTransport(method, address, args, { signal });
+        this.#current = index;
+        return conn;
+      } catch (error) {
+        if (signal.aborted || count === 1) throw error;
+        failures.push(error);
+      }
+    }
+    throw noBridgeError(failures);
+  }
+
+  async #carry(conn: Deno.TcpConn): Promise<void> {
     const { signal } = this.#end;
     let connection: TunnelledConnection;
     try {
-      const through = await dialTransport(method, this.#bridge, this.args, { signal });
+      const through = await this.#dial(signal);
       connection = await relay(conn, through, { signal });
     } catch (error) {
       closeQuietly(conn);
@@ -267,7 +344,9 @@ export async function tunnelClient(
   const [hostname, port] = options.listen;
   const listener = Deno.listen({ hostname, port });
   try {
-    const process = await launchClient(command, { ...options, transports: [options.transport] });
+    const { transport, fallbacks = [] } = options;
+    const transports = new Set([transport, ...fallbacks.map(({ transport }) => transport)]);
+    const process = await launchClient(command, { ...options, transports: [...transports] });
     return new ClientTunnel(listener, process, options);
   } catch (error) {
     listener.close();

@@ -59,7 +59,8 @@ const READ: [line: string, said: Said][] = [
 const NAME = /^the transport's name has more than letters/;
 const ADDRESS = /^the address is malformed: the host is not a numeric IP address/;
 const PORT = /^the address is malformed: the port is not/;
-const DIGITS = /^the fingerprint is not 40 hexadecimal digits$/;
+const DIGITS =
+  /^what follows the address is (?:not|neither) a fingerprint of 40 hexadecimal digits/;
 
 const MALFORMED: [line: string, message: RegExp][] = [
   ["", /^there is nothing in it$/],

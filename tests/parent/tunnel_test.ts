@@ -108,6 +108,33 @@ tunnelling(
   },
 );
 
+tunnelling("tunnelClient() stays with the bridge that it has reached", async (state) => {
+  using service = listenPatiently();
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  closed.close();
+  await using near = await tunnelClient(PLAIN, {
+    transport: "plain",
+    listen: ["127.0.0.1", 0],
+    bridge: ["127.0.0.1", closed.addr.port],
+    fallbacks: [
+      { transport: "other", address: ["127.0.0.1", 1] },
+      { transport: "plain", address: ["127.0.0.1", service.addr.port] },
+    ],
+    stateDirectory: state,
+  });
+  const [hostname, port] = near.address;
+  const hello = async () => {
+    using conn = await Deno.connect({ hostname, port });
+    await conn.write(utf8.encode("hello"));
+    await conn.closeWrite();
+    assertEquals(await readFull(conn, new Uint8Array(5)), utf8.encode("hello"));
+  };
+  await hello();
+  // Whoever came back to the first bridge would wait for an answer here.
+  using _silent = Deno.listen({ hostname: "127.0.0.1", port: closed.addr.port });
+  await hello();
+});
+
 tunnelling("tunnelClient() goes on when onEnd throws, and reports that", async (state) => {
   const reported: unknown[] = [];
   const onError = (event: ErrorEvent) => {

@@ -283,6 +283,7 @@ for (const [what, statements, reason, message] of failing) {
     const error = await assertRejects(() => launchClient(command, options), LaunchError, message);
     assertEquals(error.reason, reason);
     assertEquals(error.lastLines, ["last words"]);
+    assert(!error.sentence.includes("last words"));
     assertStringIncludes(error.message, "Its last lines:\n  last words");
   });
 }
@@ -334,6 +335,10 @@ launching(
     }
     const nowhere = () => launchServer(program(READY), { transports: { a: {} }, stateDirectory });
     await assertRejects(nowhere, TypeError, "somewhere to forward to");
+    const client = () => launchClient([], { transports: ["a"], stateDirectory });
+    await assertRejects(client, TypeError, "no program to launch");
+    const server = () => launchServer([], { transports: { a: {} }, stateDirectory });
+    await assertRejects(server, TypeError, "no program to launch");
   },
 );
 

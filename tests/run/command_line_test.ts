@@ -184,6 +184,20 @@ Deno.test("readArguments() answers --version", async () => {
   assertEquals((await answer(["--version"])).stdout, "mine (no version)\n");
 });
 
+Deno.test("readArguments() answers quietly when its reader has gone", async () => {
+  using _gone = new Output("stdout");
+  const write = () => Promise.reject(new Deno.errors.BrokenPipe());
+  Object.defineProperty(Deno.stdout, "writable", {
+    configurable: true,
+    value: new WritableStream({ write }),
+  });
+  using _ = stub(Deno, "exit", (code) => {
+    assertEquals(code, 0);
+    throw new Exit();
+  });
+  await assertRejects(() => readArguments(["--capabilities"], BOTH, { name: "mine" }), Exit);
+});
+
 Deno.test("readArguments() answers --capabilities first", async () => {
   const { stdout, status } = await answer(["--help", "--capabilities"], ALL, OPTIONS);
   assertEquals(status, 0);

@@ -16,8 +16,9 @@ import {
 } from "../parent/mod.ts";
 import { readBridges } from "./bridge_options.ts";
 import type { Command } from "./command.ts";
+import { tellingWords, withoutLastLines } from "./program_words.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";
-import { complain, formatBytes, note, quote } from "./terminal.ts";
+import { complain, formatBytes, note } from "./terminal.ts";
 import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
 
 const OPTIONS = {
@@ -145,13 +146,14 @@ async function openTunnel(
     fallbacks,
     stateDirectory,
     signal,
-    onStderr: (line: string) => quote(program, line),
+    ...tellingWords(program),
     onEnd: (connection: TunnelledConnection) => statistics.add(connection),
   })
     .catch((error) => {
       const taken = error instanceof Deno.errors.AddrInUse ||
         error instanceof Deno.errors.AddrNotAvailable;
-      throw taken ? request.fault("listen", `cannot be used: ${error.message}`) : error;
+      if (taken) throw request.fault("listen", `cannot be used: ${error.message}`);
+      throw withoutLastLines(error);
     });
   const { methods } = tunnel.process;
   note(`${Object.keys(methods).join(", ")}: listening on ${formatAddress(tunnel.address)}`);

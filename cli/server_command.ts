@@ -10,8 +10,9 @@ import { formatBridgeLine } from "../bridge_line.ts";
 import { quoteForShell } from "../parent/shell.ts";
 import { type Tunnel, tunnelServer, type TunnelServerOptions } from "../parent/mod.ts";
 import type { Command } from "./command.ts";
+import { tellingWords, withoutLastLines } from "./program_words.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";
-import { complain, note, print, quote } from "./terminal.ts";
+import { complain, note, print } from "./terminal.ts";
 import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
 
 const OPTIONS = {
@@ -138,7 +139,9 @@ async function openTunnel({ request, options }: Plan, signal: AbortSignal): Prom
   const tunnel = await tunnelServer(request.program, {
     ...options,
     signal,
-    onStderr: (line) => quote(program, line),
+    ...tellingWords(program),
+  }).catch((error) => {
+    throw withoutLastLines(error);
   });
   const address = formatAddress(tunnel.address);
   note(`${transport}: listening on ${address}, forwarding to ${formatAddress(forward)}`);

@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { TransportExit, TransportMessage, Tunnel } from "../parent/mod.ts";
-import { complain, note, quote } from "./terminal.ts";
+import type { TransportExit, Tunnel } from "../parent/mod.ts";
+import { complain, note } from "./terminal.ts";
 
 /** How long the signal may come after the end of a program that got it too, in milliseconds. */
 const SIGNAL_LAG = 300;
@@ -45,25 +45,6 @@ export class Interrupt implements Disposable {
   }
 }
 
-function inWords(message: TransportMessage): string | null {
-  switch (message.kind) {
-    case "log":
-      return message.severity === "info" || message.severity === "debug" ? null : message.message;
-    case "status":
-      return [...message.values].map((pair) => pair.join("=")).join(" ");
-    case "status-version":
-      return `${message.implementation} ${message.version}`;
-  }
-}
-
-/** Tells what a program says through the protocol. */
-async function listen(program: string, messages: ReadableStream<TransportMessage>): Promise<void> {
-  for await (const message of messages) {
-    const words = inWords(message);
-    if (words !== null) quote(program, words);
-  }
-}
-
 /** A tunnel, and the program that it runs on. */
 export interface OpenTunnel {
   tunnel: Tunnel;
@@ -71,7 +52,7 @@ export interface OpenTunnel {
 }
 
 function obituary(program: string, { code, signal, fault }: TransportExit): string {
-  if (fault !== null) return `a program broke the protocol: ${fault.message}`;
+  if (fault !== null) return `a program broke the protocol: ${fault.sentence}`;
   return `${program} ended by itself, with ${signal ?? `status ${code}`}`;
 }
 
@@ -104,7 +85,6 @@ async function untilDeath(
   try {
     for await (const { tunnel, program } of opening) {
       tunnels.push(tunnel);
-      listen(program, tunnel.process.messages);
       deaths.push(tunnel.exited.then((exit) => obituary(program, exit)));
     }
   } catch (error) {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { withoutEscapeCodes } from "../parent/escape_codes.ts";
 import { LineWriter } from "../stdout_lines.ts";
 
 /** How long the end of a command waits for a reader of its last lines, in milliseconds. */
@@ -31,9 +32,12 @@ export function painter(
 /** Prints a result to stdout. */
 export { printLine as print } from "../stdout_lines.ts";
 
-/** Text from elsewhere with its control characters replaced, so that it cannot steer a terminal. */
+/**
+ * Text from elsewhere that cannot steer a terminal: without its colours and other escape codes, and
+ * with what is left of control characters replaced.
+ */
 export function harmless(text: string): string {
-  return text.replace(/\p{Cc}/gu, "?");
+  return withoutEscapeCodes(text).replace(/\p{Cc}/gu, "?");
 }
 
 const paint = painter(Deno.stderr);

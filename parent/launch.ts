@@ -6,7 +6,7 @@
 
 import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
-import { checkTransportName, printable } from "../grammar.ts";
+import { checkTransportName } from "../grammar.ts";
 import { withDeadline } from "../net/deadline.ts";
 import { Child } from "./child.ts";
 import {
@@ -15,7 +15,7 @@ import {
   serverEnvironment,
   type ServerTransportOptions,
 } from "./child_environment.ts";
-import { LaunchError } from "./launch_error.ts";
+import { LaunchError, legible } from "./launch_error.ts";
 import type { ClientMethod, ServerMethod } from "./line.ts";
 import { CLIENT, Negotiation, SERVER, type TransportMessage } from "./negotiation.ts";
 
@@ -183,7 +183,7 @@ class LastLines {
   readonly lines: string[] = [];
 
   push(line: string): void {
-    this.lines.push(printable(line.slice(0, LONGEST_LAST_LINE)));
+    this.lines.push(legible(line).slice(0, LONGEST_LAST_LINE));
     if (this.lines.length > MOST_LAST_LINES) this.lines.shift();
   }
 }
@@ -308,8 +308,8 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   }
 
   /** An error that says which program it is about, and what that said last. */
-  #named({ reason, message, cause }: LaunchError, lastLines: readonly string[]): LaunchError {
-    return new LaunchError(reason, `${this.#program}: ${message}`, lastLines, { cause });
+  #named({ reason, sentence, cause }: LaunchError, lastLines: readonly string[]): LaunchError {
+    return new LaunchError(reason, `${this.#program}: ${sentence}`, lastLines, { cause });
   }
 
   async #endBeforeStart(): Promise<void> {

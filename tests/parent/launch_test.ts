@@ -325,6 +325,29 @@ launching(
 );
 
 launching(
+  "LaunchError has the last lines of a program without their colours",
+  async (stateDirectory) => {
+    const codes = [
+      "\\x1b[1;31mred\\x1b[0m",
+      "\\x1b]0;title\\x07text",
+      "\\x1b(Bplain\\x1b[K",
+      "\\x9b1mbold",
+    ];
+    const statements = [
+      ...codes.map((text) => `console.error("${text}")`),
+      `say("ENV-ERROR \\x1b[31mno\\x1b[m luck \\x07")`,
+    ];
+    const options = { transports: ["a"], stateDirectory };
+    const error = await assertRejects(
+      () => launchClient(program(statements.join("; ")), options),
+      LaunchError,
+    );
+    assertEquals(error.lastLines, ["red", "text", "plain", "bold"]);
+    assertStringIncludes(error.sentence, "cannot use its environment: no luck ?");
+  },
+);
+
+launching(
   "launchClient() throws a TypeError for what would break the environment",
   async (stateDirectory) => {
     for (const transports of [[], [""], ["a,b"], ["a-b"]]) {

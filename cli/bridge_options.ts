@@ -20,8 +20,14 @@ function checkLength(args: URLSearchParams): URLSearchParams {
   throw new SyntaxError(`it has ${length} bytes, and SOCKS5 carries up to ${MOST_ARGUMENTS}`);
 }
 
-/** Reads `--args`. */
+/** Reads `--args`. A space comes from a bridge line, where it stands between two of them. */
 function parseArguments(text: string): URLSearchParams {
+  if (/\s/.test(text.replace(/\\./gs, ""))) {
+    throw new SyntaxError(
+      "there is a space in it, but arguments are separated by ; (--bridge-line takes a bridge line " +
+        "as it is, and a space in a value is written with a \\ before it)",
+    );
+  }
   return checkLength(parseSocksArgs(text));
 }
 

@@ -5,7 +5,6 @@
  */
 
 import { formatAddress } from "../address.ts";
-import { type ProxyInfo, readProxy } from "../config.ts";
 import { DialError } from "../net/dial.ts";
 import {
   type Tunnel,
@@ -15,6 +14,7 @@ import {
   type TunnelledConnection,
 } from "../parent/mod.ts";
 import { readBridges } from "./bridge_options.ts";
+import { readProxyUrl } from "./destination.ts";
 import type { Command } from "./command.ts";
 import { tellingWords, withoutLastLines } from "./program_words.ts";
 import { type OpenTunnel, supervise } from "./supervise.ts";
@@ -33,7 +33,7 @@ const OPTIONS = {
 } as const;
 
 const HELP = `Usage: ptlib client --listen IP:PORT --bridge-line LINE [OPTION]... -- PROGRAM...
-       ptlib client --listen IP:PORT --transport NAME --bridge IP:PORT
+       ptlib client --listen IP:PORT --transport NAME --bridge HOST:PORT
                     [OPTION]... -- PROGRAM...
        ptlib client --config FILE
 
@@ -47,10 +47,10 @@ server's end, such as one of 'ptlib server', and to the service behind it.
                      times: they are tried in turn when one cannot be reached
   --bridge-file FILE more of them, one a line; those with a # first are comments
   --transport NAME   instead of a bridge line: the transport, such as obfs4,
-  --bridge IP:PORT   where the server's end listens,
+  --bridge HOST:PORT where the server's end listens,
   --args 'K=V;K=V'   and what the transport needs to know
   --proxy URL        connect through this proxy alone:
-                     http://, socks4a:// or socks5://[user[:password]@]IP:PORT
+                     http://, socks4a:// or socks5://[user[:password]@]HOST:PORT
   --state DIR        where the program keeps files; without it, in a temporary
                      directory that is removed at the end
   --config FILE      several tunnels at once, from a JSON file:
@@ -58,23 +58,12 @@ server's end, such as one of 'ptlib server', and to the service behind it.
                      "command": ["obfs4proxy"]}]}
   -- PROGRAM...      the program that has the transport, and its arguments
 
-IPv6 addresses go in brackets, as in [::1]:1234. It runs until Ctrl-C or
+IPv6 addresses go in brackets, as in [::1]:1234. A bridge's name is looked up by
+the program, through the proxy where there is one; that of the proxy, by ptlib. It runs until Ctrl-C or
 SIGTERM (status 0) or until the program dies (status 1).
 
 Example: ptlib client --listen 127.0.0.1:1234 \\
            --bridge-line 'obfs4 192.0.2.7:5678 cert=... iat-mode=0' -- obfs4proxy`;
-
-/** Reads `--proxy` as the transport would read `TOR_PT_PROXY`. */
-function parseProxy(uri: string): ProxyInfo {
-  try {
-    const proxy = readProxy(() => uri);
-    if (proxy === null) throw new SyntaxError("it is empty");
-    return proxy;
-  } catch (error) {
-    // The variable that the message names is not what the user wrote.
-    throw error instanceof Error && error.cause instanceof SyntaxError ? error.cause : error;
-  }
-}
 
 /** Adds up what went through a tunnel, and tells of each connection. */
 class Statistics {
@@ -125,7 +114,9 @@ async function readPlan(request: TunnelRequest): Promise<Plan> {
     bridges: await readBridges(request),
     options: {
       listen: request.listen(),
-      proxy: proxy === undefined ? undefined : request.parse("proxy", proxy, parseProxy),
+      proxy: proxy === undefined
+        ? undefined
+        : await request.parseLater("proxy", proxy, readProxyUrl),
     },
   };
 }

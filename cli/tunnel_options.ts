@@ -6,6 +6,7 @@
 
 import type { ParseArgsOptionsConfig } from "node:util";
 import { type Address, parseAddress } from "../address.ts";
+import { parseDestination } from "./destination.ts";
 import { type OptionValues, parseTransportName, splitArguments, UsageError } from "./command.ts";
 
 /** What one tunnel was asked for. */
@@ -71,9 +72,27 @@ export class TunnelRequest {
     try {
       return parse(text);
     } catch (cause) {
-      if (!(cause instanceof SyntaxError)) throw cause;
-      throw this.fault(name, `is malformed: ${cause.message}`);
+      throw this.#malformed(name, cause);
     }
+  }
+
+  /** The same where reading takes time. */
+  async parseLater<T>(
+    name: string,
+    text: string,
+    parse: (text: string) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await parse(text);
+    } catch (cause) {
+      throw this.#malformed(name, cause);
+    }
+  }
+
+  #malformed(name: string, cause: unknown): unknown {
+    return cause instanceof SyntaxError
+      ? this.fault(name, `is malformed: ${cause.message}`)
+      : cause;
   }
 
   /** The address to listen on; port 0 means any. */
@@ -81,11 +100,9 @@ export class TunnelRequest {
     return this.parse("listen", this.required("listen"), parseAddress);
   }
 
-  /** An address to connect to. */
+  /** An address to connect to; the host may be a name. */
   destination(name: string): Address {
-    const address = this.parse(name, this.required(name), parseAddress);
-    if (address[1] === 0) throw this.fault(name, "is malformed: nobody listens on port 0");
-    return address;
+    return this.parse(name, this.required(name), parseDestination);
   }
 }
 

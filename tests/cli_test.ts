@@ -66,7 +66,7 @@ command(
       [["client", ...good, "--bridge", "127.0.0.1:1"], "There is no program"],
       [["client", ...good, "--", "x"], "--bridge is missing"],
       [
-        ["client", ...good, "--bridge", "example.com:1", "--", "x"],
+        ["client", ...good, "--bridge", "127.1:1", "--", "x"],
         "--bridge is malformed: the host",
       ],
       [["client", ...good, "--bridge", "127.0.0.1:0", "--", "x"], "nobody listens on port 0"],

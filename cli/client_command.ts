@@ -35,7 +35,8 @@ const OPTIONS = {
   env: { type: "string", multiple: true },
 } as const;
 
-const HELP = `Usage: ptlib client --listen IP:PORT --bridge-line LINE [OPTION]... -- PROGRAM...
+const HELP = `Usage: ptlib client --listen IP:PORT --bridge-line LINE
+                    [OPTION]... -- PROGRAM...
        ptlib client --listen IP:PORT --transport NAME --bridge HOST:PORT
                     [OPTION]... -- PROGRAM...
        ptlib client --config FILE [OPTION]...
@@ -60,8 +61,8 @@ server's end, such as one of 'ptlib server', and to the service behind it.
   --env NAME[=VALUE] a variable for the program; without a value, with ours. May
                      come several times. It gets few others: PATH, HOME, ...
   --config FILE      several tunnels at once, from a JSON file:
-                     {"tunnels": [{"listen": "...", "bridge-line": ["obfs4 ..."],
-                     "command": ["obfs4proxy"]}]}
+                     {"tunnels": [{"listen": "...",
+                     "bridge-line": ["obfs4 ..."], "command": ["obfs4proxy"]}]}
   -- PROGRAM...      the program that has the transport, and its arguments
 
 ${COMMAND_HELP}
@@ -70,7 +71,7 @@ IPv6 addresses go in brackets, as in [::1]:1234. A bridge's name is looked up by
 the program, through the proxy where there is one; that of the proxy, by ptlib.
 
 Example: ptlib client --listen 127.0.0.1:1234 \\
-           --bridge-line 'obfs4 192.0.2.7:5678 cert=... iat-mode=0' -- obfs4proxy`;
+           --bridge-line 'obfs4 192.0.2.7:5678 cert=...' -- obfs4proxy`;
 
 /** What a tunnel is to be, checked to the last option. */
 interface Plan {

@@ -202,9 +202,9 @@ const COMMAND_OPTIONS = {
 
 /** What `--help` says of them. */
 export const COMMAND_HELP =
-  `  --restart          start a program again that dies, after 1 s, then 2 s and so on,
-                     a minute at most; the other tunnels stay. Without it, ptlib
-                     ends with status 1
+  `  --restart          start a program again that dies, after 1 s, then 2 s and so
+                     on, a minute at most; the other tunnels stay. Without it,
+                     ptlib ends with status 1
   --verbose          tell the time, and what the program logs as info and debug
   --json             tell it for machines: an object a line, on stdout
 

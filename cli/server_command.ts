@@ -247,7 +247,7 @@ async function openTunnel(
     forward: formatPlace(forward),
     pid: tunnel.process.pid,
   });
-  await tryService(options, signal);
+  tryService(options, signal); // Nobody waits for it, as an answer can take long.
   if (!plan.told) {
     note(`${transport}: its keys are in ${stateDirectory}`);
     tellClients(transport, tunnel, request.program, plan.json);

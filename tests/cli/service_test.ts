@@ -11,23 +11,16 @@ function optionsIn(directory: string, forward: string): string[] {
   return [...listen, "--state", directory, "--forward", forward];
 }
 
-/** All bytes of the connections that somebody makes, as text of one character a byte. */
-function recordAt(listener: Deno.TcpListener): { texts: string[]; next(): Promise<string> } {
-  const texts: string[] = [];
-  return {
-    texts,
-    async next() {
-      using conn = await listener.accept();
-      const bytes = new Uint8Array(await new Response(conn.readable).arrayBuffer());
-      texts.push(new TextDecoder("latin1").decode(bytes));
-      return texts.at(-1)!;
-    },
-  };
+/** All bytes of the next connection, as text of one character a byte. */
+async function nextText(listener: Deno.TcpListener): Promise<string> {
+  using conn = await listener.accept();
+  const bytes = await new Response(conn.readable).arrayBuffer();
+  return new TextDecoder("latin1").decode(bytes);
 }
 
 /** Connects to a server's end, says a word, and tells the port it came from. */
 async function say(port: number, text: string): Promise<number> {
-  const conn = await Deno.connect({ hostname: "127.0.0.1", port });
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port });
   await writeAll(conn, new TextEncoder().encode(text));
   await conn.closeWrite();
   const from = conn.localAddr.port;
@@ -46,16 +39,15 @@ command("ptlib server --forward looks up a name", async (directory) => {
 command("ptlib server --proxy-protocol tells the service who its client is", async (directory) => {
   for (const version of ["1", "2"]) {
     using service = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const record = recordAt(service);
     const options = optionsIn(directory, `127.0.0.1:${service.addr.port}`);
     options.push("--proxy-protocol", version);
     await using server = new Running(["server", ...options, "--", ...PLAIN]);
     // It looks whether the service is there, and belongs to nobody.
-    const first = await record.next();
+    const first = await nextText(service);
     assertEquals(first, version === "1" ? "PROXY UNKNOWN\r\n" : "\r\n\r\n\0\r\nQUIT\n\x21\0\0\0");
     await server.says(/clients connect with this command/);
     const port = await server.port();
-    const [from, text] = await Promise.all([say(port, "hello"), record.next()]);
+    const [from, text] = await Promise.all([say(port, "hello"), nextText(service)]);
     if (version === "1") {
       assertEquals(text, `PROXY TCP4 127.0.0.1 127.0.0.1 ${from} ${port}\r\nhello`);
     } else {
@@ -95,7 +87,9 @@ command("ptlib server does not warn of a service that is there", async (director
   using service = new EchoServer();
   const options = optionsIn(directory, `127.0.0.1:${service.address[1]}`);
   await using server = new Running(["server", ...options, "--", ...PLAIN]);
-  await server.says(/clients connect with this command/);
+  assertEquals(await echo(await server.port(), "hello"), "hello");
+  await server.says(/a connection ended/);
+  assertEquals(service.accepted, 2); // The first one looked whether it is there.
   assertEquals(server.err.filter((line) => line.includes("nobody answers")), []);
 });
 

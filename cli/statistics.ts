@@ -46,10 +46,10 @@ export function formatStatus(
   const rate = (key: "sent" | "received") =>
     `${formatBytes(Math.round((now[key] - before[key]) * 1000 / interval))}/s`;
   return [
-    `${now.open} of ${now.connections} connections open`,
+    formatAge(age),
+    `${now.open} of ${now.connections} open`,
     `sent ${formatBytes(now.sent)} (${rate("sent")})`,
     `received ${formatBytes(now.received)} (${rate("received")})`,
-    formatAge(age),
   ].join(" | ");
 }
 

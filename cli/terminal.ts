@@ -80,6 +80,8 @@ function jsonOf(level: string, event: TunnelEvent, message: string): string {
   return JSON.stringify({ time: new Date().toISOString(), level, ...event, message });
 }
 
+const DEFAULT_WIDTH = 80;
+
 /** Goes up to the line that tells how it goes, and takes it away. */
 const ERASE_STATUS = "\x1b[1A\x1b[2K";
 
@@ -125,10 +127,11 @@ export function canShowStatus(): boolean {
  */
 export function showStatus(text: string | null): void {
   const erase = status === null ? "" : ERASE_STATUS;
-  const { columns } = Deno.consoleSize();
-  status = text === null ? null : paint("bold", text.slice(0, Math.max(1, columns - 1)));
+  // A terminal that does not know its width says 0.
+  const width = Deno.consoleSize().columns || DEFAULT_WIDTH;
+  status = text === null ? null : paint("bold", text.slice(0, Math.max(1, width - 1)));
   if (status !== null) stderr.push(`${erase}${status}`);
-  else if (erase !== "") stderr.push(`\x1b[1A\x1b[2K\x1b[1A`);
+  else if (erase !== "") stderr.push(`${ERASE_STATUS}\x1b[1A`);
 }
 
 /** Waits until what was told is written, or for as long as somebody may take to read it. */

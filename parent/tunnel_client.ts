@@ -15,7 +15,7 @@ import { dialTransport } from "./dial_transport.ts";
 import { launchClient, type LaunchOptions, type TransportProcess } from "./launch.ts";
 import type { ClientMethod } from "./line.ts";
 import { OpenTunnel, type Tunnel, type TunnelledConnection } from "./tunnel.ts";
-import { isUnixSocket, listenUnix, removeUnix, type UnixSocket } from "./unix_socket.ts";
+import { isUnixSocket, listenUnix, type UnixSocket } from "./unix_socket.ts";
 
 /**
  * A bridge, and the transport to it. What `parseBridgeLine()` returns is one where it names a
@@ -156,7 +156,7 @@ class BridgeDialer {
 interface LocalListener {
   readonly address: Address | UnixSocket;
   accept(signal: AbortSignal): AsyncIterable<StreamConn>;
-  close(): Promise<void>;
+  close(): void;
 }
 
 async function listen(place: Readonly<Address> | UnixSocket): Promise<LocalListener> {
@@ -165,17 +165,14 @@ async function listen(place: Readonly<Address> | UnixSocket): Promise<LocalListe
     return {
       address: place,
       accept: (signal) => acceptAll(listener, { signal }),
-      async close() {
-        closeQuietly(listener);
-        await removeUnix(place);
-      },
+      close: () => closeQuietly(listener),
     };
   }
   const listener = Deno.listen({ hostname: place[0], port: place[1] });
   return {
     address: [listener.addr.hostname, listener.addr.port],
     accept: (signal) => acceptAll(listener, { signal }),
-    close: () => Promise.resolve(closeQuietly(listener)),
+    close: () => closeQuietly(listener),
   };
 }
 
@@ -273,11 +270,11 @@ export async function tunnelClient(
           throw error;
         }
       },
-      release: () => listener.close(),
+      release: () => Promise.resolve(listener.close()),
       onEnd: options.onEnd,
     });
   } catch (error) {
-    await listener.close();
+    listener.close();
     throw error;
   }
 }

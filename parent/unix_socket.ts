@@ -37,7 +37,10 @@ async function isAbandoned(path: string): Promise<boolean> {
   }
 }
 
-/** Listens on a Unix socket. A file that nobody listens on is replaced. */
+/**
+ * Listens on a Unix socket. One that nobody listens on is replaced. Deno removes the file when the
+ * listener is closed.
+ */
 export async function listenUnix({ path }: UnixSocket): Promise<Deno.UnixListener> {
   try {
     return Deno.listen({ transport: "unix", path });
@@ -46,13 +49,6 @@ export async function listenUnix({ path }: UnixSocket): Promise<Deno.UnixListene
     await Deno.remove(path);
     return Deno.listen({ transport: "unix", path });
   }
-}
-
-/** Removes the file of a socket that was listened on. */
-export async function removeUnix({ path }: UnixSocket): Promise<void> {
-  await Deno.remove(path).catch((error) => {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  });
 }
 
 /** Connects to a Unix socket, which is at once or not at all. */

@@ -99,7 +99,10 @@ command("ptlib names what is wrong with a proxy and with arguments", async () =>
   const tunnel = [...LISTEN, "--transport", "a", "--bridge", "127.0.0.1:1"];
   const rows: [string[], string][] = [
     // No label may be as long, so nobody is asked for it.
-    [["--proxy", `http://${"a".repeat(64)}.example:1`], "--proxy is malformed: its host cannot be"],
+    [
+      ["--proxy", `http://${"a".repeat(64)}.example:1`],
+      "--proxy is malformed: its host is not found",
+    ],
     [["--proxy", "socks5://localhost"], "--proxy is malformed: "],
     [["--proxy", ""], "--proxy is malformed: it is empty"],
     [["--args", "cert=a iat-mode=0"], "--args is malformed: there is a space in it"],

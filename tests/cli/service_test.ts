@@ -11,17 +11,36 @@ function optionsIn(directory: string, forward: string): string[] {
   return [...listen, "--state", directory, "--forward", forward];
 }
 
-/** All bytes of the next connection, as text of one character a byte. */
-async function nextText(listener: Deno.TcpListener): Promise<string> {
+/** All bytes of the next connection. */
+async function nextBytes(listener: Deno.TcpListener): Promise<Uint8Array> {
   using conn = await listener.accept();
-  const bytes = await new Response(conn.readable).arrayBuffer();
-  return new TextDecoder("latin1").decode(bytes);
+  return new Uint8Array(await new Response(conn.readable).arrayBuffer());
+}
+
+/** What the service reads first, by the versions of the protocol. */
+const HEADS = {
+  1: (from: number, to: number) => bytesOf(`PROXY TCP4 127.0.0.1 127.0.0.1 ${from} ${to}\r\n`),
+  2: (from: number, to: number) => {
+    const ports = [from >> 8, from & 0xff, to >> 8, to & 0xff];
+    const head = bytesOf("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01");
+    return Uint8Array.of(...head, ...ports);
+  },
+};
+
+/** The same for nobody. */
+const UNKNOWN = {
+  1: bytesOf("PROXY UNKNOWN\r\n"),
+  2: bytesOf("\r\n\r\n\0\r\nQUIT\n\x21\0\0\0"),
+};
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
 }
 
 /** Connects to a server's end, says a word, and tells the port it came from. */
 async function say(port: number, text: string): Promise<number> {
   using conn = await Deno.connect({ hostname: "127.0.0.1", port });
-  await writeAll(conn, new TextEncoder().encode(text));
+  await writeAll(conn, bytesOf(text));
   await conn.closeWrite();
   const from = conn.localAddr.port;
   await new Response(conn.readable).arrayBuffer();
@@ -37,24 +56,16 @@ command("ptlib server --forward looks up a name", async (directory) => {
 });
 
 command("ptlib server --proxy-protocol tells the service who its client is", async (directory) => {
-  for (const version of ["1", "2"]) {
+  for (const version of [1, 2] as const) {
     using service = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const options = optionsIn(directory, `127.0.0.1:${service.addr.port}`);
-    options.push("--proxy-protocol", version);
+    options.push("--proxy-protocol", String(version));
     await using server = new Running(["server", ...options, "--", ...PLAIN]);
     // It looks whether the service is there, and belongs to nobody.
-    const first = await nextText(service);
-    assertEquals(first, version === "1" ? "PROXY UNKNOWN\r\n" : "\r\n\r\n\0\r\nQUIT\n\x21\0\0\0");
-    await server.says(/clients connect with this command/);
+    assertEquals(await nextBytes(service), UNKNOWN[version]);
     const port = await server.port();
-    const [from, text] = await Promise.all([say(port, "hello"), nextText(service)]);
-    if (version === "1") {
-      assertEquals(text, `PROXY TCP4 127.0.0.1 127.0.0.1 ${from} ${port}\r\nhello`);
-    } else {
-      const head = "\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\x7f\0\0\x01\x7f\0\0\x01";
-      const ports = String.fromCharCode(from >> 8, from & 0xff, port >> 8, port & 0xff);
-      assertEquals(text, `${head}${ports}hello`);
-    }
+    const [from, bytes] = await Promise.all([say(port, "hello"), nextBytes(service)]);
+    assertEquals(bytes, Uint8Array.of(...HEADS[version](from, port), ...bytesOf("hello")));
     assertEquals((await server.end()).code, 0);
   }
 });

@@ -94,7 +94,7 @@ Deno.test("formatStatus() shows connections, bytes, rates and the age", () => {
   const now = { open: 1, connections: 12, sent: 512, received: 3 * 1024 };
   assertEquals(
     formatStatus(now, before, 500, 3_723_456),
-    "1 of 12 connections open | sent 512 bytes (1.0 KiB/s) | received 3.0 KiB (4.0 KiB/s) | 1:02:03",
+    "1:02:03 | 1 of 12 open | sent 512 bytes (1.0 KiB/s) | received 3.0 KiB (4.0 KiB/s)",
   );
 });
 
@@ -123,23 +123,25 @@ permitted(["net", "run", "read", "write"], "ptlib shows on a terminal how it goe
     stdout: "piped",
     stderr: "null",
   }).spawn();
+  const stdin = child.stdin.getWriter();
   let text = "";
-  let port: number | null = null;
   let conn: Deno.TcpConn | null = null;
+  let interrupted = false;
   for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
     text += chunk;
-    if (port === null) {
-      const found = /listening on 127\.0\.0\.1:(\d+)\r\n/.exec(text);
-      if (found === null) continue;
-      port = Number(found[1]);
-      conn = await Deno.connect({ hostname: "127.0.0.1", port });
+    const port = /listening on 127\.0\.0\.1:(\d+)\r\n/.exec(text)?.[1];
+    if (port !== undefined && conn === null) {
+      conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
       await conn.write(new Uint8Array(2048));
     }
-    if (/1 of 1 connections open \| sent 2\.0 KiB .*\| 0:00:\d\d/.test(text)) break;
+    if (interrupted || !/0:00:\d\d \| 1 of 1 open \| sent 2\.0 KiB \(/.test(text)) continue;
+    interrupted = true;
+    await stdin.write(Uint8Array.of(3)); // Ctrl-C
   }
   conn?.close();
-  const stdin = child.stdin.getWriter();
-  await stdin.write(Uint8Array.of(3)); // Ctrl-C
+  // The line is gone at the end, and the sum stands there instead.
+  const [, last = ""] = /.*\x1b\[1A\x1b\[2K(.*)$/s.exec(text) ?? [];
+  assertEquals(last, "\x1b[1A\r\nconnections: 1, 2.0 KiB sent, 2.0 KiB received\r\n");
   await stdin.close();
   assertEquals((await child.status).success, true);
 }, terminalMissing());

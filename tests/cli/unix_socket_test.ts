@@ -36,7 +36,11 @@ command(
   async (directory) => {
     using service = new EchoServer();
     const path = `${directory}/socket`;
-    Deno.listen({ transport: "unix", path }).close(); // As a crash leaves it.
+    {
+      // As a crash leaves it.
+      using _listener = Deno.listen({ transport: "unix", path: `${path}-first` });
+      await Deno.rename(`${path}-first`, path);
+    }
     assertEquals(exists(path), true);
     const options = ["--listen", `unix:${path}`, "--transport", "plain"];
     options.push("--bridge", formatAddress(service.address));

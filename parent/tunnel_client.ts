@@ -185,8 +185,6 @@ async function listen(place: Readonly<Address> | UnixSocket): Promise<LocalListe
  * @returns The tunnel, ready for connections.
  * @throws {LaunchError} When the program cannot be launched.
  * @throws {Deno.errors.AddrInUse} When somebody listens there already.
- * @throws {Deno.errors.NotCapable} For a Unix socket, without `--allow-read` and `--allow-write` for
- * its path.
  * @throws {TypeError} When the transport's name is not valid, or the proxy's host is not numeric.
  * @throws {unknown} The signal's reason when it aborts.
  *
@@ -212,7 +210,7 @@ export function tunnelClient(
   options: Readonly<TunnelClientOptions & { listen: Readonly<Address> }>,
 ): Promise<Tunnel>;
 /**
- * Opens the client's end of a tunnel at a Unix socket.
+ * Opens the client's end of a tunnel, which may be at a Unix socket.
  *
  * @param command The program that has the transport, and its arguments.
  * @param options The transport, where to listen, where the server is.
@@ -238,10 +236,6 @@ export function tunnelClient(
  * }
  * ```
  */
-export function tunnelClient(
-  command: readonly string[],
-  options: Readonly<TunnelClientOptions & { listen: UnixSocket }>,
-): Promise<Tunnel<UnixSocket>>;
 export function tunnelClient(
   command: readonly string[],
   options: Readonly<TunnelClientOptions>,

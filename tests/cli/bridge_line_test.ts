@@ -40,7 +40,8 @@ command("ptlib client tells why no bridge of several is reached, and no address"
 
 command("ptlib client --bridge-file reads lines among comments", async (directory) => {
   using service = new EchoServer();
-  const lines = ["\ufeff# two bridges", "", `Bridge plain ${closedAddress()} key=a;b`, "  # more"];
+  // The first character is a byte order mark.
+  const lines = [`\ufeffBridge plain ${closedAddress()} key=a;b`, "", "# another", "  # and"];
   lines.push(`plain ${formatAddress(service.address)}`, "");
   await Deno.writeTextFile(`${directory}/bridges`, lines.join("\r\n"));
   const options = ["--bridge-file", `${directory}/bridges`];

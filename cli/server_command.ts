@@ -131,12 +131,13 @@ function tellClients(
     note(`${transport}: clients put this host's address for SERVER`);
   }
   const command = clientCommand(transport, tunnel, program);
-  let line: string | null = null;
+  let line: string;
   try {
     line = bridgeLine(transport, tunnel);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     complain(`${transport}: no client can be told what the program publishes. ${error.message}`);
+    return;
   }
   note(`${transport}: clients connect with this command, or with the bridge line below it`, {
     event: "clients",
@@ -146,7 +147,7 @@ function tellClients(
   });
   if (json) return;
   print(command);
-  if (line !== null) print(line);
+  print(line);
 }
 
 /** What a tunnel is to be, checked to the last option. */

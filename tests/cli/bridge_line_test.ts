@@ -58,6 +58,18 @@ command("ptlib client tells which transport of several its program does not have
   await client.says(/^other: its bridges are not tried: the program does not have this transport$/);
 });
 
+command("ptlib server says when no client can be told what is published", async (directory) => {
+  const program = `
+    const args = "ARGS:k=" + "v".repeat(509);
+    console.log(["VERSION 1", "SMETHOD a 127.0.0.1:9 " + args, "SMETHODS DONE"].join("\\n"));
+    for await (const _ of Deno.stdin.readable);`;
+  const options = [...LISTEN, "--transport", "a", "--forward", "127.0.0.1:1", "--state", directory];
+  const words = [Deno.execPath(), "eval", program];
+  await using server = new Running(["server", ...options, "--", ...words]);
+  await server.says(/no client can be told what the program publishes\. .*up to 510/);
+  assertEquals(await server.end(), { code: 0, out: "" });
+});
+
 command("ptlib client names what is wrong with its bridge lines", async (directory) => {
   const file = `${directory}/bridges`;
   await Deno.writeTextFile(file, "plain 192.0.2.7:443\n\nplain 192.0.2.7:443 key\n");

@@ -12,9 +12,12 @@
 import { checkCommand } from "./cli/check_command.ts";
 import { client } from "./cli/client_command.ts";
 import { type Command, UsageError } from "./cli/command.ts";
+import { explain } from "./cli/explain.ts";
 import { server } from "./cli/server_command.ts";
 import { complain, flush, print } from "./cli/terminal.ts";
-import { LaunchError } from "./parent/mod.ts";
+
+/** The version in deno.json, which is not published as a module. */
+const VERSION = "0.1.0";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["client", client],
@@ -25,29 +28,29 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
 function overview(): string {
   const rows = Array.from(COMMANDS, ([name, { summary }]) => `  ${name.padEnd(8)} ${summary}`);
   return `Usage: ptlib COMMAND [OPTION]...
+       ptlib --version
 
 ${rows.join("\n")}
 
 'ptlib COMMAND --help' tells more.`;
 }
 
-/** Whether the user asks for help; behind `--` the words are another program's. */
-function asksForHelp(args: readonly string[]): boolean {
+/** What the user asks about; after `--` the words are another program's. */
+function questionIn(args: readonly string[]): "help" | "version" | null {
   const end = args.indexOf("--");
   const own = end === -1 ? args : args.slice(0, end);
-  return own.includes("--help") || own.includes("-h");
+  if (own.includes("--help") || own.includes("-h")) return "help";
+  return own.includes("--version") ? "version" : null;
 }
 
-/** Whether an error is the world's fault, so that its message alone is enough. */
-function isExpected(error: unknown): error is Error {
-  return error instanceof LaunchError ||
-    Object.values(Deno.errors).some((type) => error instanceof type);
-}
-
-/** The sentence of an error, with those of its causes. */
-function explain(error: Error): string {
-  const { message, cause } = error;
-  return cause instanceof Error ? `${message}\n  because: ${explain(cause)}` : message;
+/** Prints an answer, for as long as somebody reads it: 'head' goes when it has read enough. */
+function answer(text: string): number {
+  try {
+    print(text);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+  return 0;
 }
 
 async function run(name: string, command: Command, args: readonly string[]): Promise<number> {
@@ -59,10 +62,11 @@ async function run(name: string, command: Command, args: readonly string[]): Pro
       complain(`'ptlib ${name} --help' tells more.`);
       return 2;
     }
-    if (!isExpected(error)) throw error;
     // Whoever read our stdout has gone, as 'head' does.
     if (error instanceof Deno.errors.BrokenPipe) return 1;
-    complain(`ptlib ${name}: ${explain(error)}`);
+    const why = explain(error);
+    if (why === null) throw error;
+    complain(`ptlib ${name}: ${why}`);
     return 1;
   }
 }
@@ -83,15 +87,10 @@ async function run(name: string, command: Command, args: readonly string[]): Pro
 export async function main(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   const command = name === undefined ? undefined : COMMANDS.get(name);
-  if (name !== undefined && command !== undefined) {
-    if (!asksForHelp(rest)) return await run(name, command, rest);
-    print(command.help);
-    return 0;
-  }
-  if (name === "help" || asksForHelp(args)) {
-    print(overview());
-    return 0;
-  }
+  const question = name === "help" ? "help" : questionIn(args);
+  if (question === "version") return answer(`ptlib ${VERSION}`);
+  if (question === "help") return answer(command?.help ?? overview());
+  if (name !== undefined && command !== undefined) return await run(name, command, rest);
   complain(name === undefined ? "There is no command." : `There is no command ${name}.`);
   complain(overview());
   return 2;

@@ -15,7 +15,7 @@ import { parseServerOptions } from "./args.ts";
 if (typeof Deno === "undefined") {
   throw new Error(
     "This part of @ptlib/ptlib needs Deno (https://deno.com). " +
-      "In other runtimes @ptlib/ptlib/address, /args and /line can be used",
+      "In other runtimes @ptlib/ptlib/address, /args, /bridge_line and /line can be used",
   );
 }
 

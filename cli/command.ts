@@ -34,13 +34,28 @@ export type OptionValues = Readonly<
   Record<string, string | boolean | (string | boolean)[] | undefined>
 >;
 
+/** An option that came a second time, although it has one value; null without one. */
+function repeated(
+  tokens: readonly { kind: string; name?: string }[],
+  options: ParseArgsOptionsConfig,
+): string | null {
+  const seen = new Set<string>();
+  for (const { kind, name } of tokens) {
+    if (kind !== "option" || name === undefined || options[name]?.multiple === true) continue;
+    if (seen.has(name)) return name;
+    seen.add(name);
+  }
+  return null;
+}
+
 /**
  * Splits arguments into options and the program after `--`.
  *
  * @param args The arguments of a command.
  * @param options What options there are.
  * @returns The options, and the program with its arguments; empty where there is no `--`.
- * @throws {UsageError} When an option is unknown or lacks its value, or a word stands alone.
+ * @throws {UsageError} When an option is unknown, lacks its value or comes once too often, or a word
+ * stands alone.
  */
 export function splitArguments(
   args: readonly string[],
@@ -49,7 +64,9 @@ export function splitArguments(
   const end = args.indexOf("--");
   const own = end === -1 ? [...args] : args.slice(0, end);
   try {
-    const { values } = parseArgs({ args: own, options, strict: true, allowPositionals: false });
+    const { values, tokens } = parseArgs({ args: own, options, strict: true, tokens: true });
+    const name = repeated(tokens, options);
+    if (name !== null) throw new UsageError(`--${name} is there twice; it may come once`);
     return { values, program: end === -1 ? [] : args.slice(end + 1) };
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;

@@ -6,7 +6,7 @@
 
 import type { Address } from "../address.ts";
 import type { ProxyInfo } from "../config.ts";
-import { checkTransportName, printable } from "../grammar.ts";
+import { checkTransportName } from "../grammar.ts";
 import { withDeadline } from "../net/deadline.ts";
 import { Child } from "./child.ts";
 import {
@@ -15,7 +15,7 @@ import {
   serverEnvironment,
   type ServerTransportOptions,
 } from "./child_environment.ts";
-import { LaunchError } from "./launch_error.ts";
+import { LaunchError, legible } from "./launch_error.ts";
 import type { ClientMethod, ServerMethod } from "./line.ts";
 import { CLIENT, Negotiation, SERVER, type TransportMessage } from "./negotiation.ts";
 
@@ -183,7 +183,7 @@ class LastLines {
   readonly lines: string[] = [];
 
   push(line: string): void {
-    this.lines.push(printable(line.slice(0, LONGEST_LAST_LINE)));
+    this.lines.push(legible(line).slice(0, LONGEST_LAST_LINE));
     if (this.lines.length > MOST_LAST_LINES) this.lines.shift();
   }
 }
@@ -308,8 +308,8 @@ class Process<M extends ClientMethod | ServerMethod> implements TransportProcess
   }
 
   /** An error that says which program it is about, and what that said last. */
-  #named({ reason, message, cause }: LaunchError, lastLines: readonly string[]): LaunchError {
-    return new LaunchError(reason, `${this.#program}: ${message}`, lastLines, { cause });
+  #named({ reason, sentence, cause }: LaunchError, lastLines: readonly string[]): LaunchError {
+    return new LaunchError(reason, `${this.#program}: ${sentence}`, lastLines, { cause });
   }
 
   async #endBeforeStart(): Promise<void> {
@@ -393,8 +393,11 @@ async function launch<M extends ClientMethod | ServerMethod>(
   });
 }
 
-/** Checks what must never reach a program's environment. */
-function checkTransports(transports: readonly string[]): void {
+/** Checks what must never reach a program's environment, and that there is a program. */
+function checkLaunch(command: readonly string[], transports: readonly string[]): void {
+  if (command.length === 0) {
+    throw new TypeError("There is no program to launch: the command has no word in it");
+  }
   if (transports.length === 0) throw new TypeError("There is no transport to launch");
   transports.forEach(checkTransportName);
 }
@@ -409,8 +412,8 @@ function checkTransports(transports: readonly string[]): void {
  * `failures`.
  * @throws {LaunchError} When the program cannot be started, ends, fails or breaks the protocol.
  * It has been ended.
- * @throws {TypeError} When `transports` is empty, when a transport's name is not valid, or when the
- * proxy's host is not an IP address.
+ * @throws {TypeError} When `command` or `transports` is empty, when a transport's name is not valid,
+ * or when the proxy's host is not an IP address.
  * @throws {unknown} The signal's reason when it aborts.
  *
  * @example
@@ -438,7 +441,7 @@ export async function launchClient(
   options: Readonly<LaunchClientOptions>,
 ): Promise<TransportProcess<ClientMethod>> {
   const { transports, proxy } = options;
-  checkTransports(transports);
+  checkLaunch(command, transports);
   const negotiation = new Negotiation(CLIENT, transports, proxy !== undefined);
   const environment = (state: string) => clientEnvironment(state, transports, proxy);
   return await launch(command, environment, negotiation, options);
@@ -454,8 +457,8 @@ export async function launchClient(
  * `failures`.
  * @throws {LaunchError} When the program cannot be started, ends, fails or breaks the protocol.
  * It has been ended.
- * @throws {TypeError} When there is no transport, a name, an address or an option would break the
- * environment, or there is nowhere to forward to.
+ * @throws {TypeError} When there is no program or no transport, a name, an address or an option
+ * would break the environment, or there is nowhere to forward to.
  * @throws {unknown} The signal's reason when it aborts.
  *
  * @example
@@ -485,7 +488,7 @@ export async function launchServer(
 ): Promise<TransportProcess<ServerMethod>> {
   const { orport, extOrPort } = options;
   const transports = Object.keys(options.transports);
-  checkTransports(transports);
+  checkLaunch(command, transports);
   if (orport === undefined && extOrPort === undefined) {
     throw new TypeError("A server needs somewhere to forward to: orport or extOrPort");
   }

@@ -5,6 +5,7 @@
  */
 
 import { printable } from "../grammar.ts";
+import { withoutEscapeCodes } from "./escape_codes.ts";
 
 /**
  * What went wrong, for programs:
@@ -39,6 +40,11 @@ export type LaunchFailure =
   | "transport"
   | "no-method";
 
+/** A program's words as printable ASCII. */
+export function legible(text: string): string {
+  return printable(withoutEscapeCodes(text));
+}
+
 /**
  * A pluggable transport could not be launched. It is not running any more.
  *
@@ -61,6 +67,8 @@ export class LaunchError extends Error {
   override readonly name: string = "LaunchError";
   /** What went wrong. */
   readonly reason: LaunchFailure;
+  /** What went wrong, in words: the message without the last lines. */
+  readonly sentence: string;
   /** The last lines of its stderr and of its log, printable ASCII. */
   readonly lastLines: readonly string[];
 
@@ -78,10 +86,11 @@ export class LaunchError extends Error {
     lastLines: readonly string[] = [],
     options?: ErrorOptions,
   ) {
-    const lines = lastLines.map(printable);
+    const lines = lastLines.map(legible);
     const told = lines.length === 0 ? "" : `. Its last lines:\n  ${lines.join("\n  ")}`;
-    super(`${printable(sentence)}${told}`, options);
+    super(`${legible(sentence)}${told}`, options);
     this.reason = reason;
+    this.sentence = legible(sentence);
     this.lastLines = lines;
   }
 }

@@ -169,7 +169,10 @@ async function answer(
   text: string,
   status: number,
 ): Promise<never> {
-  await new Blob([text, "\n"]).stream().pipeTo(stream.writable);
+  await new Blob([text, "\n"]).stream().pipeTo(stream.writable).catch((error) => {
+    // Whoever read it has gone, as 'head' does.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  });
   Deno.exit(status);
 }
 

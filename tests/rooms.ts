@@ -16,7 +16,7 @@ const ROOMS: readonly [name: string, files: RegExp][] = [
   ["run", /^run\//],
   ["net", /^net\//],
   ["reports", /^(?:mod|client|server|util|messages)\.ts$/],
-  ["grammar", /^(?:config|stdout_lines|grammar|args|address|scrub)\.ts$/],
+  ["grammar", /^(?:config|stdout_lines|grammar|args|address|bridge_line|scrub)\.ts$/],
 ];
 
 /** Every room has one. */

@@ -6,5 +6,6 @@
 
 export type { Severity } from "../grammar.ts";
 export type { Transport } from "../run/transport.ts";
-export { webtunnel, type WebTunnelOptions } from "./webtunnel.ts";
+export { webtunnel } from "./webtunnel.ts";
+export type { WebTunnelOptions } from "./webtunnel_options.ts";
 export { WebTunnelError, type WebTunnelFailure } from "./webtunnel_error.ts";

@@ -10,7 +10,7 @@ import { closeInPeace, type StreamConn, writeAll } from "../net/conn.ts";
 import { withDeadline } from "../net/deadline.ts";
 import type { PublishContext, Published, ServerContext, ServerResult } from "../run/transport.ts";
 import { scrubAddresses } from "../scrub.ts";
-import { bridgeLine, placeholder, writeBridgeLine } from "./bridge_line.ts";
+import { bridgeLine, placeholder, writeBridgeLine } from "./published_line.ts";
 import type { CertificateFiles } from "./certificate_files.ts";
 import { forwardedFor } from "./forwarded_for.ts";
 import { grant } from "./grant.ts";
@@ -18,7 +18,7 @@ import { type HttpHead, isUpgrade, parseHead } from "./http_head.ts";
 import { RequestReader } from "./request_reader.ts";
 import { readServerOptions, type ServerOptions } from "./server_options.ts";
 import { Visitors } from "./visitors.ts";
-import type { WebTunnelOptions } from "./webtunnel.ts";
+import type { WebTunnelOptions } from "./webtunnel_options.ts";
 
 /** How long TLS, and then a request, may take to come, in milliseconds. */
 const TLS_TIMEOUT = 20_000;

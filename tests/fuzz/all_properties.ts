@@ -2,6 +2,7 @@
 
 import { addressProperties } from "./address_properties.ts";
 import { argsProperties } from "./args_properties.ts";
+import { bridgeLineProperties } from "./bridge_line_properties.ts";
 import { configProperties } from "./config_properties.ts";
 import { cstringProperties } from "./cstring_properties.ts";
 import { extOrPortProperties } from "./ext_orport_properties.ts";
@@ -22,6 +23,7 @@ export const allProperties: readonly NamedProperty[] = [
   ...configProperties,
   ...addressProperties,
   ...argsProperties,
+  ...bridgeLineProperties,
   ...cstringProperties,
   ...lineProperties,
   ...negotiationProperties,

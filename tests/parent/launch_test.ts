@@ -192,7 +192,7 @@ const failing: [string, string, LaunchFailure, string][] = [
     "says ENV-ERROR",
     `say("ENV-ERROR no \\x1b[31m state"); Deno.exit(1)`,
     "environment",
-    "no ?[31m state",
+    "no  state",
   ],
   [
     "says ENV-ERROR too late",
@@ -283,6 +283,7 @@ for (const [what, statements, reason, message] of failing) {
     const error = await assertRejects(() => launchClient(command, options), LaunchError, message);
     assertEquals(error.reason, reason);
     assertEquals(error.lastLines, ["last words"]);
+    assert(!error.sentence.includes("last words"));
     assertStringIncludes(error.message, "Its last lines:\n  last words");
   });
 }
@@ -324,6 +325,29 @@ launching(
 );
 
 launching(
+  "LaunchError has the last lines of a program without their colours",
+  async (stateDirectory) => {
+    const codes = [
+      "\\x1b[1;31mred\\x1b[0m",
+      "\\x1b]0;title\\x07text",
+      "\\x1b(Bplain\\x1b[K",
+      "\\x9b1mbold",
+    ];
+    const statements = [
+      ...codes.map((text) => `console.error("${text}")`),
+      `say("ENV-ERROR \\x1b[31mno\\x1b[m luck \\x07")`,
+    ];
+    const options = { transports: ["a"], stateDirectory };
+    const error = await assertRejects(
+      () => launchClient(program(statements.join("; ")), options),
+      LaunchError,
+    );
+    assertEquals(error.lastLines, ["red", "text", "plain", "bold"]);
+    assertStringIncludes(error.sentence, "cannot use its environment: no luck ?");
+  },
+);
+
+launching(
   "launchClient() throws a TypeError for what would break the environment",
   async (stateDirectory) => {
     for (const transports of [[], [""], ["a,b"], ["a-b"]]) {
@@ -334,6 +358,10 @@ launching(
     }
     const nowhere = () => launchServer(program(READY), { transports: { a: {} }, stateDirectory });
     await assertRejects(nowhere, TypeError, "somewhere to forward to");
+    const client = () => launchClient([], { transports: ["a"], stateDirectory });
+    await assertRejects(client, TypeError, "no program to launch");
+    const server = () => launchServer([], { transports: { a: {} }, stateDirectory });
+    await assertRejects(server, TypeError, "no program to launch");
   },
 );
 

@@ -61,11 +61,13 @@ tunnelling(
   "tunnelClient() and tunnelServer() carry bytes and half-closes to a service and back",
   async (state) => {
     using service = listenPatiently();
+    const farEnded = Promise.withResolvers<TunnelledConnection>();
     await using far = await tunnelServer(PLAIN, {
       transport: "plain",
       listen: ["127.0.0.1", 0],
       forward: ["127.0.0.1", service.addr.port],
       stateDirectory: `${state}/server`,
+      onEnd: farEnded.resolve,
     });
     const ended = Promise.withResolvers<TunnelledConnection>();
     await using near = await tunnelClient(PLAIN, {
@@ -84,6 +86,11 @@ tunnelling(
     assertEquals(await readFull(conn, new Uint8Array(5)), utf8.encode("hello"));
     assertEquals(await conn.read(new Uint8Array(1)), null);
     assertEquals(await ended.promise, { sent: 5, received: 5, error: null });
+    assertEquals(await farEnded.promise, { sent: 5, received: 5, error: null });
+    await Promise.all([near.close(), far.close()]);
+    const expected = { open: 0, connections: 1, sent: 5, received: 5 };
+    assertEquals({ ...near.traffic }, expected);
+    assertEquals({ ...far.traffic }, expected);
   },
 );
 
@@ -107,6 +114,33 @@ tunnelling(
     assertEquals((error as Error).message.includes("connection refused (5)"), true);
   },
 );
+
+tunnelling("tunnelClient() stays with the bridge that it has reached", async (state) => {
+  using service = listenPatiently();
+  const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  closed.close();
+  await using near = await tunnelClient(PLAIN, {
+    transport: "plain",
+    listen: ["127.0.0.1", 0],
+    bridge: ["127.0.0.1", closed.addr.port],
+    fallbacks: [
+      { transport: "other", address: ["127.0.0.1", 1] },
+      { transport: "plain", address: ["127.0.0.1", service.addr.port] },
+    ],
+    stateDirectory: state,
+  });
+  const [hostname, port] = near.address;
+  const hello = async () => {
+    using conn = await Deno.connect({ hostname, port });
+    await conn.write(utf8.encode("hello"));
+    await conn.closeWrite();
+    assertEquals(await readFull(conn, new Uint8Array(5)), utf8.encode("hello"));
+  };
+  await hello();
+  // Whoever came back to the first bridge would wait for an answer here.
+  using _silent = Deno.listen({ hostname: "127.0.0.1", port: closed.addr.port });
+  await hello();
+});
 
 tunnelling("tunnelClient() goes on when onEnd throws, and reports that", async (state) => {
   const reported: unknown[] = [];

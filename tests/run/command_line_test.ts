@@ -134,7 +134,8 @@ Permissions in place of "...":
 
 Narrow them where the addresses are known:
   client  --allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)
-  server  --allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE
+  server  --allow-net=BIND:PORT,127.0.0.1 --allow-read=KEY
+  server  --allow-net=127.0.0.1
   The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them.
 
 Options:
@@ -154,6 +155,9 @@ const ALL: Transports = {
 const OPTIONS: RunOptions = {
   version: "1.2",
   permissions: { client: ["--allow-sys"] },
+  narrowed: {
+    server: ["--allow-net=BIND:PORT,127.0.0.1 --allow-read=KEY", "--allow-net=127.0.0.1"],
+  },
   flags: {
     level: {
       type: "string",
@@ -182,6 +186,20 @@ Deno.test("readArguments() answers --help with the halves that there are", async
 Deno.test("readArguments() answers --version", async () => {
   assertEquals((await answer(["--version"], ALL, OPTIONS)).stdout, "mine 1.2\n");
   assertEquals((await answer(["--version"])).stdout, "mine (no version)\n");
+});
+
+Deno.test("readArguments() answers quietly when its reader has gone", async () => {
+  using _gone = new Output("stdout");
+  const write = () => Promise.reject(new Deno.errors.BrokenPipe());
+  Object.defineProperty(Deno.stdout, "writable", {
+    configurable: true,
+    value: new WritableStream({ write }),
+  });
+  using _ = stub(Deno, "exit", (code) => {
+    assertEquals(code, 0);
+    throw new Exit();
+  });
+  await assertRejects(() => readArguments(["--capabilities"], BOTH, { name: "mine" }), Exit);
 });
 
 Deno.test("readArguments() answers --capabilities first", async () => {
@@ -213,9 +231,19 @@ Deno.test("readArguments() answers --capabilities first", async () => {
     },
     environment,
     permissions: { client: [...net, "--allow-sys"], server: [...net, "--allow-read"] },
+    narrowed: {
+      client: [
+        "--allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)",
+      ],
+      server: ["--allow-net=BIND:PORT,127.0.0.1 --allow-read=KEY", "--allow-net=127.0.0.1"],
+    },
     flags: OPTIONS.flags,
   });
   const alone = JSON.parse((await answer(["--capabilities"], { front: ALL["front"]! })).stdout);
   assertEquals([alone.version, alone.flags], [null, {}]);
+  const narrowed = (await answer(["--capabilities"], { back: ALL["back"]! })).stdout;
+  assertEquals(JSON.parse(narrowed).narrowed, {
+    server: ["--allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE"],
+  });
   assertEquals([alone.environment, alone.permissions], [environment.slice(0, 8), { client: net }]);
 });

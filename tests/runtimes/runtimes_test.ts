@@ -8,7 +8,7 @@ import { type Runtime, runtime, runtimeMissing } from "./runtimes.ts";
 const NEEDS = ["env", "read", "run"] as const;
 
 /** What README.md claims. */
-const PURE = ["./address", "./args", "./line"];
+const PURE = ["./address", "./args", "./bridge_line", "./line"];
 
 /** What a script of this directory prints in a runtime. */
 async function printed(command: readonly string[], script: string): Promise<unknown> {

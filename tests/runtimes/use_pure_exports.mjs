@@ -1,6 +1,7 @@
 // Run by Deno, Node or Bun: uses what needs no Deno, and prints the results as JSON.
 import { bytesToIp, formatAddress, ipToBytes, parseAddress } from "../../address.ts";
 import { formatSocksArgs, parseServerOptions, parseSmethodArgs } from "../../args.ts";
+import { formatBridgeLine, parseBridgeLine } from "../../bridge_line.ts";
 import { LineReader, parseLine } from "../../parent/line.ts";
 
 const attempt = (work) => {
@@ -33,6 +34,8 @@ console.log(JSON.stringify([
   attempt(() => formatAddress(["::1", 9001])),
   attempt(() => [...parseSmethodArgs("k=a\\,b,k=c")]),
   attempt(() => formatSocksArgs([["k", "a;b=c"]])),
+  attempt(() => formatBridgeLine(parseBridgeLine("Bridge obfs4 [2001:db8::7]:443 cert=a=b"))),
+  attempt(() => parseBridgeLine("obfs4 bridge.example:443")),
   attempt(() => Object.entries(parseServerOptions("a:k=v;b:k=v")).map(([n, o]) => [n, [...o]])),
   reader.push(new TextEncoder().encode("VERSION 1\r\nCMETHODS")),
 ]));

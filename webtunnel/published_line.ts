@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type Address, bytesToIp, formatAddress } from "../address.ts";
+import { type Address, bytesToIp } from "../address.ts";
+import { formatBridgeLine } from "../bridge_line.ts";
 
 /**
  * The address that is published: made of the URL, in the network for documentation (RFC 3849), and the
@@ -21,13 +22,13 @@ export async function placeholder(url: string): Promise<Address> {
   return [bytesToIp(bytes), 443];
 }
 
-/** Finds the fingerprint of tor's that has this state directory; a word for it where it is unknown. */
-async function fingerprint(stateDirectory: string): Promise<string> {
+/** Finds the fingerprint of the tor that has this state directory; null where it is unknown. */
+async function fingerprint(stateDirectory: string): Promise<string | null> {
   try {
     const text = await Deno.readTextFile(`${stateDirectory}/../fingerprint`);
-    return /^\S+ ([0-9A-F]{40})\s*$/.exec(text)?.[1] ?? "FINGERPRINT";
+    return /^\S+ ([0-9A-F]{40})\s*$/.exec(text)?.[1] ?? null;
   } catch {
-    return "FINGERPRINT"; // Without `--allow-read` for it, or below another parent than tor.
+    return null; // Without `--allow-read` for it, or below another parent than tor.
   }
 }
 
@@ -38,15 +39,15 @@ async function fingerprint(stateDirectory: string): Promise<string> {
  * @param args What is published with it.
  * @param stateDirectory The state directory. tor's, which has its fingerprint, is above it.
  * @returns The line.
+ * @throws {TypeError} When the arguments are more than a client can send.
  */
 export async function bridgeLine(
   address: Readonly<Address>,
   args: URLSearchParams,
   stateDirectory: string,
 ): Promise<string> {
-  const pairs = Array.from(args, ([key, value]) => `${key}=${value}`);
-  const words = [formatAddress(address), await fingerprint(stateDirectory), ...pairs];
-  return `Bridge webtunnel ${words.join(" ")}`;
+  const parts = { transport: "webtunnel", address, fingerprint: await fingerprint(stateDirectory) };
+  return `Bridge ${formatBridgeLine({ ...parts, args })}`;
 }
 
 /**

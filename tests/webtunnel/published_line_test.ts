@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { bridgeLine, placeholder, writeBridgeLine } from "../../webtunnel/bridge_line.ts";
+import { bridgeLine, placeholder, writeBridgeLine } from "../../webtunnel/published_line.ts";
 import { permitted, withDirectory } from "../permitted.ts";
 
 Deno.test("placeholder() is that of the official server", async () => {
@@ -17,12 +17,12 @@ permitted(["read", "write"], "bridgeLine() has tor's fingerprint where tor has o
     const state = `${directory}/pt_state`;
     await Deno.mkdir(state);
     const line = () => bridgeLine(["2001:db8::1", 443], ARGS, state);
-    assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 FINGERPRINT ${REST}`);
+    assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 ${REST}`);
     const fingerprint = "0123456789ABCDEF".repeat(3).slice(8);
     await Deno.writeTextFile(`${directory}/fingerprint`, `Unnamed ${fingerprint}\n`);
     assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 ${fingerprint} ${REST}`);
     await Deno.writeTextFile(`${directory}/fingerprint`, "something else\n");
-    assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 FINGERPRINT ${REST}`);
+    assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 ${REST}`);
   });
 });
 

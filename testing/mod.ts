@@ -2,7 +2,7 @@
  * What the tests of a transport need: connections in memory and over TCP, such as fail, both halves
  * as processes, and what every connection must hold.
  *
- * ```ts
+ * ```ts ignore
  * import { mapBytes, type StreamConn } from "@ptlib/ptlib/net";
  * import { memoryPair, streamConnContract } from "@ptlib/ptlib/testing";
  *

@@ -25,11 +25,11 @@ const READS = [1, 2, 3, 7, 64, 1_000, 70_000];
  *
  * @example
  * ```ts
- * import { ContractError, memoryPair, streamConnContract } from "@ptlib/ptlib/testing";
+ * import { ContractError, dribbling, memoryPair, streamConnContract } from "@ptlib/ptlib/testing";
  *
  * const [first] = streamConnContract(() => {
  *   const { client, server } = memoryPair();
- *   return { client, server: { ...server, read: () => Promise.resolve(null) } };
+ *   return { client: { ...dribbling(client), read: () => Promise.resolve(null) }, server };
  * });
  * const error = await first?.check().catch((error) => error);
  * if (!(error instanceof ContractError)) throw new Error();
@@ -48,7 +48,8 @@ export class ContractError extends Error {
  * import { type ContractRule, memoryPair, streamConnContract } from "@ptlib/ptlib/testing";
  *
  * const rules: ContractRule[] = streamConnContract(memoryPair);
- * for (const { name, check } of rules) Deno.test(`a pair in memory ${name}`, check);
+ * // In a file of tests: Deno.test(name, check)
+ * for (const { check } of rules) await check();
  * ```
  */
 export interface ContractRule {
@@ -396,7 +397,8 @@ function limited(timeout: number): Trial["within"] {
  *   const [client, server] = await Promise.all([greet(pair.client), greet(pair.server)]);
  *   return { client, server };
  * });
- * for (const { name, check } of rules) Deno.test(`greet ${name}`, check);
+ * // In a file of tests: Deno.test(`greet ${name}`, check)
+ * for (const { check } of rules) await check();
  * ```
  */
 export function streamConnContract(

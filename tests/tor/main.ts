@@ -7,9 +7,9 @@
 
 import { parseArgs } from "node:util";
 import { Deadline } from "@ptlib/ptlib/net";
-import { downloadThrough } from "./download.ts";
-import { startTorNetwork, type TorNetworkOptions } from "./network.ts";
-import { INSTALL, missingPrograms } from "./programs.ts";
+import { downloadThrough } from "../../tor/download.ts";
+import { startTorNetwork, type TorNetworkOptions } from "../../tor/network.ts";
+import { INSTALL, missingPrograms } from "../../tor/programs.ts";
 import { rot0rClient, rot0rServer } from "./rot0r.ts";
 import { overWebTunnel } from "./webtunnel.ts";
 

@@ -8,17 +8,34 @@
  * @module
  */
 
-import { Deadline } from "@ptlib/ptlib/net";
+import { parseAddress } from "../address.ts";
+import { formatBridgeLine } from "../bridge_line.ts";
+import { Deadline } from "../net/deadline.ts";
+import { parseLine } from "../parent/line.ts";
+import { quoteForShell } from "../parent/shell.ts";
 import { startAuthorities } from "./authorities.ts";
 import { TorFailed, type TorProcess } from "./tor_process.ts";
 import { TorProcesses } from "./tor_processes.ts";
-import { bridgeTorrc, freePorts, plainWords } from "./torrc.ts";
+import {
+  bridgeTorrc,
+  clientTorrc,
+  freePorts,
+  isPlainWord,
+  plainWords,
+  relayTorrc,
+} from "./torrc.ts";
 
 /** How long the network may take from the first process to a client that is ready. */
 const BOOTSTRAP_MS = 120_000;
 
 /** How long the bridge may take to note a client that is connected already. */
 const NOTE_MS = 10_000;
+
+/** What the bridge says of its transport, of its clients, and of the Extended ORPort. */
+const BRIDGE_LOG = ["Log [pt]info [general,net]debug notice stdout", "SafeLogging 0"];
+
+/** The warnings that are about the way to the bridge. */
+const TRANSPORT_WARNING = /proxy|bootstrapping|bridge|transport/i;
 
 /** How often the network is started again with other ports when one was taken. */
 const ATTEMPTS = 3;
@@ -27,8 +44,11 @@ const ATTEMPTS = 3;
 export interface TorNetworkOptions {
   /** The name of the transport. */
   transport: string;
-  /** The command of the client's side, given the bridge as `ip:port`. */
-  clientCommand: (bridge: string) => readonly string[];
+  /**
+   * The command of the client's side, given the bridge as `ip:port`, and the path of its Extended
+   * ORPort's cookie, which a client has no use for.
+   */
+  clientCommand: (bridge: string, authCookieFile: string) => readonly string[];
   /**
    * The command of the bridge's side, given the path of the Extended ORPort's cookie, tor's
    * `DataDirectory` and the bridge as `ip:port`.
@@ -40,20 +60,37 @@ export interface TorNetworkOptions {
   ) => readonly string[];
   /** What `ServerTransportOptions` has, given the bridge as `ip:port`. */
   serverOptions?: (bridge: string) => readonly string[];
-  /** What the bridge line ends with, given the bridge as `ip:port`. */
-  bridgeArguments?: (bridge: string) => readonly string[];
+  /**
+   * What the bridge line ends with, given the bridge as `ip:port` and what its transport has
+   * published. Default: that.
+   */
+  bridgeArguments?: (bridge: string, published: URLSearchParams) => readonly string[];
   /** More lines for the client's torrc, such as `Socks5Proxy 127.0.0.1:1080`. */
   clientTorrc?: readonly string[];
   /** Ends the start of the network early. */
   signal?: AbortSignal | undefined;
   /** Is told what goes on, one sentence at a time. */
   progress?: (sentence: string) => void;
+  /** Is given every line that a tor logs, with the tor's name. */
+  onLog?: ((tor: string, line: string) => void) | undefined;
+}
+
+/** One half of the network's transport, as tor was told of it. */
+export interface TorHalf {
+  /** The lines of its torrc that are about the transport. */
+  readonly lines: readonly string[];
+  /** The path of its torrc. */
+  readonly torrc: string;
 }
 
 /** A network whose client has reached 100 %; disposing of it leaves nothing behind. */
 export interface TorNetwork extends AsyncDisposable {
   /** The port of the client's SOCKS listener on 127.0.0.1. */
   readonly socksPort: number;
+  /** The tor that goes through the transport. */
+  readonly client: TorHalf;
+  /** The tor that stands behind it. */
+  readonly bridge: TorHalf;
   /** Aborts when one of the processes fails, with the failure as its reason. */
   readonly failed: AbortSignal;
   /**
@@ -91,13 +128,23 @@ export async function startTorNetwork(options: TorNetworkOptions): Promise<TorNe
 class PrivateNetwork implements TorNetwork {
   readonly #options: TorNetworkOptions;
   readonly #tell: (sentence: string) => void;
-  readonly #processes = new TorProcesses();
+  readonly #processes: TorProcesses;
   #bridge: TorProcess | undefined;
+  #lines: Record<"client" | "bridge", readonly string[]> = { client: [], bridge: [] };
   socksPort = 0;
 
   constructor(options: TorNetworkOptions) {
     this.#options = options;
     this.#tell = options.progress ?? (() => {});
+    this.#processes = new TorProcesses(options.onLog);
+  }
+
+  get client(): TorHalf {
+    return { lines: this.#lines.client, torrc: this.#processes.torrc("client") };
+  }
+
+  get bridge(): TorHalf {
+    return { lines: this.#lines.bridge, torrc: this.#processes.torrc("bridge") };
   }
 
   get failed(): AbortSignal {
@@ -108,9 +155,9 @@ class PrivateNetwork implements TorNetwork {
     using deadline = new Deadline(BOOTSTRAP_MS, "The private Tor network", this.#signal());
     const { signal } = deadline;
     const trusted = await startAuthorities(this.#processes, signal, this.#tell);
-    const { bridge, address } = await this.#startBridge(trusted, signal);
+    const { bridge, address, published } = await this.#startBridge(trusted, signal);
     this.#bridge = bridge;
-    await this.#startClient(trusted, address, signal);
+    await this.#startClient(trusted, address, published, signal);
   }
 
   async countedClient(): Promise<{ userAddr: string; seen: string }> {
@@ -138,48 +185,114 @@ class PrivateNetwork implements TorNetwork {
     return signal === undefined ? this.failed : AbortSignal.any([signal, this.failed]);
   }
 
+  get #cookie(): string {
+    return `${this.#processes.directory}/extended_orport_auth_cookie`;
+  }
+
+  /** A command as tor reads it. Where its words cannot stand in a torrc, a script has them. */
+  async #commandOf(half: "client" | "bridge", command: readonly string[]): Promise<string> {
+    if (command.every(isPlainWord)) return plainWords(command);
+    const script = `${this.#processes.directory}/${half}_transport.sh`;
+    const text = `#!/bin/sh\nexec ${command.map(quoteForShell).join(" ")}\n`;
+    await Deno.writeTextFile(script, text, { mode: 0o700 });
+    return plainWords([script]);
+  }
+
   async #startBridge(
     trusted: readonly string[],
     signal: AbortSignal,
-  ): Promise<{ bridge: TorProcess; address: string }> {
+  ): Promise<{ bridge: TorProcess; address: string; published: URLSearchParams }> {
     const { transport, serverCommand, serverOptions } = this.#options;
-    const cookie = `${this.#processes.directory}/extended_orport_auth_cookie`;
     const [port] = freePorts(1); // tor takes no port 0 here
     const address = `127.0.0.1:${port}`;
-    const command = serverCommand(cookie, this.#processes.dataDirectory("bridge"), address);
+    const directory = this.#processes.dataDirectory("bridge");
+    const command = await this.#commandOf(
+      "bridge",
+      serverCommand(this.#cookie, directory, address),
+    );
     const options = serverOptions?.(address) ?? [];
+    this.#lines.bridge = [
+      ...bridgeTorrc(this.#cookie, transport, command, address),
+      ...options.length > 0 ? [`ServerTransportOptions ${transport} ${plainWords(options)}`] : [],
+    ];
     const bridge = await this.#processes.start("bridge", [
       ...trusted,
-      ...bridgeTorrc(cookie, transport, plainWords(command), address),
-      ...options.length > 0 ? [`ServerTransportOptions ${transport} ${plainWords(options)}`] : [],
+      ...relayTorrc("bridge"),
+      ...this.#lines.bridge,
+      ...BRIDGE_LOG,
     ]);
+    const published = await publishedBy(bridge, transport, signal);
     await bridge.logged(new RegExp(`Registered server transport '${transport}'`), signal);
     this.#tell(`Bridge listens for ${transport} on ${address}`);
     await bridge.logged(/Bootstrapped 100%/, signal);
     this.#tell("Bridge has the consensus");
-    return { bridge, address };
+    return { bridge, address, published };
   }
 
   async #startClient(
     trusted: readonly string[],
     bridgeAddress: string,
+    published: URLSearchParams,
     signal: AbortSignal,
   ): Promise<void> {
-    const { transport, clientCommand, bridgeArguments, clientTorrc = [] } = this.#options;
-    const bridge = [bridgeAddress, ...bridgeArguments?.(bridgeAddress) ?? []].join(" ");
+    const { transport, clientCommand, bridgeArguments = argumentWords } = this.#options;
+    const command = await this.#commandOf("client", clientCommand(bridgeAddress, this.#cookie));
+    const words = [transport, bridgeAddress, ...bridgeArguments(bridgeAddress, published)];
+    this.#lines.client = clientTorrc(transport, command, words.join(" "));
     const client = await this.#processes.start("client", [
       ...trusted,
-      "Log notice stdout",
+      "Log [pt]info notice stdout",
       "SocksPort 127.0.0.1:auto",
-      "UseBridges 1",
-      `Bridge ${transport} ${bridge}`,
-      `ClientTransportPlugin ${transport} exec ${plainWords(clientCommand(bridgeAddress))}`,
-      ...clientTorrc,
+      ...this.#lines.client,
+      ...this.#options.clientTorrc ?? [],
     ]);
     const opened = await client.logged(/Opened Socks listener .* on 127\.0\.0\.1:(\d+)/, signal);
     this.socksPort = Number(opened[1]);
     this.#tell("Client bootstraps through the bridge");
-    await client.logged(/Bootstrapped 100%/, signal);
+    await this.#bootstrapped(client, signal);
     this.#tell("Client has bootstrapped to 100 %");
   }
+
+  /** Waits for 100 %, and tells how far it is and what it warns of, each of it once. */
+  async #bootstrapped(client: TorProcess, signal: AbortSignal): Promise<void> {
+    const told = new Set<string>();
+    for await (const line of client.log(signal)) {
+      const [, level, text = ""] = /\[(notice|warn)\] (.*)/.exec(line) ?? [];
+      const percent = /^Bootstrapped (\d+)%/.exec(text)?.[1];
+      if (percent === "100") return;
+      if (level === undefined || told.has(text)) continue;
+      told.add(text);
+      if (percent !== undefined) this.#tell(`Client: ${text}`);
+      else if (level === "warn" && TRANSPORT_WARNING.test(text)) {
+        this.#tell(`Client warns: ${text}`);
+      }
+    }
+  }
+}
+
+/** What a transport has published: its `SMETHOD` line in the log of tor. */
+async function publishedBy(
+  bridge: TorProcess,
+  transport: string,
+  signal: AbortSignal,
+): Promise<URLSearchParams> {
+  for await (const line of bridge.log(signal)) {
+    const said = /Got a line from managed proxy '.*?': \((SMETHOD .*)\)$/.exec(line)?.[1];
+    if (said === undefined) continue;
+    const message = parseLine(said);
+    if (message.kind === "smethod" && message.transport === transport) return message.args;
+  }
+  throw new TypeError("A log has no end");
+}
+
+/**
+ * Arguments as the words of a bridge line.
+ *
+ * @param bridge The bridge as `ip:port`.
+ * @param args The arguments.
+ * @throws {TypeError} When they cannot stand in a bridge line.
+ */
+export function argumentWords(bridge: string, args: URLSearchParams): string[] {
+  const line = formatBridgeLine({ transport: "any", address: parseAddress(bridge), args });
+  return line.split(" ").slice(2);
 }

@@ -35,7 +35,7 @@ const NOTE_MS = 10_000;
 const BRIDGE_LOG = ["Log [pt]info [general,net]debug notice stdout", "SafeLogging 0"];
 
 /** The warnings that are about the way to the bridge. */
-const TRANSPORT_WARNING = /proxy|bootstrapping|bridge|transport/i;
+const TRANSPORT_WARNING = /proxy|bootstrapping/i;
 
 /** How often the network is started again with other ports when one was taken. */
 const ATTEMPTS = 3;

@@ -136,9 +136,11 @@ function merged(published: URLSearchParams, given: URLSearchParams): URLSearchPa
   return new URLSearchParams([...kept, ...given]);
 }
 
-async function readCommand(words: readonly string[]): Promise<string[]> {
+async function readCommand(words: readonly string[], where: string): Promise<string[]> {
   const [program, ...args] = words;
-  if (program === undefined || program === "") throw new UsageError("there is no program after --");
+  if (program === undefined || program === "") {
+    throw new UsageError(`there is no program ${where}`);
+  }
   return [await findProgram(program), ...args];
 }
 
@@ -146,13 +148,13 @@ async function readNetwork(
   values: OptionValues,
   program: readonly string[],
 ): Promise<TorNetworkOptions> {
-  const client = await readCommand(program);
-  const words = text(values, "peer")?.split(" ").filter((word) => word !== "");
-  const server = words === undefined ? client : await readCommand(words);
   const all = Array.isArray(values["option"]) ? values["option"] : [];
   const options = all.filter((item) => typeof item === "string").map(readOption);
   const args = text(values, "args") ?? "";
   readArgs(args);
+  const client = await readCommand(program, "after --");
+  const words = text(values, "peer")?.split(" ").filter((word) => word !== "");
+  const server = words === undefined ? client : await readCommand(words, "in --peer");
   return {
     transport: await readTransport(text(values, "transport"), client),
     clientCommand: (bridge, cookie) => placed(client, bridge, cookie),

@@ -34,8 +34,17 @@ const NOTE_MS = 10_000;
 /** What the bridge says of its transport, of its clients, and of the Extended ORPort. */
 const BRIDGE_LOG = ["Log [pt]info [general,net]debug notice stdout", "SafeLogging 0"];
 
-/** The warnings that are about the way to the bridge. */
-const TRANSPORT_WARNING = /proxy|bootstrapping/i;
+/** What tor passes on from a transport: its `LOG` lines, and its stderr. */
+const TRANSPORT_WORDS = /^Managed proxy (?:"[^"]*"|at '[^']*' reported via standard error): (.*)$/;
+
+/** What a client warns of when its transport gives it no connection. */
+const REFUSED = /Proxy Client: unable to connect OR connection/;
+
+/** How often that may be: the bridge is there, so that the first attempt should do. */
+const MOST_FAILURES = 5;
+
+/** How many sentences are told of what the tors log. */
+const MOST_TOLD = 100;
 
 /** How often the network is started again with other ports when one was taken. */
 const ATTEMPTS = 3;
@@ -131,12 +140,13 @@ class PrivateNetwork implements TorNetwork {
   readonly #processes: TorProcesses;
   #bridge: TorProcess | undefined;
   #lines: Record<"client" | "bridge", readonly string[]> = { client: [], bridge: [] };
+  readonly #told = new Set<string>();
   socksPort = 0;
 
   constructor(options: TorNetworkOptions) {
     this.#options = options;
     this.#tell = options.progress ?? (() => {});
-    this.#processes = new TorProcesses(options.onLog);
+    this.#processes = new TorProcesses((tor, line) => this.#hear(tor, line));
   }
 
   get client(): TorHalf {
@@ -253,20 +263,32 @@ class PrivateNetwork implements TorNetwork {
     this.#tell("Client has bootstrapped to 100 %");
   }
 
-  /** Waits for 100 %, and tells how far it is and what it warns of, each of it once. */
+  /** Waits for 100 %. A transport that gives one error after the other is not waited for. */
   async #bootstrapped(client: TorProcess, signal: AbortSignal): Promise<void> {
-    const told = new Set<string>();
+    let failures = 0;
     for await (const line of client.log(signal)) {
-      const [, level, text = ""] = /\[(notice|warn)\] (.*)/.exec(line) ?? [];
-      const percent = /^Bootstrapped (\d+)%/.exec(text)?.[1];
-      if (percent === "100") return;
-      if (level === undefined || told.has(text)) continue;
-      told.add(text);
-      if (percent !== undefined) this.#tell(`Client: ${text}`);
-      else if (level === "warn" && TRANSPORT_WARNING.test(text)) {
-        this.#tell(`Client warns: ${text}`);
-      }
+      if (/Bootstrapped 100%/.test(line)) return;
+      if (!REFUSED.test(line) || ++failures < MOST_FAILURES) continue;
+      throw client.failure(`got no connection from its transport ${failures} times`);
     }
+  }
+
+  /** Tells how far the client is, and what the transport says and tor says of it, each of it once. */
+  #hear(tor: string, line: string): void {
+    this.#options.onLog?.(tor, line);
+    if (tor !== "client" && tor !== "bridge" || this.#told.size > MOST_TOLD) return;
+    const text = /\[(?:notice|warn|err)\] (.*)/.exec(line)?.[1] ?? "";
+    const words = TRANSPORT_WORDS.exec(text)?.[1];
+    const sentence = words !== undefined
+      ? `The ${tor}'s transport says: ${words}`
+      : REFUSED.test(text) || /Problem bootstrapping/.test(text)
+      ? `The ${tor}'s tor warns: ${text}`
+      : tor === "client" && /^Bootstrapped (?!100%)/.test(text)
+      ? `Client: ${text}`
+      : null;
+    if (sentence === null || this.#told.has(sentence)) return;
+    this.#told.add(sentence);
+    this.#tell(sentence);
   }
 }
 

@@ -114,11 +114,11 @@ export class TorProcess implements AsyncDisposable {
       this.#news.resolve();
       this.#news = Promise.withResolvers();
       if (lines.some((line) => TRANSPORT_FAILED.test(line))) {
-        failed(this.#failure("has no working pluggable transport"));
+        failed(this.failure("has no working pluggable transport"));
       }
     }
     const { code, signal } = await this.#child.status;
-    failed(this.#failure(signal === null ? `ended with status ${code}` : `was ended by ${signal}`));
+    failed(this.failure(signal === null ? `ended with status ${code}` : `was ended by ${signal}`));
   }
 
   /** Waits for the next lines. */
@@ -134,14 +134,15 @@ export class TorProcess implements AsyncDisposable {
     }
   }
 
-  #failure(reason: string): TorFailed {
+  /** What to throw when it does not do what it should. */
+  failure(reason: string): TorFailed {
     const notable = this.#lines.filter((line) => NOTABLE.test(line));
     return new TorFailed(this.#name, reason, notable.slice(-TAIL_LINES));
   }
 
   #explain(reason: unknown): unknown {
     const timeIsUp = reason instanceof DOMException && reason.name === "TimeoutError";
-    return timeIsUp ? this.#failure(`did not get there: ${reason.message}`) : reason;
+    return timeIsUp ? this.failure(`did not get there: ${reason.message}`) : reason;
   }
 
   #kill(signal: Deno.Signal): void {

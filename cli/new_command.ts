@@ -40,8 +40,9 @@ function readName(words: readonly string[]): string {
   if (more.length > 0) {
     throw new UsageError(`nothing is expected behind ${name}: ${more.join(" ")}`);
   }
-  if (isTransportName(name)) return name;
-  throw new UsageError(`NAME has only letters, digits and _, and no digit first: ${name}`);
+  // An object's literal takes __proto__ for something else.
+  if (isTransportName(name) && name !== "__proto__") return name;
+  throw new UsageError(`NAME has only letters, digits and _, and no digit first, unlike ${name}`);
 }
 
 /** Where this package is, if it did not come from a registry. */
@@ -62,8 +63,10 @@ async function makeDirectory(name: string): Promise<void> {
 
 async function run(args: readonly string[]): Promise<number> {
   // The name stands alone, where no other command has a word.
-  const words = args.filter((word, index) => !word.startsWith("-") && args[index - 1] !== "--kind");
-  const { values } = splitArguments(args.filter((word) => !words.includes(word)), OPTIONS);
+  const standsAlone = (word: string, index: number) =>
+    !word.startsWith("-") && args[index - 1] !== "--kind";
+  const words = args.filter(standsAlone);
+  const { values } = splitArguments(args.filter((word, i) => !standsAlone(word, i)), OPTIONS);
   const kind = readKind(String(values["kind"] ?? "bytes"));
   const name = readName(words);
   const files = await projectFiles(name, kind, ownDirectory());

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { DialError } from "../net/dial.ts";
 import {
   type Tunnel,
@@ -104,7 +104,7 @@ function reason(error: unknown): string {
 interface Plan {
   request: TunnelRequest;
   bridges: [TunnelBridge, ...TunnelBridge[]];
-  options: Pick<TunnelClientOptions, "listen" | "proxy">;
+  options: Pick<TunnelClientOptions, "proxy"> & { listen: Readonly<Address> };
 }
 
 async function readPlan(request: TunnelRequest): Promise<Plan> {

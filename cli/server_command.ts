@@ -117,7 +117,7 @@ function tellClients(transport: string, tunnel: Tunnel, program: readonly string
 /** What a tunnel is to be, checked to the last option. */
 interface Plan {
   request: TunnelRequest;
-  options: TunnelServerOptions;
+  options: TunnelServerOptions & { forward: Readonly<Address> };
 }
 
 function readPlan(request: TunnelRequest): Plan {

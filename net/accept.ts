@@ -37,6 +37,10 @@ export function isShortage(error: unknown): boolean {
  */
 const MOST_FAILURES = 1_000;
 
+function isTcp(conn: Deno.Conn): conn is Deno.TcpConn {
+  return "setNoDelay" in conn;
+}
+
 /** Resolves after a time in milliseconds, or at once when the signal aborts. */
 function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
@@ -61,7 +65,7 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  * @param listener Where connections arrive.
  * @param options.signal Ends it.
  * @param options.onShortage Is called before each of these pauses.
- * @returns The connections, each with `TCP_NODELAY`. Handle each without waiting for its end.
+ * @returns The connections, those of TCP with `TCP_NODELAY`. Handle each without waiting for its end.
  *
  * @example
  * ```ts
@@ -75,19 +79,19 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  * }
  * ```
  */
-export async function* acceptAll(
-  listener: Deno.TcpListener,
+export async function* acceptAll<C extends Deno.Conn = Deno.TcpConn>(
+  listener: Deno.Listener<C>,
   options: {
     signal?: AbortSignal | undefined;
     onShortage?: ((error: unknown) => void) | undefined;
   } = {},
-): AsyncGenerator<Deno.TcpConn, void, void> {
+): AsyncGenerator<C, void, void> {
   const { signal, onShortage } = options;
   const close = () => closeQuietly(listener);
   signal?.addEventListener("abort", close);
   try {
     for (let milliseconds = FIRST_PAUSE, failures = 0; !signal?.aborted;) {
-      let conn: Deno.TcpConn;
+      let conn: C;
       try {
         conn = await listener.accept();
       } catch (error) {
@@ -104,8 +108,10 @@ export async function* acceptAll(
       milliseconds = FIRST_PAUSE;
       failures = 0;
       try {
-        conn.setNoDelay();
-        keepAlive(conn);
+        if (isTcp(conn)) {
+          conn.setNoDelay();
+          keepAlive(conn);
+        }
       } catch {
         closeQuietly(conn); // Its peer is gone already.
         continue;

@@ -31,15 +31,12 @@ export {
   type StatusVersionMessage,
 } from "./line.ts";
 export type { TransportMessage } from "./negotiation.ts";
-export {
-  type Tunnel,
-  type TunnelBridge,
-  tunnelClient,
-  type TunnelClientOptions,
-  type TunnelledConnection,
-  tunnelServer,
-  type TunnelServerOptions,
-} from "./tunnel.ts";
+export type { ProxyProtocol } from "./proxy_protocol.ts";
+export type { TunnelTraffic } from "./traffic.ts";
+export type { Tunnel, TunnelledConnection } from "./tunnel.ts";
+export { type TunnelBridge, tunnelClient, type TunnelClientOptions } from "./tunnel_client.ts";
+export { tunnelServer, type TunnelServerOptions } from "./tunnel_server.ts";
+export type { UnixSocket } from "./unix_socket.ts";
 export type { Address } from "../address.ts";
 export type { ProxyInfo } from "../config.ts";
 export type { Severity } from "../messages.ts";

@@ -61,11 +61,13 @@ tunnelling(
   "tunnelClient() and tunnelServer() carry bytes and half-closes to a service and back",
   async (state) => {
     using service = listenPatiently();
+    const farEnded = Promise.withResolvers<TunnelledConnection>();
     await using far = await tunnelServer(PLAIN, {
       transport: "plain",
       listen: ["127.0.0.1", 0],
       forward: ["127.0.0.1", service.addr.port],
       stateDirectory: `${state}/server`,
+      onEnd: farEnded.resolve,
     });
     const ended = Promise.withResolvers<TunnelledConnection>();
     await using near = await tunnelClient(PLAIN, {
@@ -84,6 +86,11 @@ tunnelling(
     assertEquals(await readFull(conn, new Uint8Array(5)), utf8.encode("hello"));
     assertEquals(await conn.read(new Uint8Array(1)), null);
     assertEquals(await ended.promise, { sent: 5, received: 5, error: null });
+    assertEquals(await farEnded.promise, { sent: 5, received: 5, error: null });
+    await Promise.all([near.close(), far.close()]);
+    const expected = { open: 0, connections: 1, sent: 5, received: 5 };
+    assertEquals({ ...near.traffic }, expected);
+    assertEquals({ ...far.traffic }, expected);
   },
 );
 

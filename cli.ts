@@ -12,9 +12,9 @@
 import { checkCommand } from "./cli/check_command.ts";
 import { client } from "./cli/client_command.ts";
 import { type Command, UsageError } from "./cli/command.ts";
+import { explain } from "./cli/explain.ts";
 import { server } from "./cli/server_command.ts";
 import { complain, flush, print } from "./cli/terminal.ts";
-import { LaunchError } from "./parent/mod.ts";
 
 /** The version in deno.json, which is not published as a module. */
 const VERSION = "0.1.0";
@@ -53,18 +53,6 @@ function answer(text: string): number {
   return 0;
 }
 
-/** Whether an error is the world's fault, so that its message alone is enough. */
-function isExpected(error: unknown): error is Error {
-  return error instanceof LaunchError ||
-    Object.values(Deno.errors).some((type) => error instanceof type);
-}
-
-/** The sentence of an error, with those of its causes. */
-function explain(error: Error): string {
-  const { message, cause } = error;
-  return cause instanceof Error ? `${message}\n  because: ${explain(cause)}` : message;
-}
-
 async function run(name: string, command: Command, args: readonly string[]): Promise<number> {
   try {
     return await command.run(args);
@@ -74,10 +62,11 @@ async function run(name: string, command: Command, args: readonly string[]): Pro
       complain(`'ptlib ${name} --help' tells more.`);
       return 2;
     }
-    if (!isExpected(error)) throw error;
     // Whoever read our stdout has gone, as 'head' does.
     if (error instanceof Deno.errors.BrokenPipe) return 1;
-    complain(`ptlib ${name}: ${explain(error)}`);
+    const why = explain(error);
+    if (why === null) throw error;
+    complain(`ptlib ${name}: ${why}`);
     return 1;
   }
 }

@@ -1,25 +1,27 @@
 /**
- * `ptlib client`: a local TCP port whose connections go through a pluggable transport.
+ * `ptlib client`: a local port, or a Unix socket, whose connections go through a pluggable transport.
  *
  * @module
  */
 
-import { type Address, formatAddress } from "../address.ts";
+import type { Address } from "../address.ts";
 import { DialError } from "../net/dial.ts";
 import {
   type Tunnel,
   type TunnelBridge,
   tunnelClient,
   type TunnelClientOptions,
-  type TunnelledConnection,
+  type UnixSocket,
 } from "../parent/mod.ts";
 import { readBridges } from "./bridge_options.ts";
-import { readProxyUrl } from "./destination.ts";
 import type { Command } from "./command.ts";
+import { formatPlace } from "./places.ts";
 import { tellingWords, withoutLastLines } from "./program_words.ts";
-import { type OpenTunnel, supervise } from "./supervise.ts";
-import { complain, formatBytes, note } from "./terminal.ts";
-import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
+import { readProxyUrl } from "./proxy_url.ts";
+import { Statistics } from "./statistics.ts";
+import { type RunningTunnel, supervise } from "./supervise.ts";
+import { complain, note, speak } from "./terminal.ts";
+import { COMMAND_HELP, readTunnels, type TunnelRequest } from "./tunnel_options.ts";
 
 const OPTIONS = {
   transport: { type: "string" },
@@ -30,17 +32,20 @@ const OPTIONS = {
   "bridge-file": { type: "string" },
   proxy: { type: "string" },
   state: { type: "string" },
+  env: { type: "string", multiple: true },
 } as const;
 
-const HELP = `Usage: ptlib client --listen IP:PORT --bridge-line LINE [OPTION]... -- PROGRAM...
+const HELP = `Usage: ptlib client --listen IP:PORT --bridge-line LINE
+                    [OPTION]... -- PROGRAM...
        ptlib client --listen IP:PORT --transport NAME --bridge HOST:PORT
                     [OPTION]... -- PROGRAM...
-       ptlib client --config FILE
+       ptlib client --config FILE [OPTION]...
 
-Opens a local TCP port. Its connections go through a pluggable transport to a
+Opens a local port. Its connections go through a pluggable transport to a
 server's end, such as one of 'ptlib server', and to the service behind it.
 
-  --listen IP:PORT   where to listen; port 0 is any free port
+  --listen IP:PORT   where to listen; port 0 is any free port. Or unix:PATH, a
+                     Unix socket
   --bridge-line LINE
                      the server's end as a bridge line, such as
                      'obfs4 192.0.2.7:443 cert=... iat-mode=0'. May come several
@@ -49,111 +54,103 @@ server's end, such as one of 'ptlib server', and to the service behind it.
   --transport NAME   instead of a bridge line: the transport, such as obfs4,
   --bridge HOST:PORT where the server's end listens,
   --args 'K=V;K=V'   and what the transport needs to know
-  --proxy URL        connect through this proxy alone:
-                     http://, socks4a:// or socks5://[user[:password]@]HOST:PORT
+  --proxy URL        connect through this proxy alone: http://, socks4a://,
+                     socks5:// or socks5h://[user[:password]@]HOST:PORT
   --state DIR        where the program keeps files; without it, in a temporary
                      directory that is removed at the end
+  --env NAME[=VALUE] a variable for the program; without a value, with ours. May
+                     come several times. It gets few others: PATH, HOME, ...
   --config FILE      several tunnels at once, from a JSON file:
-                     {"tunnels": [{"listen": "...", "bridge-line": ["obfs4 ..."],
-                     "command": ["obfs4proxy"]}]}
+                     {"tunnels": [{"listen": "...",
+                     "bridge-line": ["obfs4 ..."], "command": ["obfs4proxy"]}]}
   -- PROGRAM...      the program that has the transport, and its arguments
 
+${COMMAND_HELP}
+
 IPv6 addresses go in brackets, as in [::1]:1234. A bridge's name is looked up by
-the program, through the proxy where there is one; that of the proxy, by ptlib. It runs until Ctrl-C or
-SIGTERM (status 0) or until the program dies (status 1).
+the program, through the proxy where there is one; that of the proxy, by ptlib.
 
 Example: ptlib client --listen 127.0.0.1:1234 \\
-           --bridge-line 'obfs4 192.0.2.7:5678 cert=... iat-mode=0' -- obfs4proxy`;
-
-/** Adds up what went through a tunnel, and tells of each connection. */
-class Statistics {
-  #connections = 0;
-  #sent = 0;
-  #received = 0;
-
-  readonly signal: AbortSignal;
-
-  constructor(signal: AbortSignal) {
-    this.signal = signal;
-  }
-
-  add({ sent, received, error }: TunnelledConnection): void {
-    this.#connections++;
-    this.#sent += sent;
-    this.#received += received;
-    if (this.signal.aborted) return;
-    const amount = `${formatBytes(sent)} sent, ${formatBytes(received)} received`;
-    if (error === null) note(`a connection ended: ${amount}`);
-    else complain(`a connection broke off: ${amount}: ${reason(error)}`);
-  }
-
-  [Symbol.dispose](): void {
-    if (this.#connections === 0) return;
-    const amount = `${formatBytes(this.#sent)} sent, ${formatBytes(this.#received)} received`;
-    note(`connections: ${this.#connections}, ${amount}`);
-  }
-}
-
-function reason(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const hint = "is the server's end running there, and does it know these arguments?";
-  return error instanceof DialError ? `${message}; ${hint}` : message;
-}
+           --bridge-line 'obfs4 192.0.2.7:5678 cert=...' -- obfs4proxy`;
 
 /** What a tunnel is to be, checked to the last option. */
 interface Plan {
   request: TunnelRequest;
   bridges: [TunnelBridge, ...TunnelBridge[]];
-  options: Pick<TunnelClientOptions, "proxy"> & { listen: Readonly<Address> };
+  /** Where it listens; once it does, with the port that it got. */
+  listen: Readonly<Address> | UnixSocket;
+  options: Pick<TunnelClientOptions, "proxy" | "env">;
+  verbose: boolean;
+  /** A temporary directory where there is no other. */
+  state: string | null;
 }
 
-async function readPlan(request: TunnelRequest): Promise<Plan> {
+async function readPlan(request: TunnelRequest, verbose: boolean): Promise<Plan> {
   const proxy = request.optional("proxy");
   return {
     request,
     bridges: await readBridges(request),
+    listen: request.listenAnywhere(),
     options: {
-      listen: request.listen(),
       proxy: proxy === undefined
         ? undefined
         : await request.parseLater("proxy", proxy, readProxyUrl),
+      env: request.environment(),
     },
+    verbose,
+    state: request.optional("state") ?? null,
   };
 }
 
+/** What may be wrong when there is no way through the transport. */
+function hint(error: unknown): string | null {
+  return error instanceof DialError
+    ? "is the server's end running there, and does it know these arguments?"
+    : null;
+}
+
 async function openTunnel(
-  { request, bridges: [bridge, ...fallbacks], options }: Plan,
+  plan: Plan,
   statistics: Statistics,
   signal: AbortSignal,
   cleanUp: AsyncDisposableStack,
-): Promise<OpenTunnel> {
+): Promise<RunningTunnel> {
+  const { request, bridges: [bridge, ...fallbacks], listen, options, verbose } = plan;
   const [program = ""] = request.program;
-  const stateDirectory = request.optional("state") ?? await temporaryDirectory(cleanUp);
+  plan.state ??= await temporaryDirectory(cleanUp);
   const tunnel = await tunnelClient(request.program, {
     ...options,
+    ...tellingWords(program, verbose),
     transport: bridge.transport,
     bridge: bridge.address,
     args: bridge.args,
     fallbacks,
-    stateDirectory,
+    listen,
+    stateDirectory: plan.state,
     signal,
-    ...tellingWords(program),
-    onEnd: (connection: TunnelledConnection) => statistics.add(connection),
-  })
-    .catch((error) => {
-      const taken = error instanceof Deno.errors.AddrInUse ||
-        error instanceof Deno.errors.AddrNotAvailable;
-      if (taken) throw request.fault("listen", `cannot be used: ${error.message}`);
-      throw withoutLastLines(error);
-    });
-  const { methods } = tunnel.process;
-  note(`${Object.keys(methods).join(", ")}: listening on ${formatAddress(tunnel.address)}`);
-  tellFailures(tunnel);
+    onEnd: (connection) => statistics.tell(connection),
+  }).catch((error) => {
+    const taken = error instanceof Deno.errors.AddrInUse ||
+      error instanceof Deno.errors.AddrNotAvailable;
+    if (taken) throw request.fault("listen", `cannot be used: ${error.message}`);
+    throw withoutLastLines(error);
+  });
+  plan.listen = tunnel.address;
+  statistics.watch(tunnel);
+  tellOpen(tunnel);
   return { tunnel, program };
 }
 
-/** Tells which transports of the bridges the program does not have. */
-function tellFailures({ process }: Tunnel): void {
+/** Tells where a tunnel listens, and which transports of its bridges the program does not have. */
+function tellOpen({ address, process }: Tunnel<Address | UnixSocket>): void {
+  const transports = Object.keys(process.methods);
+  const place = formatPlace(address);
+  note(`${transports.join(", ")}: listening on ${place}`, {
+    event: "listening",
+    transports,
+    address: place,
+    pid: process.pid,
+  });
   for (const [transport, why] of Object.entries(process.failures)) {
     complain(`${transport}: its bridges are not tried: ${why}`);
   }
@@ -167,18 +164,20 @@ async function temporaryDirectory(cleanUp: AsyncDisposableStack): Promise<string
 
 /** The command. */
 export const client: Command = {
-  summary: "a local TCP port through a pluggable transport",
+  summary: "a local port through a pluggable transport",
   help: HELP,
   async run(args) {
+    const { tunnels, restart, verbose, json } = await readTunnels(args, OPTIONS);
     const plans: Plan[] = [];
     // All of them, before anything is started.
-    for (const request of await readTunnels(args, OPTIONS)) plans.push(await readPlan(request));
+    for (const request of tunnels) plans.push(await readPlan(request, verbose));
+    speak({ json, timestamps: verbose });
     const cleanUp = new AsyncDisposableStack();
     try {
-      return await supervise(async function* (signal) {
-        const statistics = cleanUp.use(new Statistics(signal));
-        for (const plan of plans) yield await openTunnel(plan, statistics, signal, cleanUp);
-      });
+      return await supervise((signal) => {
+        const statistics = cleanUp.use(new Statistics(signal, hint));
+        return plans.map((plan) => (signal) => openTunnel(plan, statistics, signal, cleanUp));
+      }, restart);
     } finally {
       await cleanUp.disposeAsync();
     }

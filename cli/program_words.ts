@@ -5,38 +5,52 @@
  */
 
 import { LaunchError, type LaunchOptions } from "../parent/mod.ts";
-import { parseLine } from "../parent/line.ts";
+import { type Message, parseLine } from "../parent/line.ts";
 import { quote } from "./terminal.ts";
 
-/** What a line of the protocol says to a person; null for what is between programs. */
-function inWords(line: string): string | null {
-  let message;
+/** A line of the protocol; null for what is none. */
+function parse(line: string): Message | null {
   try {
-    message = parseLine(line);
+    return parseLine(line);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     return null;
   }
-  switch (message.kind) {
-    case "log":
-      return message.severity === "info" || message.severity === "debug" ? null : message.message;
-    case "status":
-      return [...message.values].map((pair) => pair.join("=")).join(" ");
+}
+
+/** Tells what a line says to a person, and nothing of what is between programs. */
+function tellLine(program: string, line: string, verbose: boolean): void {
+  const message = parse(line);
+  switch (message?.kind) {
+    case "log": {
+      const { severity } = message;
+      const isDetail = severity === "info" || severity === "debug";
+      if (isDetail && !verbose) return;
+      const text = isDetail ? `${severity}: ${message.message}` : message.message;
+      return quote(program, text, { by: "LOG", severity });
+    }
+    case "status": {
+      const text = [...message.values].map((pair) => pair.join("=")).join(" ");
+      return quote(program, text, { by: "STATUS", transport: message.transport });
+    }
     case "status-version":
-      return `${message.implementation} ${message.version}`;
-    default:
-      return null;
+      return quote(program, `${message.implementation} ${message.version}`, { by: "STATUS" });
   }
 }
 
-/** The options of a launch by which everything that a program says is told. */
-export function tellingWords(program: string): Pick<LaunchOptions, "onStdout" | "onStderr"> {
+/**
+ * The options of a launch by which what a program says is told.
+ *
+ * @param program The program's name.
+ * @param verbose Whether that is all, with what it logs as `info` and `debug`.
+ */
+export function tellingWords(
+  program: string,
+  verbose: boolean,
+): Pick<LaunchOptions, "onStdout" | "onStderr"> {
   return {
-    onStdout(line) {
-      const words = inWords(line);
-      if (words !== null) quote(program, words);
-    },
-    onStderr: (line) => quote(program, line),
+    onStdout: (line) => tellLine(program, line, verbose),
+    onStderr: (line) => quote(program, line, { by: "stderr" }),
   };
 }
 

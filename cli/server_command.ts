@@ -1,5 +1,5 @@
 /**
- * `ptlib server`: a pluggable transport's server in front of any TCP service.
+ * `ptlib server`: a pluggable transport's server in front of any service.
  *
  * @module
  */
@@ -7,45 +7,66 @@
 import { type Address, formatAddress } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
 import { formatBridgeLine } from "../bridge_line.ts";
+import { writeAll } from "../net/conn.ts";
+import { DialError } from "../net/dial.ts";
+import {
+  type ProxyProtocol,
+  type Tunnel,
+  tunnelServer,
+  type TunnelServerOptions,
+} from "../parent/mod.ts";
+import { formatProxyHead } from "../parent/proxy_protocol.ts";
+import { connectService } from "../parent/service.ts";
 import { quoteForShell } from "../parent/shell.ts";
-import { type Tunnel, tunnelServer, type TunnelServerOptions } from "../parent/mod.ts";
 import type { Command } from "./command.ts";
+import { formatPlace } from "./places.ts";
 import { tellingWords, withoutLastLines } from "./program_words.ts";
-import { type OpenTunnel, supervise } from "./supervise.ts";
-import { complain, note, print } from "./terminal.ts";
-import { readTunnels, type TunnelRequest } from "./tunnel_options.ts";
+import { Statistics } from "./statistics.ts";
+import { type RunningTunnel, supervise } from "./supervise.ts";
+import { complain, note, print, speak } from "./terminal.ts";
+import { COMMAND_HELP, readTunnels, type TunnelRequest } from "./tunnel_options.ts";
 
 const OPTIONS = {
   transport: { type: "string" },
   listen: { type: "string" },
   forward: { type: "string" },
+  "proxy-protocol": { type: "string" },
   option: { type: "string", multiple: true },
   state: { type: "string" },
+  env: { type: "string", multiple: true },
 } as const;
 
-const HELP = `Usage: ptlib server --transport NAME --listen IP:PORT --forward IP:PORT
+const HELP = `Usage: ptlib server --transport NAME --listen IP:PORT --forward HOST:PORT
                     [OPTION]... -- PROGRAM...
-       ptlib server --config FILE
+       ptlib server --config FILE [OPTION]...
 
-Puts the server of a pluggable transport in front of any TCP service, and prints
-the command line with which clients reach it, and the bridge line.
+Puts the server of a pluggable transport in front of any service, and prints the
+command line with which clients reach it, and the bridge line.
 
   --transport NAME   the transport, such as obfs4
   --listen IP:PORT   where the transport listens; port 0 is any free port
-  --forward IP:PORT  the service
+  --forward HOST:PORT
+                     the service; a name is looked up for each connection. Or
+                     unix:PATH, a Unix socket
+  --proxy-protocol 1|2
+                     tell the service the client's address, by HAProxy's PROXY
+                     protocol in this version. The service must expect it
   --option K=V       an option of the transport; may come several times
   --state DIR        where the program keeps its keys; without it, in
                      $XDG_STATE_HOME/ptlib/NAME-IP_PORT (XDG_STATE_HOME is
                      ~/.local/state where it is not set). Without these keys,
                      what clients were told is of no use any more
+  --env NAME[=VALUE] a variable for the program; without a value, with ours. May
+                     come several times. It gets few others: PATH, HOME, ...
   --config FILE      several tunnels at once, from a JSON file:
                      {"tunnels": [{"transport": "obfs4", "listen": "...",
                      "forward": "...", "option": ["K=V"],
                      "command": ["obfs4proxy"]}]}
   -- PROGRAM...      the program that has the transport, and its arguments
 
-IPv6 addresses go in brackets, as in [::1]:5678. It runs until Ctrl-C or
-SIGTERM (status 0) or until the program dies (status 1).
+${COMMAND_HELP}
+
+IPv6 addresses go in brackets, as in [::1]:5678.
 
 Example: ptlib server --transport obfs4 --listen 0.0.0.0:5678 \\
            --forward 127.0.0.1:22 -- obfs4proxy`;
@@ -99,66 +120,160 @@ function bridgeLine(transport: string, { address, args }: Tunnel): string {
   return line.replace(formatAddress(address), `SERVER:${address[1]}`);
 }
 
-/** Prints what clients need to know. */
-function tellClients(transport: string, tunnel: Tunnel, program: readonly string[]): void {
+/** Tells what clients need to know, on stdout. */
+function tellClients(
+  transport: string,
+  tunnel: Tunnel,
+  program: readonly string[],
+  json: boolean,
+): void {
   if (isUnspecified(tunnel.address)) {
     note(`${transport}: clients put this host's address for SERVER`);
   }
-  note(`${transport}: clients connect with this command, or with the bridge line below it`);
-  print(clientCommand(transport, tunnel, program));
+  const command = clientCommand(transport, tunnel, program);
+  let line: string;
   try {
-    print(bridgeLine(transport, tunnel));
+    line = bridgeLine(transport, tunnel);
   } catch (error) {
     if (!(error instanceof TypeError)) throw error;
     complain(`${transport}: no client can be told what the program publishes. ${error.message}`);
+    return;
   }
+  note(`${transport}: clients connect with this command, or with the bridge line below it`, {
+    event: "clients",
+    transport,
+    command,
+    bridgeLine: line,
+  });
+  if (json) return;
+  print(command);
+  print(line);
 }
 
 /** What a tunnel is to be, checked to the last option. */
 interface Plan {
   request: TunnelRequest;
-  options: TunnelServerOptions & { forward: Readonly<Address> };
+  options: TunnelServerOptions;
+  verbose: boolean;
+  json: boolean;
+  /** Whether clients were told how to connect. */
+  told: boolean;
 }
 
-function readPlan(request: TunnelRequest): Plan {
+/** Reads `--proxy-protocol`. */
+function parseProxyProtocol(text: string): ProxyProtocol {
+  const version = ({ 1: 1, 2: 2, v1: 1, v2: 2 } as const)[text];
+  if (version === undefined) throw new SyntaxError("its versions are 1 and 2");
+  return version;
+}
+
+function readPlan(request: TunnelRequest, verbose: boolean, json: boolean): Plan {
+  const version = request.optional("proxy-protocol");
   return {
     request,
     options: {
       transport: request.transport(),
       listen: request.listen(),
-      forward: request.destination("forward"),
+      forward: request.destinationAnywhere("forward"),
+      proxyProtocol: version === undefined
+        ? undefined
+        : request.parse("proxy-protocol", version, parseProxyProtocol),
       options: request.all("option").map((text) => request.parse("option", text, parseOption)),
+      env: request.environment(),
       stateDirectory: request.optional("state") ?? defaultState(request),
     },
+    verbose,
+    json,
+    told: false,
   };
 }
 
-async function openTunnel({ request, options }: Plan, signal: AbortSignal): Promise<OpenTunnel> {
+/** What may be wrong when there is no way to the service. */
+function hint(error: unknown): string | null {
+  return error instanceof DialError ? "is there anybody at --forward?" : null;
+}
+
+/** Warns when nobody answers where clients will be forwarded to. */
+async function tryService(options: TunnelServerOptions, signal: AbortSignal): Promise<void> {
+  const { transport, forward, proxyProtocol, listen } = options;
+  try {
+    const service = await connectService(forward, signal);
+    try {
+      // It shall not take us for somebody who does not speak its protocol.
+      if (proxyProtocol !== undefined) {
+        await writeAll(service, formatProxyHead(proxyProtocol, null, listen));
+      }
+    } finally {
+      service.close();
+    }
+  } catch (error) {
+    if (signal.aborted) return;
+    const why = error instanceof Error ? error.message : String(error);
+    complain(`${transport}: nobody answers at --forward ${formatPlace(forward)}: ${why}`, {
+      event: "no-service",
+      transport,
+    });
+  }
+}
+
+/** Where it listens next time: at the port that it got, as clients know that now. */
+function samePort(asked: Readonly<Address>, reported: Readonly<Address>): Readonly<Address> {
+  // What is reported can be another place, which clients reach.
+  return asked[1] === 0 && asked[0] === reported[0] ? reported : asked;
+}
+
+async function openTunnel(
+  plan: Plan,
+  statistics: Statistics,
+  signal: AbortSignal,
+): Promise<RunningTunnel> {
+  const { request, options, verbose } = plan;
   const [program = ""] = request.program;
   const { transport, forward, stateDirectory } = options;
   const tunnel = await tunnelServer(request.program, {
     ...options,
+    ...tellingWords(program, verbose),
     signal,
-    ...tellingWords(program),
+    onEnd: (connection) => statistics.tell(connection),
   }).catch((error) => {
     throw withoutLastLines(error);
   });
+  plan.options = { ...options, listen: samePort(options.listen, tunnel.address) };
+  statistics.watch(tunnel);
   const address = formatAddress(tunnel.address);
-  note(`${transport}: listening on ${address}, forwarding to ${formatAddress(forward)}`);
-  note(`${transport}: its keys are in ${stateDirectory}`);
-  tellClients(transport, tunnel, request.program);
+  note(`${transport}: listening on ${address}, forwarding to ${formatPlace(forward)}`, {
+    event: "listening",
+    transports: [transport],
+    address,
+    forward: formatPlace(forward),
+    pid: tunnel.process.pid,
+  });
+  tryService(options, signal); // Nobody waits for it, as an answer can take long.
+  if (!plan.told) {
+    note(`${transport}: its keys are in ${stateDirectory}`);
+    tellClients(transport, tunnel, request.program, plan.json);
+  }
+  plan.told = true;
   return { tunnel, program };
 }
 
 /** The command. */
 export const server: Command = {
-  summary: "a pluggable transport in front of any TCP service",
+  summary: "a pluggable transport in front of any service",
   help: HELP,
   async run(args) {
+    const { tunnels, restart, verbose, json } = await readTunnels(args, OPTIONS);
     // All of them, before anything is started.
-    const plans = (await readTunnels(args, OPTIONS)).map(readPlan);
-    return await supervise(async function* (signal) {
-      for (const plan of plans) yield await openTunnel(plan, signal);
-    });
+    const plans = tunnels.map((request) => readPlan(request, verbose, json));
+    speak({ json, timestamps: verbose });
+    let statistics: Statistics | undefined;
+    try {
+      return await supervise((signal) => {
+        const all = statistics = new Statistics(signal, hint);
+        return plans.map((plan) => (signal) => openTunnel(plan, all, signal));
+      }, restart);
+    } finally {
+      statistics?.[Symbol.dispose]();
+    }
   },
 };

@@ -5,10 +5,14 @@
  */
 
 import type { TransportExit, Tunnel } from "../parent/mod.ts";
+import { explain } from "./explain.ts";
 import { complain, note } from "./terminal.ts";
 
 /** How long the signal may come after the end of a program that got it too, in milliseconds. */
 const SIGNAL_LAG = 300;
+
+/** How long it takes until a program that died is started again, at first and at most. */
+const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 60_000];
 
 /** Aborts on the first SIGINT, SIGTERM or SIGHUP; the second ends this process at once. */
 export class Interrupt implements Disposable {
@@ -19,7 +23,7 @@ export class Interrupt implements Disposable {
     : ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   readonly #onSignal = () => {
     if (this.signal.aborted) Deno.exit(1);
-    note("ending ...");
+    note("ending ...", { event: "ending" });
     this.#controller.abort();
   };
 
@@ -46,55 +50,130 @@ export class Interrupt implements Disposable {
 }
 
 /** A tunnel, and the program that it runs on. */
-export interface OpenTunnel {
-  tunnel: Tunnel;
+export interface RunningTunnel {
+  tunnel: Tunnel<unknown>;
   program: string;
 }
+
+/** Opens one tunnel; the signal ends that. It may be called again when the tunnel has died. */
+export type OpenTunnel = (signal: AbortSignal) => Promise<RunningTunnel>;
 
 function obituary(program: string, { code, signal, fault }: TransportExit): string {
   if (fault !== null) return `a program broke the protocol: ${fault.sentence}`;
   return `${program} ended by itself, with ${signal ?? `status ${code}`}`;
 }
 
+/** All tunnels of a command. */
+class Tunnels implements AsyncDisposable {
+  readonly #interrupt: Interrupt;
+  readonly #open = new Set<Tunnel<unknown>>();
+
+  constructor(interrupt: Interrupt) {
+    this.#interrupt = interrupt;
+  }
+
+  async open(open: OpenTunnel): Promise<RunningTunnel> {
+    const running = await open(this.#interrupt.signal);
+    this.#open.add(running.tunnel);
+    return running;
+  }
+
+  /** Waits for the death of a tunnel; null where the user ends it all. */
+  async untilDeath({ tunnel, program }: RunningTunnel): Promise<string | null> {
+    const exit = await tunnel.exited;
+    this.#open.delete(tunnel);
+    // Ctrl-C reaches the programs too, and they may be faster.
+    await this.#interrupt.wait(SIGNAL_LAG);
+    return this.#interrupt.signal.aborted ? null : obituary(program, exit);
+  }
+
+  /** Starts a tunnel again whenever it dies, until the user ends it all. */
+  async keepAlive(open: OpenTunnel, running: RunningTunnel): Promise<void> {
+    for (let pause = FIRST_PAUSE;;) {
+      const started = performance.now();
+      const death = await this.untilDeath(running);
+      if (death === null) return;
+      if (performance.now() - started > LONGEST_PAUSE) pause = FIRST_PAUSE;
+      complain(death, { event: "died", program: running.program });
+      for (let again: RunningTunnel | null = null; again === null;) {
+        note(`${running.program} is started again in ${pause / 1000} s`, {
+          event: "pause",
+          program: running.program,
+          seconds: pause / 1000,
+        });
+        await this.#interrupt.wait(pause);
+        if (this.#interrupt.signal.aborted) return;
+        pause = Math.min(2 * pause, LONGEST_PAUSE);
+        again = await this.#tryAgain(open);
+        if (again !== null) running = again;
+      }
+    }
+  }
+
+  async #tryAgain(open: OpenTunnel): Promise<RunningTunnel | null> {
+    try {
+      return await this.open(open);
+    } catch (error) {
+      if (this.#interrupt.signal.aborted) return null;
+      const why = explain(error);
+      if (why === null) throw error;
+      complain(why);
+      return null;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Side by side: a program may take some seconds.
+    await Promise.all(Array.from(this.#open, (tunnel) => tunnel.close()));
+  }
+}
+
+/** Opens all tunnels one after the other. */
+async function openAll(tunnels: Tunnels, openings: readonly OpenTunnel[]) {
+  const running: RunningTunnel[] = [];
+  for (const open of openings) running.push(await tunnels.open(open));
+  return running;
+}
+
 /**
  * Opens tunnels, and keeps them open until SIGINT or SIGTERM, or until a program dies.
  *
- * @param open Opens them one after the other; `signal` ends that.
+ * @param start Makes what opens them, one after the other; its signal aborts when the user ends it.
+ * @param restart Whether a program that dies is started again, the first time after 1 s and then
+ * after twice as long each time, a minute at most. What fails at the very start ends it all anyhow.
  * @returns The exit status: 1 when a program died.
  */
 export async function supervise(
-  open: (signal: AbortSignal) => AsyncIterable<OpenTunnel>,
+  start: (signal: AbortSignal) => readonly OpenTunnel[],
+  restart: boolean,
 ): Promise<number> {
   const interrupt = new Interrupt();
-  const tunnels: Tunnel[] = [];
+  const tunnels = new Tunnels(interrupt);
   try {
-    return await untilDeath(interrupt, tunnels, open(interrupt.signal));
+    return await untilEnd(interrupt, tunnels, start(interrupt.signal), restart);
+  } catch (error) {
+    if (interrupt.signal.aborted) return 0;
+    throw error;
   } finally {
-    // Side by side: a program may take some seconds.
-    await Promise.all(tunnels.map((tunnel) => tunnel.close()));
+    await tunnels[Symbol.asyncDispose]();
     interrupt[Symbol.dispose]();
   }
 }
 
-async function untilDeath(
+async function untilEnd(
   interrupt: Interrupt,
-  tunnels: Tunnel[],
-  opening: AsyncIterable<OpenTunnel>,
+  tunnels: Tunnels,
+  openings: readonly OpenTunnel[],
+  restart: boolean,
 ): Promise<number> {
-  const deaths: Promise<string>[] = [];
-  try {
-    for await (const { tunnel, program } of opening) {
-      tunnels.push(tunnel);
-      deaths.push(tunnel.exited.then((exit) => obituary(program, exit)));
-    }
-  } catch (error) {
-    if (interrupt.signal.aborted) return 0;
-    throw error;
+  const running = await openAll(tunnels, openings);
+  if (restart) {
+    await Promise.all(openings.map((open, index) => tunnels.keepAlive(open, running[index]!)));
+    return 0;
   }
-  const death = await Promise.race([interrupt.wait(), ...deaths]);
-  // Ctrl-C reaches the programs too, and they may be faster.
-  if (death !== undefined) await interrupt.wait(SIGNAL_LAG);
-  if (interrupt.signal.aborted || death === undefined) return 0;
-  complain(death);
+  const deaths = running.map((tunnel) => tunnels.untilDeath(tunnel));
+  const death = await Promise.race([interrupt.wait().then(() => null), ...deaths]);
+  if (death === null) return 0;
+  complain(death, { event: "died" });
   return 1;
 }

@@ -6,7 +6,8 @@
 
 import type { ParseArgsOptionsConfig } from "node:util";
 import { type Address, parseAddress } from "../address.ts";
-import { parseDestination } from "./destination.ts";
+import type { UnixSocket } from "../parent/mod.ts";
+import { parseDestination, parseUnixOr } from "./places.ts";
 import { type OptionValues, parseTransportName, splitArguments, UsageError } from "./command.ts";
 
 /** What one tunnel was asked for. */
@@ -100,10 +101,42 @@ export class TunnelRequest {
     return this.parse("listen", this.required("listen"), parseAddress);
   }
 
+  /** The same, or a Unix socket. */
+  listenAnywhere(): Address | UnixSocket {
+    const parse = (text: string) => parseUnixOr(text, parseAddress);
+    return this.parse("listen", this.required("listen"), parse);
+  }
+
   /** An address to connect to; the host may be a name. */
   destination(name: string): Address {
     return this.parse(name, this.required(name), parseDestination);
   }
+
+  /** The same, or a Unix socket. */
+  destinationAnywhere(name: string): Address | UnixSocket {
+    const parse = (text: string) => parseUnixOr(text, parseDestination);
+    return this.parse(name, this.required(name), parse);
+  }
+
+  /** The variables that the program is to get. */
+  environment(): Record<string, string> {
+    const pairs = this.all("env").map((text) => this.parse("env", text, parseVariable));
+    return Object.fromEntries(pairs);
+  }
+}
+
+/** Reads `NAME=VALUE`, or `NAME` for a variable of ours. */
+function parseVariable(text: string): [name: string, value: string] {
+  const [, name, value] = /^([a-zA-Z_]\w*)(?:=(.*))?$/s.exec(text) ?? [];
+  if (name === undefined) throw new SyntaxError("it is neither NAME nor NAME=VALUE");
+  // Whoever changed these could send the program around its proxy.
+  if (/^TOR_PT_(?!OUTBOUND_BIND_ADDRESS_V[46]$)/i.test(name)) {
+    throw new SyntaxError(`${name} is one that ptlib sets itself, by its options`);
+  }
+  const chosen = value ?? Deno.env.get(name);
+  if (chosen === undefined) throw new SyntaxError(`the variable ${name} is not set here`);
+  if (chosen.includes("\0")) throw new SyntaxError(`${name} has a NUL in its value`);
+  return [name, chosen];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -125,7 +158,7 @@ function tunnelOfFile(
   if (!isStrings(command)) throw new UsageError(`${where}: command is no array of strings`);
   const checked: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(values)) {
-    const known = name === "config" ? undefined : options[name];
+    const known = Object.hasOwn(options, name) ? options[name] : undefined;
     if (known === undefined) throw new UsageError(`${where}: ${name} is no option`);
     if (known.multiple ? !isStrings(value) : typeof value !== "string") {
       const type = known.multiple ? "array of strings" : "string";
@@ -159,23 +192,55 @@ async function readConfig(
   );
 }
 
+/** Options of a command that are not one tunnel's. */
+const COMMAND_OPTIONS = {
+  config: { type: "string" },
+  restart: { type: "boolean" },
+  verbose: { type: "boolean" },
+  json: { type: "boolean" },
+} as const;
+
+/** What `--help` says of them. */
+export const COMMAND_HELP =
+  `  --restart          start a program again that dies, after 1 s, then 2 s and so
+                     on, a minute at most; the other tunnels stay. Without it,
+                     ptlib ends with status 1
+  --verbose          tell the time, and what the program logs as info and debug
+  --json             tell it for machines: an object a line, on stdout
+
+It runs until Ctrl-C or SIGTERM (status 0).`;
+
+/** What a command was asked for. */
+export interface CommandRequest {
+  tunnels: TunnelRequest[];
+  /** Whether a program that dies is started again. */
+  restart: boolean;
+  /** Whether everything that a program says is told, with the time. */
+  verbose: boolean;
+  /** Whether it is told in JSON. */
+  json: boolean;
+}
+
 /**
- * Reads which tunnels to open.
+ * Reads which tunnels to open, and how.
  *
  * @param args The arguments of the command.
- * @param options The options of one tunnel; `config` is added.
+ * @param options The options of one tunnel; those of the command are added.
  * @returns The tunnels: those of the file that `--config` names, or the one of the arguments.
  * @throws {UsageError} When the arguments or the file are wrong.
  */
 export async function readTunnels(
   args: readonly string[],
   options: ParseArgsOptionsConfig,
-): Promise<TunnelRequest[]> {
-  const { values, program } = splitArguments(args, { ...options, config: { type: "string" } });
-  const path = values["config"];
-  if (typeof path !== "string") return [new TunnelRequest(values, program, "")];
-  if (Object.keys(values).length > 1 || program.length > 0) {
-    throw new UsageError("--config stands alone: the file says everything");
+): Promise<CommandRequest> {
+  const { values, program } = splitArguments(args, { ...options, ...COMMAND_OPTIONS });
+  const { config, restart, verbose, json, ...own } = values;
+  const manner = { restart: restart === true, verbose: verbose === true, json: json === true };
+  if (typeof config !== "string") {
+    return { ...manner, tunnels: [new TunnelRequest(own, program, "")] };
   }
-  return await readConfig(path, options);
+  if (Object.keys(own).length > 0 || program.length > 0) {
+    throw new UsageError("--config stands alone: the file says everything about the tunnels");
+  }
+  return { ...manner, tunnels: await readConfig(config, options) };
 }

@@ -14,10 +14,6 @@ function closedAddress(): string {
   return formatAddress(["127.0.0.1", listener.addr.port]);
 }
 
-async function portOf(client: Running): Promise<number> {
-  return Number((await client.says(/listening on 127\.0\.0\.1:(\d+)/))[1]);
-}
-
 command("ptlib client --bridge-line takes the next line when a bridge is not reached", async () => {
   using service = new EchoServer();
   const lines = [
@@ -28,7 +24,7 @@ command("ptlib client --bridge-line takes the next line when a bridge is not rea
   ];
   const options = lines.flatMap((line) => ["--bridge-line", line]);
   await using client = new Running(["client", ...LISTEN, ...options, "--", ...PLAIN]);
-  assertEquals(await echo(await portOf(client), "hello"), "hello");
+  assertEquals(await echo(await client.port(), "hello"), "hello");
   await client.says(/a connection ended: 5 bytes sent, 5 bytes received/);
 });
 
@@ -36,7 +32,7 @@ command("ptlib client tells why no bridge of several is reached, and no address"
   const [first, second] = [closedAddress(), closedAddress()];
   const options = ["--bridge-line", `plain ${first}`, "--bridge-line", `plain ${second} key=no`];
   await using client = new Running(["client", ...LISTEN, ...options, "--", ...PLAIN]);
-  using _conn = await Deno.connect({ hostname: "127.0.0.1", port: await portOf(client) });
+  using _conn = await Deno.connect({ hostname: "127.0.0.1", port: await client.port() });
   const [line] = await client.says(/None of 2 bridges could be reached: .*/);
   assertMatch(line, /connection refused \(5\).*not allowed by its rules \(2\)/);
   assertEquals(client.err.filter((line) => line.includes(first) || line.includes(second)), []);
@@ -44,12 +40,13 @@ command("ptlib client tells why no bridge of several is reached, and no address"
 
 command("ptlib client --bridge-file reads lines among comments", async (directory) => {
   using service = new EchoServer();
-  const lines = ["\ufeff# two bridges", "", `Bridge plain ${closedAddress()} key=a;b`, "  # more"];
+  // The first character is a byte order mark.
+  const lines = [`\ufeffBridge plain ${closedAddress()} key=a;b`, "", "# another", "  # and"];
   lines.push(`plain ${formatAddress(service.address)}`, "");
   await Deno.writeTextFile(`${directory}/bridges`, lines.join("\r\n"));
   const options = ["--bridge-file", `${directory}/bridges`];
   await using client = new Running(["client", ...LISTEN, ...options, "--", ...PLAIN]);
-  assertEquals(await echo(await portOf(client), "hi"), "hi");
+  assertEquals(await echo(await client.port(), "hi"), "hi");
 });
 
 command("ptlib client tells which transport of several its program does not have", async () => {
@@ -57,8 +54,20 @@ command("ptlib client tells which transport of several its program does not have
   const address = formatAddress(service.address);
   const options = ["--bridge-line", `other ${address}`, "--bridge-line", `plain ${address}`];
   await using client = new Running(["client", ...LISTEN, ...options, "--", ...PLAIN]);
-  assertEquals(await echo(await portOf(client), "hi"), "hi");
+  assertEquals(await echo(await client.port(), "hi"), "hi");
   await client.says(/^other: its bridges are not tried: the program does not have this transport$/);
+});
+
+command("ptlib server says when no client can be told what is published", async (directory) => {
+  const program = `
+    const args = "ARGS:k=" + "v".repeat(509);
+    console.log(["VERSION 1", "SMETHOD a 127.0.0.1:9 " + args, "SMETHODS DONE"].join("\\n"));
+    for await (const _ of Deno.stdin.readable);`;
+  const options = [...LISTEN, "--transport", "a", "--forward", "127.0.0.1:1", "--state", directory];
+  const words = [Deno.execPath(), "eval", program];
+  await using server = new Running(["server", ...options, "--", ...words]);
+  await server.says(/no client can be told what the program publishes\. .*up to 510/);
+  assertEquals(await server.end(), { code: 0, out: "" });
 });
 
 command("ptlib client names what is wrong with its bridge lines", async (directory) => {

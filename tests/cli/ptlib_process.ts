@@ -37,20 +37,27 @@ export async function finished(args: readonly string[], env: Record<string, stri
 /** A `ptlib` that goes on running. */
 export class Running implements AsyncDisposable {
   readonly child: Deno.ChildProcess;
+  /** The lines of its stderr, or of the output that is followed instead. */
   readonly err: string[] = [];
-  readonly #stdout: Promise<string>;
-  readonly #stderr: Promise<void>;
+  readonly #other: Promise<string>;
+  readonly #followed: Promise<void>;
   #wake = Promise.withResolvers<void>();
 
-  constructor(args: readonly string[], env: Record<string, string> = {}) {
+  constructor(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    followed: "stdout" | "stderr" = "stderr",
+  ) {
     this.child = ptlib(args, env).spawn();
-    this.#stdout = new Response(this.child.stdout).text();
-    this.#stderr = this.#follow();
+    const { stdout, stderr } = this.child;
+    const [lines, other] = followed === "stderr" ? [stderr, stdout] : [stdout, stderr];
+    this.#other = new Response(other).text();
+    this.#followed = this.#follow(lines);
   }
 
-  async #follow(): Promise<void> {
+  async #follow(lines: ReadableStream<Uint8Array>): Promise<void> {
     const reader = new LineReader();
-    for await (const chunk of this.child.stderr) {
+    for await (const chunk of lines) {
       this.err.push(...reader.push(chunk).map(String));
       this.#wake.resolve();
       this.#wake = Promise.withResolvers();
@@ -59,7 +66,7 @@ export class Running implements AsyncDisposable {
     this.#wake.reject(new Error(`ptlib has ended:\n${this.err.join("\n")}`));
   }
 
-  /** What a line on stderr says, as soon as there is one, or as many as asked for. */
+  /** What a line says, as soon as there is one, or as many as asked for. */
   async says(pattern: RegExp, times = 1): Promise<RegExpExecArray> {
     for (;;) {
       const { promise } = this.#wake;
@@ -70,6 +77,12 @@ export class Running implements AsyncDisposable {
     }
   }
 
+  /** The port of 127.0.0.1 on which it listens. */
+  async port(): Promise<number> {
+    return Number((await this.says(/listening on 127\.0\.0\.1:(\d+)/))[1]);
+  }
+
+  /** Ends it; `out` is all of the output that is not followed. */
   async end(signal: Deno.Signal = "SIGTERM"): Promise<{ code: number; out: string }> {
     try {
       this.child.kill(signal);
@@ -77,8 +90,8 @@ export class Running implements AsyncDisposable {
       // It has ended by itself.
     }
     const { code } = await this.child.status;
-    await this.#stderr;
-    return { code, out: await this.#stdout };
+    await this.#followed;
+    return { code, out: await this.#other };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -2,7 +2,8 @@
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { formatAddress } from "../../address.ts";
-import { parseDestination, readProxyUrl } from "../../cli/destination.ts";
+import { parseDestination, parseUnixOr } from "../../cli/places.ts";
+import { readProxyUrl } from "../../cli/proxy_url.ts";
 import { EchoServer } from "../echo.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { permitted } from "../permitted.ts";
@@ -18,10 +19,6 @@ const ROT13 = [
   new URL("../../examples/rot13.ts", import.meta.url).pathname,
 ];
 
-async function portOf(client: Running): Promise<number> {
-  return Number((await client.says(/listening on 127\.0\.0\.1:(\d+)/))[1]);
-}
-
 Deno.test("parseDestination() reads numeric addresses and names", () => {
   const good: [text: string, address: [string, number]][] = [
     ["192.0.2.7:443", ["192.0.2.7", 443]],
@@ -35,6 +32,15 @@ Deno.test("parseDestination() reads numeric addresses and names", () => {
   const bad = ["", ":1", "a", "a:", "a:0", "a:080", "a:65536", "127.1:1", "0x7f000001:1", "a b:1"];
   bad.push("-a:1", "::1:80", "[a]:1", "a/b:1", "a@b:1", `${"a".repeat(254)}:1`, "é:1", "a:1:1");
   for (const text of bad) assertThrows(() => parseDestination(text), SyntaxError, undefined, text);
+});
+
+Deno.test("parseUnixOr() reads the path of a Unix socket", () => {
+  assertEquals(parseUnixOr("unix:/run/a b.sock", parseDestination), { path: "/run/a b.sock" });
+  assertEquals(parseUnixOr("unix:a:1", parseDestination), { path: "a:1" });
+  assertEquals(parseUnixOr("a:1", parseDestination), ["a", 1]);
+  for (const text of ["unix:", "unix:a\0b"]) {
+    assertThrows(() => parseUnixOr(text, parseDestination), SyntaxError);
+  }
 });
 
 Deno.test("readProxyUrl() takes socks5h and a slash at the end", async () => {
@@ -59,7 +65,7 @@ command("ptlib client gives the name of a bridge to its program", async () => {
   const bridge = `localhost:${service.address[1]}`;
   const options = ["--transport", "plain", "--bridge", bridge];
   await using client = new Running(["client", ...LISTEN, ...options, "--", ...PLAIN]);
-  assertEquals(await echo(await portOf(client), "hi"), "hi");
+  assertEquals(await echo(await client.port(), "hi"), "hi");
 });
 
 for (const scheme of SCHEMES) {
@@ -70,7 +76,7 @@ for (const scheme of SCHEMES) {
     // A name that exists nowhere.
     const options = ["--transport", "rot13", "--bridge", "bridge.invalid:443", "--proxy", url];
     await using client = new Running(["client", ...LISTEN, ...options, "--", ...ROT13]);
-    assertEquals(await echo(await portOf(client), "hello"), "hello");
+    assertEquals(await echo(await client.port(), "hello"), "hello");
     assertEquals(proxy.requests.map(({ target }) => target), [["bridge.invalid", 443]]);
   });
 }
@@ -83,7 +89,7 @@ command("ptlib client does not go around a proxy to which there is no way", asyn
   const bridge = `localhost:${service.address[1]}`;
   const options = ["--transport", "rot13", "--bridge", bridge, "--proxy", url];
   await using client = new Running(["client", ...LISTEN, ...options, "--", ...ROT13]);
-  using conn = await Deno.connect({ hostname: "127.0.0.1", port: await portOf(client) });
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: await client.port() });
   assertEquals(await conn.read(new Uint8Array(1)), null);
   await client.says(/a connection broke off/);
   assertEquals(service.accepted, 0);
@@ -93,7 +99,10 @@ command("ptlib names what is wrong with a proxy and with arguments", async () =>
   const tunnel = [...LISTEN, "--transport", "a", "--bridge", "127.0.0.1:1"];
   const rows: [string[], string][] = [
     // No label may be as long, so nobody is asked for it.
-    [["--proxy", `http://${"a".repeat(64)}.example:1`], "--proxy is malformed: its host cannot be"],
+    [
+      ["--proxy", `http://${"a".repeat(64)}.example:1`],
+      "--proxy is malformed: its host is not found",
+    ],
     [["--proxy", "socks5://localhost"], "--proxy is malformed: "],
     [["--proxy", ""], "--proxy is malformed: it is empty"],
     [["--args", "cert=a iat-mode=0"], "--args is malformed: there is a space in it"],

@@ -20,6 +20,8 @@ export interface Carrier {
   host: string;
   /** The server's `--option` as a function of where it listens, `HOST:PORT` being that place. */
   option?: string;
+  /** Whether clients connect by the bridge line, and not by the command line. */
+  byBridgeLine?: boolean;
 }
 
 /** What came back, and how the two processes ended. */
@@ -96,8 +98,16 @@ function serverLine(carrier: Carrier, forward: string, state: string): string {
     ` --state '${state}'${options} -- '${server}'`;
 }
 
-/** The line that the server prints, with a port of our own and the client's program. */
-function clientLine(printed: string, client: string): string {
+/** The line that the server prints: the first one, or the one below it. */
+function printedLine({ transport, byBridgeLine = false }: Carrier): RegExp {
+  return byBridgeLine ? new RegExp(`^(${transport} .*)\n`, "m") : /^(ptlib client .*)\n/m;
+}
+
+/** The client's command line with a port of our own and the client's program. */
+function clientLine(printed: string, { client, byBridgeLine = false }: Carrier): string {
+  if (byBridgeLine) {
+    return `ptlib client --listen 127.0.0.1:0 --bridge-line '${printed}' -- '${client}'`;
+  }
   const line = printed.replace("--listen 127.0.0.1:1234 ", "--listen 127.0.0.1:0 ");
   return line.replace(/ -- .*$/, ` -- '${client}'`);
 }
@@ -116,11 +126,11 @@ export async function carry(carrier: Carrier): Promise<Carried> {
     const forward = formatAddress(echo.address);
     await using far = new Ptlib(
       serverLine(carrier, forward, state),
-      /^(ptlib client .*)\n/m,
+      printedLine(carrier),
       signal,
     );
     await using near = new Ptlib(
-      clientLine(await far.ready, carrier.client),
+      clientLine(await far.ready, carrier),
       /listening on (\S+)\n/,
       signal,
     );

@@ -235,10 +235,10 @@ function readRows(
   });
 }
 
-/** Runs a session. Somebody at a shell starts the program once for each target, which has no name. */
+/** Runs a session. Somebody at a shell starts the program once for each target. */
 export async function runSession(plan: Plan, signal: AbortSignal): Promise<Row[]> {
   const rounds: Target[][] = plan.program.startedBy === "shell"
-    ? [["IPv4"], ["IPv6"]]
+    ? ALL_TARGETS.map((target) => [target])
     : [ALL_TARGETS];
   const rows: Row[] = [];
   for (const targets of rounds) {

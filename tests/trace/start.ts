@@ -1,7 +1,8 @@
 /** Starts a program under strace and opens connections through it, as its user. */
 
-import { type Address, formatAddress, parseAddress } from "../../address.ts";
+import { type Address, parseAddress } from "../../address.ts";
 import type { ProxyInfo } from "../../config.ts";
+import { formatPlace } from "../../cli/places.ts";
 import { dialTransport, launchClient } from "../../parent/mod.ts";
 import { clientEnvironment } from "../../parent/child_environment.ts";
 import { type Program, TUNNELLED } from "./programs.ts";
@@ -80,7 +81,7 @@ async function startTunnel(
 ): Promise<Started> {
   const { TOR_PT_PROXY = "" } = clientEnvironment("", [program.transport], proxy);
   const options = ["--transport", program.transport, "--listen", "127.0.0.1:0"];
-  const where = ["--bridge", formatAddress(target), "--proxy", TOR_PT_PROXY];
+  const where = ["--bridge", formatPlace(target), "--proxy", TOR_PT_PROXY];
   const state = ["--state", `${directory}/pt_state`];
   const line = [...program.command, "client", ...options, ...where, ...state, "--", ...TUNNELLED];
   const [strace = "", ...args] = traced(line, trace);

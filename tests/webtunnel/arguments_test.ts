@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { type Bridge, type BridgeTls, readBridge } from "../../webtunnel/arguments.ts";
 import { WebTunnelError } from "../../webtunnel/webtunnel_error.ts";
 
@@ -188,3 +188,8 @@ for (const [args, words] of WRONG) {
     }
   });
 }
+
+Deno.test("readBridge() gives the cause of what is wrong with a pin", () => {
+  const reading = () => readBridge(new URLSearchParams({ url: U, cert: "!" }));
+  assertInstanceOf(assertThrows(reading, WebTunnelError).cause, SyntaxError);
+});

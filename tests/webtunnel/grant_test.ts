@@ -24,6 +24,7 @@ class Client extends IdleConn {
 }
 
 Deno.test("grant() has nothing follow its answer until the client has spoken", async () => {
+  using timers = new FakeTimers();
   const client = new Client();
   const tunnel = await grant(client);
   const writing = writeAll(tunnel, bytes("service"));
@@ -42,6 +43,7 @@ for (
   ] as const
 ) {
   Deno.test(`grant() waits no longer for a client that ${how}`, async () => {
+    using _timers = new FakeTimers();
     const client = new Client();
     const tunnel = await grant(client);
     const ending = tunnel.closeWrite();

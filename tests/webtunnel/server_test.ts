@@ -291,6 +291,68 @@ permitted(NEEDS, "webtunnel() has a web site in its own program", async () => {
   });
 });
 
+permitted(
+  NEEDS,
+  "webtunnel() says what its own web site throws, and no more than that",
+  async () => {
+    await using server = await TestServer.start({
+      options: { url: HTTP },
+      site: () => Promise.reject(new Error("192.0.2.7 asks for too much")),
+    });
+    server.log.splice(0);
+    const request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    const answer = await ask(await connect(server.address), request);
+    assertMatch(answer, /^HTTP\/1\.1 500 [^]*\r\n\r\nInternal Server Error$/);
+    assertEquals(server.log, [
+      "info: webtunnel: the web site failed: Error: [scrubbed] asks for too much",
+    ]);
+  },
+);
+
+permitted(NEEDS, "webtunnel() takes each protocol of a web server that has no HTTP/2", async () => {
+  await withDirectory(async (directory) => {
+    await using site = new TestSite();
+    const options = { ...await inTls(directory), fallback: site.addr };
+    await using server = await TestServer.start({ options });
+    for (
+      const [offered, taken] of [
+        [["h2", "http/1.1"], "http/1.1"],
+        [["http/1.0"], "http/1.0"],
+        [["http/0.9"], "http/0.9"],
+        [[], null],
+      ] as const
+    ) {
+      const conn = await startTls(await connect(server.address), {
+        hostname: "pt.example",
+        caCerts: [TEST_AUTHORITY],
+        alpnProtocols: offered,
+      });
+      assertEquals(conn.alpnProtocol, taken);
+      conn.close();
+    }
+  });
+});
+
+permitted(NEEDS, "webtunnel() holds nothing but the connection of an idle tunnel", async () => {
+  using timers = new FakeTimers();
+  await using server = await TestServer.start({ options: { url: HTTP } });
+  const conn = await connect(server.address);
+  await writeAll(conn, bytes(upgrade()));
+  await takeText(conn, GRANTED.length);
+  await timers.fire(250);
+  assertEquals(timers.pending, []);
+  await checkEchoes(conn);
+  conn.close();
+});
+
+permitted(NEEDS, "webtunnel() says where its bridge line cannot be kept", async () => {
+  await using server = await TestServer.start({ options: { url: HTTP } });
+  assertMatch(server.log[0] ?? "", /^notice: webtunnel: the bridge line is: Bridge webtunnel /);
+  assertEquals(server.log.slice(1), [
+    "warning: webtunnel: the bridge line cannot be kept in a file: NotCapable: none here",
+  ]);
+});
+
 permitted(NEEDS, "webtunnel() hands who does not finish a request to the web site", async () => {
   using timers = new FakeTimers();
   const { promise: heard, resolve } = Promise.withResolvers<string>();

@@ -125,6 +125,7 @@ async function plan(
   const alone: Subject = {
     transport,
     commands: { client: command, server: command },
+    plain: {},
     directory,
     timeout,
     signal,
@@ -153,7 +154,7 @@ async function plan(
     outcome: "skipped",
     reason: found[half].refusal ?? "",
   }));
-  return { subject: { ...alone, commands }, roles, skipped };
+  return { subject: { ...alone, commands, plain: found }, roles, skipped };
 }
 
 /** Makes some checks side by side; the results come in their order. */
@@ -236,6 +237,7 @@ export async function* check(
   } finally {
     signal?.removeEventListener("abort", abort);
     stop.abort();
-    await Deno.remove(directory, { recursive: true });
+    // It may be gone: the programs of others may do what they want with it.
+    await Deno.remove(directory, { recursive: true }).catch(() => {});
   }
 }

@@ -32,16 +32,24 @@ function read(text: string): Line {
   }
 }
 
+/** Whether a line may come at any time, and changes nothing. */
+export function isAside(message: Message | null): boolean {
+  return message?.kind === "log" || message?.kind === "status" ||
+    message?.kind === "status-version";
+}
+
 /** What is needed to start a program. */
 export interface Start {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly timeout: number;
+  /** Its working directory; ours where it is left out. */
+  readonly cwd?: string;
 }
 
-function spawn({ command, environment }: Start): Deno.ChildProcess {
+function spawn({ command, environment, cwd }: Start): Deno.ChildProcess {
   try {
-    return spawnGroup(command, environment);
+    return spawnGroup(command, environment, cwd);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     const name = JSON.stringify(command[0]);
@@ -142,8 +150,8 @@ export class Program implements AsyncDisposable {
   }
 
   /** Waits for its end; null when it goes on. */
-  async ended(): Promise<Deno.CommandStatus | null> {
-    const status = await resultWithin(this.#process.status, this.start.timeout);
+  async ended(milliseconds = this.start.timeout): Promise<Deno.CommandStatus | null> {
+    const status = await resultWithin(this.#process.status, milliseconds);
     // Its last words may still be on their way.
     if (status !== null) await resultWithin(this.silent, this.start.timeout);
     return status;

@@ -5,26 +5,52 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../address.ts";
+import { type Address, formatAddress, isLoopback, unmappedIp } from "../address.ts";
 import type { ClientMethod, Message, ServerMethod } from "../parent/line.ts";
 import { type Line, Program, type Start } from "./checked_program.ts";
 import { type Role, Skipped } from "./verdict.ts";
 import { environment, type Variables } from "./program_environment.ts";
-import { TestListener } from "./listener.ts";
+import { refusingAddress, TestListener } from "./listener.ts";
 import { greeting, NO_AUTH, request } from "./socks_message.ts";
 import { Probe } from "./probe.ts";
+
+/** What a program made of the plain environment of one half, as tor sets it. */
+export interface PlainStart {
+  /** Why it is not this half; null when it may be. */
+  readonly refusal: string | null;
+  /** Whether it got through its start. */
+  readonly done: boolean;
+  /** Whether its transport was started. */
+  readonly started: boolean;
+  /** Its words. */
+  readonly output: string;
+}
 
 /** What is checked, for all checks of one run. */
 export interface Subject {
   readonly transport: string;
   /** The command of each half that there is. */
   readonly commands: Readonly<Partial<Record<Role, readonly string[]>>>;
+  /** What the checked program made of the plain environment, as far as that was tried. */
+  readonly plain: Readonly<Partial<Record<Role, PlainStart>>>;
   /** A directory for state directories and cookies. */
   readonly directory: string;
   /** How long a wait may take, in milliseconds. */
   readonly timeout: number;
   /** Ends all checks at once. */
   readonly signal: AbortSignal;
+}
+
+/** What may be different about a start, besides variables. */
+export interface StartOptions {
+  /** The half; the checked one where it is left out. */
+  readonly role?: Role;
+  /** The parent's ORPort. */
+  readonly orport?: Address;
+  /** A command that starts the program. */
+  readonly wrap?: readonly string[];
+  /** The working directory. */
+  readonly cwd?: string;
 }
 
 /** A program that has said where its transport listens. */
@@ -63,6 +89,21 @@ export function endWords(status: Deno.CommandStatus | null): string {
   return status.signal === null
     ? `it ended with status ${status.code}`
     : `it was ended by ${status.signal}`;
+}
+
+const BINDADDR = "TOR_PT_SERVER_BINDADDR";
+
+/**
+ * Whether a server's line names an address that is not its own, for clients beyond a NAT. Where it
+ * has arguments, what its clients connect to may be in those.
+ */
+function isBehindAnother({ method }: Running): boolean {
+  return method.kind === "smethod" && method.args.size === 0 && !isOurOwn(method.address[0]);
+}
+
+/** Whether an address can be reached without leaving this machine. */
+function isOurOwn(host: string): boolean {
+  return isLoopback(host) || ["0.0.0.0", "::"].includes(unmappedIp(host) ?? "");
 }
 
 let states = 0;
@@ -114,12 +155,24 @@ export class Fixture implements AsyncDisposable {
     return this.own(new TestListener(this.subject.timeout, hostname));
   }
 
+  /**
+   * Skips the check unless the half does start, or gets through its start, in the plain
+   * environment: what it makes of a changed one says nothing otherwise.
+   */
+  needsPlain(stage: "done" | "started"): void {
+    const plain = this.subject.plain[this.role];
+    if (plain === undefined || plain[stage]) return;
+    const what = stage === "started" ? "a running" : "the start of a";
+    throw new Skipped(`needs ${what} ${this.role} in the plain environment: ${plain.output}`);
+  }
+
   /** Starts a half as tor does, with some variables changed. */
   async start(
     changes: Variables = {},
-    options: { role?: Role; orport?: Address; wrap?: readonly string[] } = {},
+    options: StartOptions = {},
   ): Promise<Program> {
-    const { role = this.role, orport = this.backend.address, wrap = [] } = options;
+    const { role = this.role, orport = this.backend.address, wrap = [], cwd } = options;
+    if (role === this.role && Object.keys(changes).length > 0) this.needsPlain("done");
     const command = this.subject.commands[role];
     if (command === undefined) throw new Skipped(`needs the ${role} half: give it with --peer`);
     const state = freshPath(this.subject, "state");
@@ -128,6 +181,7 @@ export class Fixture implements AsyncDisposable {
       command: [...wrap, ...command],
       environment: environment(role, this.subject.transport, state, orport, changes),
       timeout: this.subject.timeout,
+      ...cwd !== undefined && { cwd },
     };
     if (role === this.role) this.lastStart = start;
     return this.own(this.#spawn(start, role));
@@ -145,9 +199,25 @@ export class Fixture implements AsyncDisposable {
   /** Starts a half and waits until its transport listens; without that the check is skipped. */
   async running(
     changes: Variables = {},
-    options: { role?: Role; orport?: Address; wrap?: readonly string[] } = {},
+    options: StartOptions = {},
   ): Promise<Running> {
-    return await this.untilRunning(await this.start(changes, options), options.role);
+    const running = await this.untilRunning(await this.start(changes, options), options.role);
+    return isBehindAnother(running) && changes[BINDADDR] === undefined
+      ? await this.#runningWhereTold(changes, options)
+      : running;
+  }
+
+  /** Has a server listen at a port that is known, because its line names another address. */
+  async #runningWhereTold(
+    changes: Variables,
+    options: StartOptions,
+  ): Promise<Running> {
+    const address = await refusingAddress();
+    if (address === null) throw new Skipped("needs a free port of 127.0.0.1");
+    const bind = { [BINDADDR]: `${this.subject.transport}-${formatAddress(address)}` };
+    const program = await this.start({ ...changes, ...bind }, options);
+    const { method } = await this.untilRunning(program, options.role);
+    return { program, method: { ...method, address } };
   }
 
   /** Waits until the transport of a program that was started listens. */
@@ -178,6 +248,10 @@ export class Fixture implements AsyncDisposable {
 
   /** Connects to a listener of a program. */
   async dial([hostname, port]: Readonly<Address>): Promise<Probe> {
+    // A made-up or public address is nothing that a checker should connect to.
+    if (!isOurOwn(hostname)) {
+      throw new Skipped(`needs an address of this machine, not ${formatAddress([hostname, port])}`);
+    }
     try {
       return this.own(new Probe(await Deno.connect({ hostname, port }), this.subject.timeout));
     } catch (error) {

@@ -9,7 +9,7 @@ import { type Address, formatAddress, ipToBytes } from "../address.ts";
 import { concat } from "../net/conn.ts";
 import { endWords, type Fixture, isDone, methodOf, outputOf, type Running } from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import type { Program } from "./checked_program.ts";
+import { isAside, type Program } from "./checked_program.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { refusingAddress, type TestListener } from "./listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
@@ -208,7 +208,7 @@ export const proxyChecks: readonly Check[] = [
       const program = await refusing(fixture);
       const status = await program.ended();
       expect(status !== null, "the program's end after PROXY-ERROR", endWords(status));
-      const last = program.lines.findLast(({ message }) => message?.kind !== "log");
+      const last = program.lines.findLast(({ message }) => !isAside(message));
       expect(
         last?.message?.kind === "proxy-error",
         "PROXY-ERROR as the last word",

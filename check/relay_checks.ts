@@ -9,6 +9,7 @@
 
 import type { Fixture } from "./fixture.ts";
 import type { Check } from "./definition.ts";
+import { carries, noise } from "./carried_bytes.ts";
 import { connectResettable, listenResettable, reset } from "./resettable.ts";
 import { refusingAddress, TestListener } from "./listener.ts";
 import { openPair, testTunnel, type TunnelledPair } from "./test_tunnel.ts";
@@ -35,32 +36,6 @@ function ends({ user, backend }: TunnelledPair, direction: Direction): [from: Pr
 
 function names(direction: Direction): [from: string, to: string] {
   return direction === "up" ? ["the user", "the backend"] : ["the backend", "the user"];
-}
-
-function noise(length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  for (let start = 0; start < length; start += 65536) {
-    crypto.getRandomValues(bytes.subarray(start, start + 65536));
-  }
-  return bytes;
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
-
-/** Sends bytes one way and expects them at the other end. */
-async function carries(from: Probe, to: Probe, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-  const [, got] = await Promise.all([
-    from.send(bytes),
-    to.receive(bytes.length, `${bytes.length} bytes at the other end`),
-  ]);
-  if (bytes.length <= 64) {
-    expect(hex(got) === hex(bytes), hex(bytes), hex(got));
-  } else {
-    const [sent, arrived] = await Promise.all([sha256(bytes), sha256(got)]);
-    expect(sent === arrived, `SHA-256 ${sent}`, arrived);
-  }
 }
 
 /** Makes sure that both directions work before something else is tried. */

@@ -30,6 +30,7 @@ export type Level = "MUST" | "SHOULD" | "robustness";
  * function inWords(verdict: Verdict): string {
  *   if (verdict.outcome === "ok") return "ok";
  *   if (verdict.outcome === "skipped") return `skipped: ${verdict.reason}`;
+ *   if (verdict.outcome === "error") return `not known: ${verdict.problem}`;
  *   return `expected ${verdict.expected}, got ${verdict.got}`;
  * }
  * if (inWords({ outcome: "ok" }) !== "ok") throw new Error();
@@ -50,6 +51,12 @@ export type Verdict =
     readonly outcome: "skipped";
     /** What the check needs and did not get. */
     readonly reason: string;
+  }
+  | {
+    /** The checker itself failed; the program is neither good nor bad for it. */
+    readonly outcome: "error";
+    /** What went wrong in the checker. */
+    readonly problem: string;
   };
 
 /** One value for both halves, or one for each. */

@@ -52,7 +52,7 @@ async function negotiateVersion(): Promise<string> {
   if (broken("version-not-first")) versions.length = 1;
   if (broken("version-substring") && offer.includes("1")) return "VERSION 1";
   if (versions.includes("1")) return "VERSION 1";
-  if (broken("version-unsupported") && versions.includes("2")) return "VERSION 2";
+  if (broken("version-unsupported") && !offer.includes("1")) return `VERSION ${offer}`;
   const text = broken("version-error-text") ? "what is this" : "no-version";
   return await refuse(`VERSION-ERROR ${text}`);
 }

@@ -119,7 +119,7 @@ const commonChecks: readonly Check[] = [
     id: "state-relative",
     roles: BOTH,
     title: "refuses a state location that is not absolute",
-    section: "pt-spec 3.2.1",
+    section: "pt-spec 3.3.1",
     level: "SHOULD",
     run(fixture) {
       // A program that does not refuse it shall litter our directory, not the user's.
@@ -166,7 +166,7 @@ const commonChecks: readonly Check[] = [
     roles: BOTH,
     title: "refuses to be client and server at once",
     section: "pt-spec 2",
-    level: "robustness",
+    level: "extra",
     run(fixture) {
       const { transport } = fixture.subject;
       const changes = { [CLIENT]: transport, [SERVER]: transport };

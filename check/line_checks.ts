@@ -253,7 +253,7 @@ export const lineChecks: readonly Check[] = [
     roles: BOTH,
     title: "starts a transport once that is named twice",
     section: "pt-spec 3.1",
-    level: "robustness",
+    level: "extra",
     async run(fixture) {
       fixture.needsPlain("started");
       const { transport } = fixture.subject;

@@ -104,14 +104,14 @@ export class Probe implements Disposable {
   }
 
   /**
-   * Waits until the peer has ended or reset the connection.
+   * Waits until the peer has ended or reset the connection, at most so long in silence.
    *
    * @returns What came before.
    * @throws {Failed} When it stays open.
    */
-  async ended(expected: string): Promise<Uint8Array<ArrayBuffer>> {
+  async ended(expected: string, milliseconds?: number): Promise<Uint8Array<ArrayBuffer>> {
     for (;;) {
-      const arrival = await this.next();
+      const arrival = await this.next(milliseconds);
       if (arrival === "end" || arrival === "reset") return this.take();
       if (arrival === "silence") {
         throw new Failed(expected, `${hex(this.take())}; the connection stays open`);

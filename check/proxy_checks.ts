@@ -159,7 +159,7 @@ export const proxyChecks: readonly Check[] = [
     roles: CLIENT,
     title: "says nothing of proxies when there is none",
     section: "pt-spec 3.3.2",
-    level: "MUST",
+    level: "robustness",
     async run(fixture) {
       const { program } = await fixture.transcript();
       const lines = program.lines.filter(({ text }) => text.startsWith("PROXY"));
@@ -178,7 +178,7 @@ export const proxyChecks: readonly Check[] = [
     id: "proxy-no-scheme",
     roles: CLIENT,
     title: "refuses a proxy without a kind",
-    section: "pt-spec 3.2.2",
+    section: "pt-spec 3.3.2",
     level: "MUST",
     run: (fixture) => refused(fixture, "127.0.0.1:1080"),
   },
@@ -186,7 +186,7 @@ export const proxyChecks: readonly Check[] = [
     id: "proxy-no-port",
     roles: CLIENT,
     title: "refuses a proxy without a port",
-    section: "pt-spec 3.2.2",
+    section: "pt-spec 3.3.2",
     level: "MUST",
     run: (fixture) => refused(fixture, "socks5://127.0.0.1"),
   },

@@ -165,7 +165,7 @@ export const relayChecks: readonly Check[] = [
     roles: BOTH,
     title: "carries what the backend says before the user has said anything",
     section: SECTION,
-    level: "MUST",
+    level: "robustness",
     async run(fixture) {
       const { user, backend } = await openPair(fixture);
       await carries(backend, user, noise(32));

@@ -11,7 +11,8 @@ import type { Check } from "./definition.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { refuses, refusingAddress, type TestListener } from "./listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
-import { socksConnect } from "./socks_connect.ts";
+import { socksConnect, socksReply } from "./socks_connect.ts";
+import { isReply, receiveReply } from "./socks_reply.ts";
 import {
   argumentFields,
   credentials,
@@ -27,6 +28,10 @@ import { hex, type Probe } from "./probe.ts";
 const CLIENT: readonly Role[] = ["client"];
 const BIND = 2;
 const UDP_ASSOCIATE = 3;
+/** A method that IANA has given to nobody. GSSAPI and private ones a program may know. */
+const UNASSIGNED = 0x7e;
+/** RFC 1928 section 6 gives 10 s from the failure to the end of its connection. */
+const CLOSES = 12_000;
 const HALF_OPEN = 50;
 /** How long a client that left may be missed, in milliseconds. */
 const ABANDONED = 500;
@@ -106,15 +111,14 @@ async function refusesFields(fixture: Fixture, why: string, fields: Uint8Array):
 async function replyTo(fixture: Fixture, bytes: Uint8Array): Promise<number | null> {
   const probe = await atRequest(fixture);
   await probe.send(bytes);
-  const arrival = await probe.peek();
-  if (arrival === "end" || arrival === "reset") return null;
+  if (await probe.peek() !== "bytes") return null;
   const reply = await probe.receive(2, "a SOCKS reply, or the end of the connection");
   return reply[1] ?? null;
 }
 
 async function repliesWith(fixture: Fixture, code: number, bytes: Uint8Array): Promise<void> {
   const got = await replyTo(fixture, bytes);
-  if (got === null) throw new Skipped("needs a reply, but the connection ends without one");
+  if (got === null) throw new Skipped("needs a reply, but none comes");
   if (got === 0) throw new Skipped("needs a rejection, but the request was granted");
   expect(got === code, `reply ${code}`, `reply ${got}`);
 }
@@ -132,6 +136,18 @@ async function deadAddress(): Promise<Address> {
   const address = await refusingAddress();
   if (address === null) throw new Skipped("needs a port where nobody listens");
   return address;
+}
+
+/** A connection that has been rejected: for a target that refuses, or else for a command. */
+async function rejected(fixture: Fixture): Promise<{ probe: Probe; reply: Uint8Array }> {
+  for (const bytes of [request(await deadAddress()), request(ANYWHERE, BIND)]) {
+    const probe = await atRequest(fixture);
+    await probe.send(bytes);
+    if (await probe.peek() !== "bytes") continue;
+    const reply = await receiveReply(probe);
+    if (reply[1] !== 0) return { probe, reply };
+  }
+  throw new Skipped("needs a rejection: whatever is asked for is granted, or gets no reply");
 }
 
 /** The reply to a request for a target that refuses. */
@@ -155,8 +171,10 @@ async function reaches(
 ): Promise<void> {
   const reason = await transparency(fixture.subject, "client");
   if (reason !== null) throw new Skipped(`needs a transport that connects anywhere, but ${reason}`);
-  const reply = await socksConnect(await dial(fixture), { address: [...target], args: "" });
+  const user = await dial(fixture);
+  const reply = await socksConnect(user, { address: [...target], args: "" });
   expect(reply === 0, "reply 0", `reply ${reply}`);
+  await user.send(utf8.encode("some may dial with the first byte"));
   expect(await backend.accept() !== null, "a connection to the target", "none comes");
 }
 
@@ -187,6 +205,26 @@ async function trickle(probe: Probe, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** Goes through a handshake that writes its messages in one way or another, up to some reply. */
+async function handshake(
+  fixture: Fixture,
+  write: (probe: Probe, bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const probe = await dial(fixture);
+  await write(probe, greeting(PASSWORD));
+  await probe.receive(2, "a choice of method");
+  await write(probe, argumentFields("key=value"));
+  await probe.receive(2, "an answer to the arguments");
+  await write(probe, request(ANYWHERE));
+  await probe.receive(2, "a reply");
+}
+
+/** Makes sure that a handshake gets a reply when it is written as all do. */
+async function needsReply(fixture: Fixture): Promise<void> {
+  await precondition(takesFields(fixture, argumentFields("key=value")));
+  await precondition(handshake(fixture, (probe, bytes) => probe.send(bytes)));
+}
+
 /** The handshake up to the request. */
 const negotiationChecks: readonly Check[] = [
   {
@@ -213,9 +251,10 @@ const negotiationChecks: readonly Check[] = [
   {
     id: "socks-password-preferred",
     roles: CLIENT,
-    title: "prefers user name and password to nothing",
-    section: "pt-spec 3.5",
-    level: "SHOULD",
+    // Else the arguments that it has for the transport are lost.
+    title: "prefers user name and password to nothing, as tor offers both",
+    section: "tor connection_proxy_connect()",
+    level: "MUST",
     hand: "send 05 02 00 02",
     run: (fixture) => chooses(fixture, PASSWORD, NO_AUTH, PASSWORD),
   },
@@ -225,8 +264,8 @@ const negotiationChecks: readonly Check[] = [
     title: "says 05 FF when no offered method will do",
     section: "RFC 1928 3",
     level: "MUST",
-    hand: "send 05 01 01",
-    run: (fixture) => chooses(fixture, 0xff, 1),
+    hand: "send 05 01 7e",
+    run: (fixture) => chooses(fixture, 0xff, UNASSIGNED),
   },
   {
     id: "socks-methods-many",
@@ -236,7 +275,7 @@ const negotiationChecks: readonly Check[] = [
     level: "MUST",
     async run(fixture) {
       await atArguments(fixture);
-      const methods = [...Array.from({ length: 254 }, () => 0x80), PASSWORD];
+      const methods = [...Array.from({ length: 254 }, () => UNASSIGNED), PASSWORD];
       await chooses(fixture, PASSWORD, ...methods);
     },
   },
@@ -276,9 +315,28 @@ const argumentChecks: readonly Check[] = [
     roles: CLIENT,
     title: "takes arguments",
     section: "pt-spec 3.5",
-    // A transport may refuse arguments that it does not know.
     level: "SHOULD",
-    run: (fixture) => takesFields(fixture, PLAIN),
+    async run(fixture) {
+      // A transport may refuse arguments that it does not know.
+      await precondition(takesFields(fixture, argumentFields("key=value")));
+      await takesFields(fixture, PLAIN);
+    },
+  },
+  {
+    id: "socks-args-equals",
+    roles: CLIENT,
+    title: "takes an = in a value, which tor does not escape",
+    section: "tor pt_stringify_socks_args()",
+    level: "MUST",
+    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=a=b")),
+  },
+  {
+    id: "socks-args-semicolon",
+    roles: CLIENT,
+    title: "does not split arguments at a ; that is escaped",
+    section: "pt-spec 3.5",
+    level: "MUST",
+    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=a\\;b;other=c")),
   },
   {
     id: "socks-args-escaped",
@@ -371,7 +429,7 @@ const requestChecks: readonly Check[] = [
     roles: CLIENT,
     title: "answers UDP ASSOCIATE with reply 7",
     section: "RFC 1928 6",
-    level: "SHOULD",
+    level: "robustness",
     run: (fixture) => repliesWith(fixture, 7, request(ANYWHERE, UDP_ASSOCIATE)),
   },
   {
@@ -379,7 +437,7 @@ const requestChecks: readonly Check[] = [
     roles: CLIENT,
     title: "does not grant an address type that does not exist",
     section: "RFC 1928 6",
-    level: "MUST",
+    level: "robustness",
     run: (fixture) => doesNotGrant(fixture, BAD_ADDRESS_TYPE),
   },
   {
@@ -387,7 +445,7 @@ const requestChecks: readonly Check[] = [
     roles: CLIENT,
     title: "answers an address type that does not exist with reply 8",
     section: "RFC 1928 6",
-    level: "SHOULD",
+    level: "robustness",
     run: (fixture) => repliesWith(fixture, 8, BAD_ADDRESS_TYPE),
   },
   {
@@ -397,11 +455,8 @@ const requestChecks: readonly Check[] = [
     section: "RFC 1928 6",
     level: "MUST",
     async run(fixture) {
-      const probe = await atRequest(fixture);
-      await probe.send(request(ANYWHERE, BIND));
-      const reply = await probe.receive(10, "a reply of 10 bytes or more");
-      const form = reply[0] === 5 && reply[2] === 0 && [1, 3, 4].includes(reply[3] ?? 0);
-      expect(form, "05 REP 00 ATYP ...", hex(reply));
+      const { reply } = await rejected(fixture);
+      expect(isReply(reply), "05 REP 00 ATYP ...", hex(reply));
     },
   },
   {
@@ -411,9 +466,8 @@ const requestChecks: readonly Check[] = [
     section: "RFC 1928 6",
     level: "MUST",
     async run(fixture) {
-      const probe = await atRequest(fixture);
-      await probe.send(request(ANYWHERE, BIND));
-      await probe.ended("the end of the connection after the reply");
+      const { probe } = await precondition(rejected(fixture));
+      await probe.ended("the end of the connection within 10 s after the reply", CLOSES);
     },
   },
   {
@@ -429,11 +483,24 @@ const requestChecks: readonly Check[] = [
     },
   },
   {
+    id: "socks-granted-form",
+    roles: CLIENT,
+    title: "grants with a reply that tor reads: 05 00 00, ATYP 1, 3 or 4, address and port",
+    section: "RFC 1928 6",
+    level: "MUST",
+    async run(fixture) {
+      const target = await clientTarget(fixture, fixture.backend);
+      const reply = await socksReply(await dial(fixture), target);
+      if (reply[1] !== 0) throw new Skipped(`needs a grant, but got ${hex(reply)}`);
+      expect(isReply(reply), "05 00 00 ATYP ...", hex(reply));
+    },
+  },
+  {
     id: "socks-refused",
     roles: CLIENT,
     title: "does not grant a connection to a target that refuses it",
     section: "RFC 1928 6",
-    level: "MUST",
+    level: "robustness",
     async run(fixture) {
       expect(await replyForDead(fixture) !== 0, "a reply other than 0", "reply 0");
     },
@@ -472,7 +539,7 @@ const requestChecks: readonly Check[] = [
     roles: CLIENT,
     title: "connects to a host name",
     section: "RFC 1928 5",
-    level: "SHOULD",
+    level: "robustness",
     run: (fixture) => reaches(fixture, fixture.backend, ["localhost", fixture.backend.address[1]]),
   },
 ];
@@ -486,15 +553,8 @@ const robustnessChecks: readonly Check[] = [
     section: "RFC 1928 3",
     level: "robustness",
     async run(fixture) {
-      const probe = await dial(fixture);
-      await trickle(probe, greeting(PASSWORD));
-      const chosen = await probe.receive(2, "a choice of method");
-      if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
-      await trickle(probe, argumentFields("key=value"));
-      const status = await probe.receive(2, "an answer to the arguments");
-      if (status[1] !== 0) throw new Skipped("needs a listener that takes arguments");
-      await trickle(probe, request(ANYWHERE, BIND));
-      await probe.receive(2, "a reply");
+      await needsReply(fixture);
+      await handshake(fixture, trickle);
     },
   },
   {
@@ -502,14 +562,14 @@ const robustnessChecks: readonly Check[] = [
     roles: CLIENT,
     title: "takes a handshake that comes all at once",
     section: "RFC 1928 3",
-    level: "robustness",
+    level: "extra",
     async run(fixture) {
+      await needsReply(fixture);
       const probe = await dial(fixture);
-      const all = [greeting(PASSWORD), argumentFields("key=value"), request(ANYWHERE, BIND)];
-      await probe.send(concat(...all));
-      const chosen = await probe.receive(2, "a choice of method");
-      if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
-      await probe.receive(2 + 2, "an answer to the arguments and a reply");
+      await probe.send(
+        concat(greeting(PASSWORD), argumentFields("key=value"), request(ANYWHERE)),
+      );
+      await probe.receive(2 + 2 + 2, "a choice of method, an answer to the arguments and a reply");
     },
   },
   {
@@ -517,7 +577,7 @@ const robustnessChecks: readonly Check[] = [
     roles: CLIENT,
     title: "keeps the bytes that come along with the request",
     section: "RFC 1928 6",
-    level: "robustness",
+    level: "extra",
     async run(fixture) {
       const target = await clientTarget(fixture, fixture.backend);
       const probe = await dial(fixture);
@@ -531,7 +591,7 @@ const robustnessChecks: readonly Check[] = [
       }
       const early = utf8.encode("early data");
       await probe.send(concat(request(target.address), early));
-      const reply = await probe.receive(10, "reply 0");
+      const reply = await receiveReply(probe);
       if (reply[1] !== 0) throw new Skipped(`needs a granted connection, but got ${hex(reply)}`);
       const backend = await fixture.backend.accept();
       if (backend === null) throw new Failed("a connection at the other end", "none comes");

@@ -8,17 +8,18 @@
 export type Role = "client" | "server";
 
 /**
- * How strong a rule is: MUST or SHOULD of the specification, or `robustness`, useful in practice.
+ * How strong a rule is: MUST, of the specification or because tor breaks; SHOULD, of the
+ * specification; `robustness`, useful in practice; `extra`, for what tor never does.
  *
  * @example
  * ```ts
  * import type { Level } from "@ptlib/ptlib/check";
  *
- * const order: Level[] = ["MUST", "SHOULD", "robustness"];
- * if (order.length !== 3) throw new Error();
+ * const order: Level[] = ["MUST", "SHOULD", "robustness", "extra"];
+ * if (order.length !== 4) throw new Error();
  * ```
  */
-export type Level = "MUST" | "SHOULD" | "robustness";
+export type Level = "MUST" | "SHOULD" | "robustness" | "extra";
 
 /**
  * What came of a check.

@@ -440,6 +440,7 @@ const commandChecks: readonly Check[] = [
     title: "ends the user's connection on DENY",
     section: "ext-orport-spec 3.1",
     level: "robustness",
+    crosses: "end",
     async run(fixture) {
       const { user, backend } = await introduced(await extended(fixture));
       await backend.send(formatMessage(CODES.DENY));

@@ -119,6 +119,8 @@ export class Fixture implements AsyncDisposable {
   readonly subject: Subject;
   /** How the checked half was started last. */
   lastStart: Start | null = null;
+  /** The command of the other half, when the check goes through that, too. */
+  otherHalf: readonly string[] | null = null;
   /** Whether the check used a program that other checks use too. */
   usedShared = false;
   readonly #shared: SharedPrograms;

@@ -23,8 +23,20 @@ function byHand(fixture: Fixture, hand: string | undefined): string {
   return hand === undefined ? line : `${line}; then ${hand}`;
 }
 
+/** Why the checked half is not accused of a failure: the other one was there, too. */
+function sharedBlame({ expected, got }: Failed, fixture: Fixture, { check }: Task): string | null {
+  const { otherHalf, role } = fixture;
+  if (check.crosses === undefined || otherHalf === null) return null;
+  const own = otherHalf.join("\0") === fixture.subject.commands[role]?.join("\0");
+  if (check.crosses === "bytes" && own) return null;
+  const half = role === "client" ? "server" : "client";
+  return `needs to know that it is not the ${half} half: expected ${expected}, but got ${got}`;
+}
+
 function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
   if (error instanceof Skipped) return { outcome: "skipped", reason: error.reason };
+  const shared = error instanceof Failed ? sharedBlame(error, fixture, task) : null;
+  if (shared !== null) return { outcome: "skipped", reason: shared };
   // Whatever else is thrown is ours: a program is accused of nothing that it did not do.
   if (!(error instanceof Failed)) return { outcome: "error", problem: String(error) };
   const { expected, got } = error;

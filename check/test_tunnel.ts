@@ -118,9 +118,11 @@ async function otherHalf(
   backend: Listener,
   reason: string,
 ): Promise<Running> {
-  if (fixture.subject.commands[role] === undefined) {
+  const command = fixture.subject.commands[role];
+  if (command === undefined) {
     throw new Skipped(`needs the ${role} half (--peer), because ${reason}`);
   }
+  fixture.otherHalf = command;
   return await fixture.running({}, { role, orport: backend.address });
 }
 

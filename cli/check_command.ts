@@ -45,13 +45,18 @@ loopback only; a transport that connects elsewhere on its own is not held back.
   --json            one JSON object for machines
   -- PROGRAM...     the program that has the transport, and its arguments
 
-A failure counts as MUST (the specification demands it), SHOULD (it recommends
-it) or robustness (real life does). Status 0: no MUST failed. Status 1: one did.
+A failure counts as MUST (the specification demands it, or tor breaks), SHOULD
+(the specification recommends it), robustness (real life does) or extra (no tor
+does it).
+
+Status 0: no MUST failed. Status 1: one did. Status 2: the command line is wrong.
+Status 3: not enough could be checked, or the checker failed.
 
 Example: ptlib check --transport obfs4 -- obfs4proxy`;
 
-const MARKS = { ok: "ok  ", failed: "FAIL", skipped: "skip" } as const;
-const STYLES = { ok: "green", failed: "red", skipped: "yellow" } as const;
+const MARKS = { ok: "ok  ", failed: "FAIL", skipped: "skip", error: "ERR " } as const;
+const STYLES = { ok: "green", failed: "red", skipped: "yellow", error: "red" } as const;
+const LEVELS = ["MUST", "SHOULD", "robustness", "extra"] as const;
 const [ID_WIDTH, LEVEL_WIDTH, SECTION_WIDTH] = [32, 10, 21];
 
 /** The number of results of each kind. */
@@ -59,6 +64,7 @@ interface Count {
   passed: number;
   failed: number;
   skipped: number;
+  errors: number;
 }
 
 function readPattern(text: string | undefined): RegExp | undefined {
@@ -131,6 +137,7 @@ function report(result: CheckResult, paint: ReturnType<typeof painter>): string 
   if (result.outcome === "skipped") {
     return `${line} ${paint("dim", `(${harmless(result.reason)})`)}`;
   }
+  if (result.outcome === "error") return `${line}\n       the checker: ${harmless(result.problem)}`;
   return [
     line,
     `       expected: ${harmless(result.expected)}`,
@@ -142,7 +149,33 @@ function report(result: CheckResult, paint: ReturnType<typeof painter>): string 
 function countOf(results: readonly CheckResult[]): Count {
   const number = (outcome: CheckResult["outcome"]) =>
     results.filter((result) => result.outcome === outcome).length;
-  return { passed: number("ok"), failed: number("failed"), skipped: number("skipped") };
+  return {
+    passed: number("ok"),
+    failed: number("failed"),
+    skipped: number("skipped"),
+    errors: number("error"),
+  };
+}
+
+/** The number of failures of each level, where there is one. */
+function failuresByLevel(results: readonly CheckResult[]): string {
+  const counts = LEVELS.map((level) => {
+    const failed = results.filter((it) => it.outcome === "failed" && it.level === level);
+    return failed.length === 0 ? "" : `${failed.length} ${level}`;
+  }).filter((text) => text !== "");
+  return counts.length === 0 ? "" : ` (${counts.join(", ")})`;
+}
+
+/** Zero says that the program is a good one, so it takes more than that nothing was found. */
+function statusOf(results: readonly CheckResult[], { passed, failed, errors }: Count): number {
+  if (results.some(({ outcome, level }) => outcome === "failed" && level === "MUST")) return 1;
+  return errors > 0 || passed + failed === 0 || carriedNothing(results) ? 3 : 0;
+}
+
+/** Whether it was tried to carry something, and that could not be judged. */
+function carriedNothing(results: readonly CheckResult[]): boolean {
+  const carrying = results.filter(({ id }) => id === "relay-bytes");
+  return carrying.length > 0 && carrying.every(({ outcome }) => outcome === "skipped");
 }
 
 /** Makes the checks and tells of each as it comes. */
@@ -182,12 +215,17 @@ async function run(args: readonly string[]): Promise<number> {
   }
   const count = countOf(results);
   const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  note(`that took ${seconds} s; ${count.skipped} skipped`);
+  note(`that took ${seconds} s; ${count.skipped} skipped, ${count.errors} errors of the checker`);
+  if (carriedNothing(results)) {
+    note("no connection through the program could be judged: see why relay-bytes was skipped");
+  }
   const document = { command: program, transport, ...count, checks: results };
   print(
-    json ? JSON.stringify(document, null, 2) : `${count.passed} passed, ${count.failed} failed`,
+    json
+      ? JSON.stringify(document, null, 2)
+      : `${count.passed} passed, ${count.failed} failed${failuresByLevel(results)}`,
   );
-  return results.some(({ outcome, level }) => outcome === "failed" && level === "MUST") ? 1 : 0;
+  return statusOf(results, count);
 }
 
 /** The command `ptlib check`. */

@@ -25,7 +25,11 @@ async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
  *
  * @throws {Failed} When others come, or fewer.
  */
-export async function carries(from: Probe, to: Probe, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+export async function carries(
+  from: Probe,
+  to: Probe,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
   const [, got] = await Promise.all([
     from.send(bytes),
     to.receive(bytes.length, `${bytes.length} bytes at the other end`),

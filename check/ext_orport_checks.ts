@@ -286,6 +286,9 @@ const commandChecks: readonly Check[] = [
       const server = await extended(fixture);
       const { user, commands } = await introduced(server);
       const texts = textsOf(commands, CODES.USERADDR);
+      if (texts.length > 0 && !texts.some((text) => isAddress(text.replace(/\0$/, "")))) {
+        throw new Skipped(`needs an address in USERADDR: ${JSON.stringify(texts)}`);
+      }
       if (server.tunnel.target === null) {
         const own = (user.conn as Deno.TcpConn).localAddr;
         const right = formatAddress([own.hostname, own.port]);

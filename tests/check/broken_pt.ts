@@ -1,6 +1,7 @@
 /**
- * A pluggable transport with one fault: `broken_pt.ts --fault ROLE-INDEPENDENT-ID`, where the fault
- * has the name of the check that is to find it. Without a fault it is a good one.
+ * A pluggable transport with one fault: `broken_pt.ts --fault ID`, where the fault has the name of
+ * the check that is to find it, and behind a colon what is wrong where that can be several things.
+ * Without a fault it is a good one.
  *
  * Its transport is `dummy`, which changes nothing, and the program is a client and a server.
  */
@@ -91,11 +92,25 @@ function readState(): void {
       throw new SyntaxError("TOR_PT_STATE_LOCATION does not exist");
     }
   }
-  const temporary = Deno.env.get("TMPDIR");
-  // Only into the directory of the check that looks.
-  if (broken("state-only") && temporary !== undefined && /\/tmp-\d+$/.test(temporary)) {
-    Deno.writeTextFileSync(`${temporary}/litter`, "");
-  }
+  if (broken("state-only")) litter(Deno.env.get("TMPDIR"));
+  if (broken("state-only:work")) litter(Deno.cwd());
+}
+
+/** Writes a file, but only where the check that looks for it has made a directory. */
+function litter(directory: string | undefined): void {
+  if (directory === undefined || !/\/(?:tmp|work)-\d+$/.test(directory)) return;
+  Deno.writeTextFileSync(`${directory}/litter`, "");
+}
+
+/** Dies where somebody uses it whose environment is odd. */
+function dieInUse(): void {
+  const empty = (name: string) => variable(name) === "";
+  const escaped = variable("SERVER_TRANSPORT_OPTIONS")?.includes("\\") ?? false;
+  const dies = (broken("outbound-empty:used") && empty("OUTBOUND_BIND_ADDRESS_V4")) ||
+    (broken("extended-empty:used") && empty("EXTENDED_SERVER_PORT")) ||
+    (broken("options-escaped:used") && escaped);
+  if (dies) Deno.exit(1);
+  if (broken("state-only:used")) litter(Deno.env.get("TMPDIR"));
 }
 
 function readRole(): "client" | "server" | null {
@@ -140,7 +155,7 @@ function readBind(names: readonly string[]): Address | undefined {
     found.set(name, address("TOR_PT_SERVER_BINDADDR", text));
   }
   const bind = found.get(NAME);
-  return broken("bindaddr-honoured") && bind !== undefined ? [bind[0], 0] : bind;
+  return bind;
 }
 
 function readPorts(): Pick<Wanted, "orport" | "extended" | "cookieFile"> {
@@ -162,6 +177,7 @@ function readOptions(names: readonly string[]): void {
   const value = variable("SERVER_TRANSPORT_OPTIONS") ?? "";
   if (broken("options-malformed") && !value.includes("=")) return;
   if (broken("options-escaped") && value.includes("\\")) throw new SyntaxError("odd options");
+  if (broken("options-equals") && value.includes("a=b")) throw new SyntaxError("odd options");
   const foreign = Object.keys(parseServerOptions(value)).find((name) => !names.includes(name));
   if (broken("options-foreign") && foreign !== undefined) throw new SyntaxError("foreign options");
 }
@@ -332,7 +348,9 @@ function takesArguments(user: Uint8Array, password: Uint8Array): boolean {
   const rest = second === "\0" ? "" : second;
   const text = `${first}${rest}`;
   if (broken("socks-args") && text.includes(";other")) return false;
-  if (broken("socks-args-escaped") && rest === "" && text.includes("\\")) return false;
+  if (broken("socks-args-escaped") && rest === "" && text.includes("\\=")) return false;
+  if (broken("socks-args-semicolon") && rest === "" && text.includes("\\;b;")) return false;
+  if (broken("socks-args-equals") && text.includes("a=b")) return false;
   if (broken("socks-args-split") && rest !== "") return false;
   if (broken("socks-args-empty-value") && text.endsWith("=")) return false;
   if (broken("socks-args-no-equals") && text.includes(";word")) return true;
@@ -393,7 +411,9 @@ function readingAhead(conn: StreamConn): StreamConn {
 
 /** Says that there is no connection, and ends it. */
 async function reject(conn: StreamConn, code: number): Promise<void> {
-  await writeAll(conn, socksReply(code));
+  const reply = socksReply(code);
+  await writeAll(conn, broken("socks-reply-whole") ? reply.subarray(0, 2) : reply);
+  if (broken("socks-reply-closes")) await stay();
   await conn.closeWrite();
   await conn.read(new Uint8Array(1024)).catch(() => {});
 }
@@ -410,11 +430,7 @@ async function handshake(conn: StreamConn): Promise<Address | null> {
   }
   const request = await readRequest(broken("socks-early-data") ? readingAhead(conn) : conn);
   if (typeof request !== "number") return request;
-  if (request === 7 && broken("socks-reply-whole")) await writeAll(conn, Uint8Array.of(5, 7));
-  else if (broken("socks-reply-closes")) {
-    await writeAll(conn, socksReply(request));
-    await stay();
-  } else await reject(conn, request);
+  await reject(conn, request);
   return null;
 }
 
@@ -444,11 +460,19 @@ function refusedItself(error: Error): boolean {
   return error.cause instanceof Error && refusedItself(error.cause);
 }
 
+function grant(): Uint8Array {
+  const reply = socksReply(0);
+  if (broken("socks-granted-form")) reply[3] = 0;
+  if (broken("socks-granted-form:version")) reply[0] = 4;
+  return reply;
+}
+
 async function serveRequest(
   conn: Deno.TcpConn,
   target: Address,
   proxy: ProxyInfo | null,
 ): Promise<void> {
+  dieInUse();
   let far: Deno.TcpConn;
   try {
     far = await connect(target, proxy);
@@ -460,7 +484,7 @@ async function serveRequest(
     far.close();
     return await reject(conn, 1);
   }
-  await writeAll(conn, socksReply(0));
+  await writeAll(conn, grant());
   await relay(conn, far, true);
 }
 
@@ -556,6 +580,7 @@ function command(code: number, text = ""): number[] {
 
 function userAddress([host, port]: Address): string {
   if (broken("ext-useraddr-ipv6") && host.includes(":")) return `${host}:${port}`;
+  if (broken("ext-useraddr-form:range")) return "999.999.999.999:99999";
   return formatAddress([host, port]) + (broken("ext-useraddr-form") ? "\0" : "");
 }
 
@@ -590,6 +615,12 @@ async function forwardEarly(user: StreamConn, far: StreamConn): Promise<void> {
   if (count !== null) await writeAll(far, bytes.subarray(0, count)).catch(() => {});
 }
 
+function transportName(): string {
+  if (broken("ext-transport")) return "somebody_else";
+  if (broken("ext-transport-form")) return "dum-my";
+  return broken("ext-transport-form:nul") ? `${NAME}\0` : NAME;
+}
+
 async function introduce(user: Deno.TcpConn, far: StreamConn, wanted: Wanted): Promise<void> {
   await authenticate(far, readCookie(wanted.cookieFile));
   const { hostname, port } = user.remoteAddr;
@@ -597,7 +628,7 @@ async function introduce(user: Deno.TcpConn, far: StreamConn, wanted: Wanted): P
     far,
     Uint8Array.from([
       ...(broken("ext-useraddr") ? [] : command(1, userAddress([hostname, port]))),
-      ...command(2, broken("ext-transport") ? "somebody_else" : NAME),
+      ...command(2, transportName()),
       ...(broken("ext-done") ? [] : command(0)),
     ]),
   );
@@ -607,6 +638,7 @@ async function introduce(user: Deno.TcpConn, far: StreamConn, wanted: Wanted): P
 
 async function serveUser(user: Deno.TcpConn, wanted: Wanted): Promise<void> {
   const { orport, extended } = wanted;
+  dieInUse();
   if (broken("outbound-loopback") && variable("OUTBOUND_BIND_ADDRESS_V4")) {
     throw new Error("cannot bind");
   }
@@ -639,8 +671,23 @@ async function serveServer(listener: Deno.TcpListener, wanted: Wanted): Promise<
 // The start
 
 function listenAddress({ role, bind }: Wanted): Address {
-  if (role === "server") return bind ?? ["127.0.0.1", 0];
-  return [broken("method-loopback") ? "0.0.0.0" : "127.0.0.1", 0];
+  const elsewhere = broken("bindaddr-honoured") || broken("bindaddr-honoured:said");
+  if (role === "server") {
+    const [host, port] = bind ?? ["127.0.0.1", 0];
+    return [host, elsewhere ? 0 : port];
+  }
+  const everywhere = broken("method-loopback") || broken("method-loopback:unsaid");
+  return [everywhere ? "0.0.0.0" : "127.0.0.1", 0];
+}
+
+/** Where it says that it listens. */
+function saidAddress({ role, bind }: Wanted, own: Address): string {
+  if (role === "server") {
+    return formatAddress(broken("bindaddr-honoured:said") && bind?.[1] ? bind : own);
+  }
+  if (broken("method-listens")) return formatAddress(nowhere());
+  if (broken("method-loopback:unsaid")) return `127.0.0.1:${own[1]}`;
+  return broken("method-line") ? `localhost:${own[1]}` : formatAddress(own);
 }
 
 /** Where nobody listens. */
@@ -652,14 +699,13 @@ function nowhere(): Address {
 function reportMethod(wanted: Wanted, name: string): void {
   const [hostname, port] = listenAddress(wanted);
   const listener = Deno.listen({ hostname, port });
-  const own: Address = [listener.addr.hostname, listener.addr.port];
-  const text = formatAddress(broken("method-listens") && port === 0 ? nowhere() : own);
-  const gap = broken("method-line") ? "  " : " ";
+  const text = saidAddress(wanted, [listener.addr.hostname, listener.addr.port]);
   if (wanted.role === "client") {
-    say(`CMETHOD ${name} ${broken("method-socks5") ? "socks4" : "socks5"}${gap}${text}`);
+    say(`CMETHOD ${name} ${broken("method-socks5") ? "socks4" : "socks5"} ${text}`);
     serveClient(listener, wanted.proxy);
   } else {
-    say(`SMETHOD ${name}${gap}${text}${broken("method-args") ? " ARGS:key=a=b" : ""}`);
+    const end = broken("method-args") ? " ARGS:key=a=b" : broken("method-line") ? "0" : "";
+    say(`SMETHOD ${name} ${text}${end}`);
     serveServer(listener, wanted);
   }
 }
@@ -713,9 +759,13 @@ async function watchStdin(): Promise<void> {
 }
 
 function watchSignals(): void {
-  Deno.addSignalListener("SIGTERM", () => {
-    if (!broken("sigterm")) exit(broken("sigterm-status") ? 3 : 0);
-  });
+  if (!broken("sigterm-handled")) {
+    Deno.addSignalListener("SIGTERM", () => {
+      if (broken("sigterm") && openConnections === 0) return;
+      if (broken("sigterm-busy") && openConnections > 0) return;
+      exit(broken("sigterm-status") ? 3 : 0);
+    });
+  }
   Deno.addSignalListener("SIGINT", () => {
     if (!broken("sigint")) exit(0);
   });
@@ -725,6 +775,7 @@ function watchSignals(): void {
   }, 200);
 }
 
+if (broken("alone")) setTimeout(() => exit(0), 4_000);
 const version = await negotiateVersion();
 const wanted = await readEnvironment();
 say(version);

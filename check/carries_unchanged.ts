@@ -19,9 +19,11 @@ async function openBare(fixture: Fixture): Promise<Probe> {
   }
   const probe = await fixture.dial(method.address);
   if (fixture.role === "server") return probe;
-  const reply = await socksConnect(probe, { address: fixture.backend.address, args: "" });
+  const { args } = fixture.subject;
+  const reply = await socksConnect(probe, { address: fixture.backend.address, args });
   if (reply === 0) return probe;
-  throw new Skipped(`it refuses a connection without arguments with reply ${reply}`);
+  const which = args === "" ? "without arguments" : "with these arguments";
+  throw new Skipped(`it refuses a connection ${which} with reply ${reply}`);
 }
 
 async function whyUnlike(fixture: Fixture): Promise<string | null> {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { formatServerOptions, formatSocksArgs } from "../args.ts";
 import { SharedPrograms, type Subject } from "./fixture.ts";
 import { catalogue, type Task } from "./catalogue.ts";
 import { findRole } from "./find_role.ts";
@@ -70,6 +71,12 @@ export interface CheckOptions {
    * only one half.
    */
   peer?: readonly string[] | undefined;
+  /** Options of the server half, such as a key. */
+  serverOptions?: Iterable<readonly [string, string]> | undefined;
+  /** Arguments of every connection to the client half, beside those that the server publishes. */
+  args?: Iterable<readonly [string, string]> | undefined;
+  /** Variables that the programs need, beside those of pt-spec. */
+  env?: Readonly<Record<string, string>> | undefined;
   /** Only checks whose `role/id` this matches. */
   only?: RegExp | undefined;
   /** The longest wait for anything, in milliseconds, 10,000 where it is left out. */
@@ -121,11 +128,14 @@ async function plan(
   directory: string,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const { transport, role, peer, timeout = TIMEOUT } = options;
+  const { transport, role, peer, timeout = TIMEOUT, serverOptions = [], args = [] } = options;
   const alone: Subject = {
     transport,
     commands: { client: command, server: command },
     plain: {},
+    options: formatServerOptions({ [transport]: serverOptions }),
+    args: formatSocksArgs(args),
+    variables: options.env ?? {},
     directory,
     timeout,
     signal,

@@ -12,6 +12,7 @@ import type { Variables } from "./program_environment.ts";
 import { refuses, refusingAddress } from "./listener.ts";
 import { carries, noise } from "./carried_bytes.ts";
 import { filesOutside } from "./files_outside.ts";
+import { joinArguments } from "./socks_message.ts";
 import { openPair, type TunnelledPair } from "./test_tunnel.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 
@@ -75,8 +76,9 @@ async function works(fixture: Fixture, although: string, changes: Variables): Pr
 }
 
 /** An option that no transport has, with a value as tor writes it. */
-function option(fixture: Fixture, value: string): Variables {
-  return { [OPTIONS]: `${fixture.subject.transport}:ptlib-check=${value}` };
+function option({ subject }: Fixture, value: string): Variables {
+  const own = `${subject.transport}:ptlib-check=${value}`;
+  return { [OPTIONS]: joinArguments(subject.options, own) };
 }
 
 /** Expects a server to take a value of an option that is odd; a plain one has to work first. */
@@ -392,7 +394,7 @@ const serverChecks: readonly Check[] = [
     level: "robustness",
     async run(fixture) {
       await started(fixture, `${OPTIONS} names another transport`, {
-        [OPTIONS]: "nobody_asked_for_it:key=value",
+        [OPTIONS]: joinArguments(fixture.subject.options, "nobody_asked_for_it:key=value"),
       });
     },
   },

@@ -33,6 +33,12 @@ export interface Subject {
   readonly commands: Readonly<Partial<Record<Role, readonly string[]>>>;
   /** What the checked program made of the plain environment, as far as that was tried. */
   readonly plain: Readonly<Partial<Record<Role, PlainStart>>>;
+  /** What a server is told beside its address, as in TOR_PT_SERVER_TRANSPORT_OPTIONS; or nothing. */
+  readonly options: string;
+  /** What a client is told for each connection, as `K=V;K=V`; or nothing. */
+  readonly args: string;
+  /** Variables that programs need, beside those of pt-spec. */
+  readonly variables: Readonly<Record<string, string>>;
   /** A directory for state directories and cookies. */
   readonly directory: string;
   /** How long a wait may take, in milliseconds. */
@@ -181,7 +187,7 @@ export class Fixture implements AsyncDisposable {
     await Deno.mkdir(state, { mode: 0o700 });
     const start: Start = {
       command: [...wrap, ...command],
-      environment: environment(role, this.subject.transport, state, orport, changes),
+      environment: environment(role, this.subject, state, orport, changes),
       timeout: this.subject.timeout,
       ...cwd !== undefined && { cwd },
     };

@@ -17,6 +17,7 @@ import {
   argumentFields,
   credentials,
   greeting,
+  joinArguments,
   NO_AUTH,
   PASSWORD,
   request,
@@ -37,9 +38,19 @@ const HALF_OPEN = 50;
 const ABANDONED = 500;
 const utf8 = new TextEncoder();
 
-const PLAIN = argumentFields("key=value;other=one");
-/** The backslash is the last byte of the first field. */
-const LONG = `key=${"x".repeat(250)}\\;${"y".repeat(40)}`;
+/** What the first field holds. */
+const FIRST_FIELD = 255;
+
+/** Arguments in the fields, behind those without which the transport takes none. */
+function fields({ subject }: Fixture, args: string): Uint8Array<ArrayBuffer> {
+  return argumentFields(joinArguments(subject.args, args));
+}
+
+/** Arguments of which the first field ends with the backslash of an escape. */
+function long({ subject }: Fixture): string {
+  const before = joinArguments(subject.args, "key=").length;
+  return `key=${"x".repeat(FIRST_FIELD - 1 - before)}\\;${"y".repeat(40)}`;
+}
 
 /** A connection to the SOCKS5 listener. */
 async function dial(fixture: Fixture, client?: Running): Promise<Probe> {
@@ -76,24 +87,25 @@ async function atRequest(fixture: Fixture, client?: Running): Promise<Probe> {
   if (await precondition(choice(probe, NO_AUTH)) === NO_AUTH) return probe;
   const other = await dial(fixture, client);
   const method = await precondition(choice(other, PASSWORD));
-  await other.send(argumentFields("ptlib-check=1"));
+  const { args } = fixture.subject;
+  await other.send(argumentFields(args === "" ? "ptlib-check=1" : args));
   const status = await precondition(other.receive(2, "an answer"));
   if (method === PASSWORD && status[1] === 0) return other;
   throw new Skipped("needs a handshake that gets as far as the request");
 }
 
-/** Expects the RFC 1929 fields to be accepted. */
-async function takesFields(fixture: Fixture, fields: Uint8Array): Promise<void> {
+/** Expects arguments to be accepted. */
+async function takes(fixture: Fixture, args: string): Promise<void> {
   const probe = await atArguments(fixture);
-  await probe.send(fields);
+  await probe.send(fields(fixture, args));
   const status = await probe.receive(2, "01 00");
   expect(hex(status) === "01 00", "01 00", hex(status));
 }
 
-/** The same, for fields that are odd: plain ones have to work first. */
-async function takesFieldsAlso(fixture: Fixture, fields: Uint8Array): Promise<void> {
-  await precondition(takesFields(fixture, PLAIN));
-  await takesFields(fixture, fields);
+/** The same, for arguments that are odd: plain ones have to work first. */
+async function takesAlso(fixture: Fixture, args: string): Promise<void> {
+  await precondition(takes(fixture, "key=value;other=one"));
+  await takes(fixture, args);
 }
 
 /** Expects the RFC 1929 fields to be refused, by a status or by the end of the connection. */
@@ -172,7 +184,8 @@ async function reaches(
   const reason = await transparency(fixture.subject, "client");
   if (reason !== null) throw new Skipped(`needs a transport that connects anywhere, but ${reason}`);
   const user = await dial(fixture);
-  const reply = await socksConnect(user, { address: [...target], args: "" });
+  const { args } = fixture.subject;
+  const reply = await socksConnect(user, { address: [...target], args });
   expect(reply === 0, "reply 0", `reply ${reply}`);
   await user.send(utf8.encode("some may dial with the first byte"));
   expect(await backend.accept() !== null, "a connection to the target", "none comes");
@@ -213,7 +226,7 @@ async function handshake(
   const probe = await dial(fixture);
   await write(probe, greeting(PASSWORD));
   await probe.receive(2, "a choice of method");
-  await write(probe, argumentFields("key=value"));
+  await write(probe, fields(fixture, "key=value"));
   await probe.receive(2, "an answer to the arguments");
   await write(probe, request(ANYWHERE));
   await probe.receive(2, "a reply");
@@ -221,7 +234,7 @@ async function handshake(
 
 /** Makes sure that a handshake gets a reply when it is written as all do. */
 async function needsReply(fixture: Fixture): Promise<void> {
-  await precondition(takesFields(fixture, argumentFields("key=value")));
+  await precondition(takes(fixture, "key=value"));
   await precondition(handshake(fixture, (probe, bytes) => probe.send(bytes)));
 }
 
@@ -318,8 +331,8 @@ const argumentChecks: readonly Check[] = [
     level: "SHOULD",
     async run(fixture) {
       // A transport may refuse arguments that it does not know.
-      await precondition(takesFields(fixture, argumentFields("key=value")));
-      await takesFields(fixture, PLAIN);
+      await precondition(takes(fixture, "key=value"));
+      await takes(fixture, "key=value;other=one");
     },
   },
   {
@@ -328,7 +341,7 @@ const argumentChecks: readonly Check[] = [
     title: "takes an = in a value, which tor does not escape",
     section: "tor pt_stringify_socks_args()",
     level: "MUST",
-    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=a=b")),
+    run: (fixture) => takesAlso(fixture, "key=a=b"),
   },
   {
     id: "socks-args-semicolon",
@@ -336,7 +349,7 @@ const argumentChecks: readonly Check[] = [
     title: "does not split arguments at a ; that is escaped",
     section: "pt-spec 3.5",
     level: "MUST",
-    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=a\\;b;other=c")),
+    run: (fixture) => takesAlso(fixture, "key=a\\;b;other=c"),
   },
   {
     id: "socks-args-escaped",
@@ -344,7 +357,7 @@ const argumentChecks: readonly Check[] = [
     title: "understands the escapes in arguments",
     section: "pt-spec 3.5",
     level: "MUST",
-    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=a\\;b\\=c\\\\")),
+    run: (fixture) => takesAlso(fixture, "key=a\\;b\\=c\\\\"),
   },
   {
     id: "socks-args-split",
@@ -352,7 +365,7 @@ const argumentChecks: readonly Check[] = [
     title: "joins the two fields before it looks for escapes",
     section: "pt-spec 3.5",
     level: "MUST",
-    run: (fixture) => takesFieldsAlso(fixture, argumentFields(LONG)),
+    run: (fixture) => takesAlso(fixture, long(fixture)),
   },
   {
     id: "socks-args-empty-value",
@@ -360,7 +373,7 @@ const argumentChecks: readonly Check[] = [
     title: "takes an empty value",
     section: "pt-spec 3.5",
     level: "robustness",
-    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=")),
+    run: (fixture) => takesAlso(fixture, "key="),
   },
   {
     id: "socks-args-no-equals",
@@ -567,7 +580,7 @@ const robustnessChecks: readonly Check[] = [
       await needsReply(fixture);
       const probe = await dial(fixture);
       await probe.send(
-        concat(greeting(PASSWORD), argumentFields("key=value"), request(ANYWHERE)),
+        concat(greeting(PASSWORD), fields(fixture, "key=value"), request(ANYWHERE)),
       );
       await probe.receive(2 + 2 + 2, "a choice of method, an answer to the arguments and a reply");
     },

@@ -6,7 +6,8 @@
  */
 
 import { formatServerOptions, formatSocksArgs } from "../args.ts";
-import { SharedPrograms, type Subject } from "./fixture.ts";
+import { CannotCheckError } from "./cannot_check_error.ts";
+import { type PlainStart, SharedPrograms, type Subject } from "./fixture.ts";
 import { catalogue, type Task } from "./catalogue.ts";
 import { findRole } from "./find_role.ts";
 import { runCheck } from "./run_check.ts";
@@ -122,6 +123,23 @@ function other(role: Role): Role {
   return role === "client" ? "server" : "client";
 }
 
+/** Stops where a program cannot be checked as any of some halves. */
+function checkUsable(starts: readonly PlainStart[], timeout: number): void {
+  const [first] = starts;
+  if (first !== undefined && starts.every(({ spoke }) => !spoke)) {
+    const seconds = timeout / 1000;
+    throw new CannotCheckError(
+      `The program says nothing of the protocol, with ${seconds} s for its start: ${first.output}`,
+    );
+  }
+  const refusals = starts.map(({ refusal }) => refusal).filter((refusal) => refusal !== null);
+  if (refusals.length === starts.length) throw new CannotCheckError(capital(refusals.join("; ")));
+}
+
+function capital(sentence: string): string {
+  return sentence.slice(0, 1).toUpperCase() + sentence.slice(1);
+}
+
 async function plan(
   command: readonly string[],
   options: CheckOptions,
@@ -140,14 +158,14 @@ async function plan(
     timeout,
     signal,
   };
-  const found = {
-    client: await findRole(alone, "client"),
-    server: await findRole(alone, "server"),
-  };
+  const finding = [findRole(alone, "client"), findRole(alone, "server")] as const;
+  await Promise.allSettled(finding);
+  const [client, server] = [await finding[0], await finding[1]];
+  const found = { client, server };
   const both = ["client", "server"] as const;
   const possible = both.filter((half) => found[half].refusal === null);
-  // A program that refuses to be either is not meant to: the checks say what is wrong.
-  const roles = role !== undefined ? [role] : possible.length === 0 ? both : possible;
+  const roles = role !== undefined ? [role] : possible;
+  checkUsable(role === undefined ? [client, server] : [found[role]], timeout);
   const commands: Partial<Record<Role, readonly string[]>> = {};
   for (const half of roles) commands[half] = command;
   for (const half of roles.map(other)) {
@@ -211,6 +229,7 @@ async function* runAll(
  * @param options The transport's name, and what to check.
  * @returns The results, in the order of {@linkcode checks}, each as soon as possible.
  * @throws {Deno.errors.NotFound} When there is no such program.
+ * @throws {CannotCheckError} When it is no transport, or has none of that name, or does not start.
  *
  * @example
  * ```ts

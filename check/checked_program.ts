@@ -133,7 +133,10 @@ export class Program implements AsyncDisposable {
    * Waits for a line; null when it does not come: the program fell silent, or time is up. To
    * start takes a program longer than anything else, most of all on a busy machine.
    */
-  async line(wanted: (line: Line) => boolean): Promise<Line | null> {
+  async line(
+    wanted: (line: Line) => boolean,
+    milliseconds = START * this.start.timeout,
+  ): Promise<Line | null> {
     const { promise, resolve } = Promise.withResolvers<Line>();
     const look = () => {
       const found = this.lines.find(wanted);
@@ -142,7 +145,7 @@ export class Program implements AsyncDisposable {
     this.#listeners.add(look);
     try {
       look();
-      await resultWithin(Promise.race([promise, this.silent]), START * this.start.timeout);
+      await resultWithin(Promise.race([promise, this.silent]), milliseconds);
       return this.lines.find(wanted) ?? null;
     } finally {
       this.#listeners.delete(look);

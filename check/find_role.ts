@@ -13,7 +13,16 @@ import {
   type Subject,
   withFixture,
 } from "./fixture.ts";
+import type { Line } from "./checked_program.ts";
 import type { Role } from "./verdict.ts";
+
+/** The part of the longest wait within which a transport says its first word. */
+const FIRST_WORD = 0.8;
+
+/** Whether a line is one that a transport says. */
+function isOfProtocol({ message }: Line): boolean {
+  return message !== null && message.kind !== "unknown";
+}
 
 /** Starts a program as one half and looks. */
 export function findRole(subject: Subject, role: Role): Promise<PlainStart> {
@@ -23,7 +32,11 @@ export function findRole(subject: Subject, role: Role): Promise<PlainStart> {
 async function look(fixture: Fixture): Promise<PlainStart> {
   const { role, subject } = fixture;
   const program = await fixture.start();
-  await program.line(({ message }) => message?.kind === "env-error" || isDone(role, message));
+  // A program that is no transport says nothing, however long it is waited for.
+  const first = await program.line(isOfProtocol, FIRST_WORD * subject.timeout);
+  if (first !== null) {
+    await program.line(({ message }) => message?.kind === "env-error" || isDone(role, message));
+  }
   const { transport } = subject;
   const refused = program.lines.some(({ message }) => message?.kind === "env-error");
   const done = program.lines.some(({ message }) => isDone(role, message));
@@ -32,6 +45,7 @@ async function look(fixture: Fixture): Promise<PlainStart> {
   const output = outputOf(program);
   return {
     refusal: absent ? `the program has no ${role} of ${transport}: ${output}` : null,
+    spoke: first !== null,
     done,
     started: methodOf(program, transport) !== null,
     output,

@@ -18,6 +18,8 @@ import { Probe } from "./probe.ts";
 export interface PlainStart {
   /** Why it is not this half; null when it may be. */
   readonly refusal: string | null;
+  /** Whether it said anything of the protocol. */
+  readonly spoke: boolean;
   /** Whether it got through its start. */
   readonly done: boolean;
   /** Whether its transport was started. */

@@ -5,6 +5,7 @@
  */
 
 import { parseSocksArgs } from "../args.ts";
+import { CannotCheckError } from "../check/cannot_check_error.ts";
 import {
   check,
   type CheckInfo,
@@ -12,6 +13,15 @@ import {
   type CheckResult,
   checks,
 } from "../check/check.ts";
+import {
+  carriedNothing,
+  columns,
+  countOf,
+  failuresByLevel,
+  NOT_CHECKED,
+  report,
+  statusOf,
+} from "./check_report.ts";
 import {
   type Command,
   type OptionValues,
@@ -21,7 +31,7 @@ import {
 } from "./command.ts";
 import { transportsOf } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
-import { harmless, note, painter, print } from "./terminal.ts";
+import { complain, harmless, note, painter, print } from "./terminal.ts";
 
 const OPTIONS = {
   client: { type: "boolean" },
@@ -76,20 +86,8 @@ Status 3: not enough could be checked, or the checker failed.
 
 Example: ptlib check --transport obfs4 -- obfs4proxy`;
 
-const MARKS = { ok: "ok  ", failed: "FAIL", skipped: "skip", error: "ERR " } as const;
-const STYLES = { ok: "green", failed: "red", skipped: "yellow", error: "red" } as const;
-const LEVELS = ["MUST", "SHOULD", "robustness", "extra"] as const;
 /** The longest patience, in seconds. */
 const LONGEST_PATIENCE = 600;
-const [ID_WIDTH, LEVEL_WIDTH, SECTION_WIDTH] = [32, 10, 21];
-
-/** The number of results of each kind. */
-interface Count {
-  passed: number;
-  failed: number;
-  skipped: number;
-  errors: number;
-}
 
 function readPattern(text: string | undefined): RegExp | undefined {
   if (text === undefined) return undefined;
@@ -201,65 +199,6 @@ async function readOptions(
   };
 }
 
-/** What a check is, in the columns of a line. */
-function columns(mark: string, check: CheckInfo): string {
-  return [
-    mark,
-    `${check.role}/${check.id}`.padEnd(ID_WIDTH),
-    check.level.padEnd(LEVEL_WIDTH),
-    check.section.padEnd(SECTION_WIDTH),
-    check.title,
-  ].filter((text) => text !== "").join(" ");
-}
-
-/** One line for a check, and for one that failed what to know about it. */
-function report(result: CheckResult, paint: ReturnType<typeof painter>): string {
-  const line = columns(paint(STYLES[result.outcome], MARKS[result.outcome]), result);
-  if (result.outcome === "ok") return line;
-  if (result.outcome === "skipped") {
-    return `${line} ${paint("dim", `(${harmless(result.reason)})`)}`;
-  }
-  if (result.outcome === "error") return `${line}\n       the checker: ${harmless(result.problem)}`;
-  return [
-    line,
-    `       expected: ${harmless(result.expected)}`,
-    `       got:      ${harmless(result.got)}`,
-    `       by hand:  ${harmless(result.byHand)}`,
-  ].join("\n");
-}
-
-function countOf(results: readonly CheckResult[]): Count {
-  const number = (outcome: CheckResult["outcome"]) =>
-    results.filter((result) => result.outcome === outcome).length;
-  return {
-    passed: number("ok"),
-    failed: number("failed"),
-    skipped: number("skipped"),
-    errors: number("error"),
-  };
-}
-
-/** The number of failures of each level, where there is one. */
-function failuresByLevel(results: readonly CheckResult[]): string {
-  const counts = LEVELS.map((level) => {
-    const failed = results.filter((it) => it.outcome === "failed" && it.level === level);
-    return failed.length === 0 ? "" : `${failed.length} ${level}`;
-  }).filter((text) => text !== "");
-  return counts.length === 0 ? "" : ` (${counts.join(", ")})`;
-}
-
-/** Zero says that the program is a good one, so it takes more than that nothing was found. */
-function statusOf(results: readonly CheckResult[], { passed, failed, errors }: Count): number {
-  if (results.some(({ outcome, level }) => outcome === "failed" && level === "MUST")) return 1;
-  return errors > 0 || passed + failed === 0 || carriedNothing(results) ? 3 : 0;
-}
-
-/** Whether it was tried to carry something, and that could not be judged. */
-function carriedNothing(results: readonly CheckResult[]): boolean {
-  const carrying = results.filter(({ id }) => id === "relay-bytes");
-  return carrying.length > 0 && carrying.every(({ outcome }) => outcome === "skipped");
-}
-
 /** Makes the checks and tells of each as it comes. */
 async function makeChecks(
   program: readonly string[],
@@ -272,6 +211,13 @@ async function makeChecks(
     tell(result);
   }
   return results;
+}
+
+/** Why nothing could be checked, and which names the program has where it can tell. */
+async function explain({ message }: Error, program: readonly string[]): Promise<string> {
+  const names = await transportsOf(program);
+  const has = names.length === 0 ? "" : `; the transports that it has: ${names.join(", ")}`;
+  return `ptlib check: ${harmless(message)}${has}`;
 }
 
 async function run(args: readonly string[]): Promise<number> {
@@ -295,8 +241,10 @@ async function run(args: readonly string[]): Promise<number> {
       },
     );
   } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    return 1;
+    if (interrupt.signal.aborted) return 1;
+    if (!(error instanceof CannotCheckError)) throw error;
+    complain(await explain(error, program));
+    return NOT_CHECKED;
   } finally {
     interrupt[Symbol.dispose]();
   }

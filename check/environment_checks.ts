@@ -203,6 +203,18 @@ const commonChecks: readonly Check[] = [
     },
   },
   {
+    id: "env-error-text",
+    roles: BOTH,
+    title: "says in ENV-ERROR what is wrong",
+    section: "pt-spec 3.3.1",
+    level: "SHOULD",
+    async run(fixture) {
+      const program = await refusing(fixture);
+      const useful = program.lines.some(({ text }) => /^ENV-ERROR .*\w{3}/.test(text));
+      expect(useful, "ENV-ERROR and a text", outputOf(program));
+    },
+  },
+  {
     id: "outbound-empty",
     roles: BOTH,
     title: "takes an empty source address for none",
@@ -266,6 +278,26 @@ const serverChecks: readonly Check[] = [
       // The line names the address that clients should use, which can be another one.
       const got = `nobody listens there; ${outputOf(program)}`;
       expect(!await refuses(address), `a listener at ${wanted}`, got);
+    },
+  },
+  {
+    id: "bindaddr-ipv6",
+    roles: ["server"],
+    title: "listens at an IPv6 address that is given",
+    section: "pt-spec 3.3.3",
+    level: "MUST",
+    async run(fixture) {
+      const { transport } = fixture.subject;
+      // The port is as free at ::1 as a moment ago: the system hands out another next time.
+      const free = fixture.listenIpv6();
+      free[Symbol.dispose]();
+      const wanted = formatAddress(free.address);
+      const program = await decision(fixture, { [BINDADDR]: `${transport}-${wanted}` });
+      if (methodOf(program, transport) === null) {
+        throw new Skipped(`needs a server that takes an IPv6 address: ${outputOf(program)}`);
+      }
+      const got = `nobody listens there; ${outputOf(program)}`;
+      expect(!await refuses(free.address), `a listener at ${wanted}`, got);
     },
   },
   {
@@ -333,6 +365,22 @@ const serverChecks: readonly Check[] = [
     section: "pt-spec 3.2.3",
     level: "SHOULD",
     run: (fixture) => refused(fixture, `${ORPORT} has no port`, { [ORPORT]: "127.0.0.1" }),
+  },
+  {
+    id: "orport-ipv6",
+    roles: ["server"],
+    title: "connects to an ORPort with an IPv6 address",
+    section: "pt-spec 3.2.3",
+    level: "robustness",
+    async run(fixture) {
+      const backend = fixture.listenIpv6();
+      await precondition((async () => await carriesBothWays(await openPair(fixture)))());
+      const opened = await openPair(fixture, { backend }).catch((error) => {
+        if (!(error instanceof Skipped)) throw error;
+        throw new Failed("a connection to the ORPort", error.reason);
+      });
+      await carriesBothWays(opened);
+    },
   },
   {
     id: "orport-missing",

@@ -322,11 +322,7 @@ const commandChecks: readonly Check[] = [
     section: "ext-orport-spec 3.2.1",
     level: "MUST",
     async run(fixture) {
-      try {
-        Deno.listen({ hostname: "::1", port: 0 }).close();
-      } catch {
-        throw new Skipped("needs the IPv6 loopback address ::1");
-      }
+      fixture.listenIpv6(); // Or there is no such address.
       const { transport } = fixture.subject;
       const server = await extended(fixture, {
         changes: { TOR_PT_SERVER_BINDADDR: `${transport}-[::1]:0` },

@@ -165,6 +165,16 @@ export class Fixture implements AsyncDisposable {
     return this.own(new TestListener(this.subject.timeout, hostname));
   }
 
+  /** The same at ::1; skips the check where this machine has no such address. */
+  listenIpv6(): TestListener {
+    try {
+      return this.listen("::1");
+    } catch (error) {
+      if (error instanceof Skipped) throw error;
+      throw new Skipped("needs the IPv6 loopback address ::1");
+    }
+  }
+
   /**
    * Skips the check unless the half does start, or gets through its start, in the plain
    * environment: what it makes of a changed one says nothing otherwise.
@@ -298,7 +308,7 @@ export interface Transcript {
 }
 
 /** Where a program that lives its life for a transcript is to connect: nobody is there. */
-const NOBODY: Readonly<Address> = ["127.0.0.1", 9];
+export const NOBODY: Readonly<Address> = ["127.0.0.1", 9];
 /** How long an answer is waited for that nobody is going to judge, in milliseconds. */
 const SHORT = 1_000;
 

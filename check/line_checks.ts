@@ -5,16 +5,27 @@
  * @module
  */
 
-import { isLoopback } from "../address.ts";
-import { type Fixture, isDone, outputOf, quoted, type Transcript } from "./fixture.ts";
+import { formatAddress, isLoopback } from "../address.ts";
+import { formatSocksArgs } from "../args.ts";
+import {
+  type Fixture,
+  isDone,
+  methodOf,
+  NOBODY,
+  outputOf,
+  quoted,
+  type Transcript,
+} from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import type { Line, Program } from "./checked_program.ts";
+import { isAside, type Line, type Program } from "./checked_program.ts";
 import type { Variables } from "./program_environment.ts";
 import { refuses } from "./listener.ts";
 import { expect, type Role, Skipped } from "./verdict.ts";
 
 const BOTH: readonly Role[] = ["client", "server"];
 const METHOD_SECTION = { client: "pt-spec 3.3.2", server: "pt-spec 3.3.3" };
+/** What fits into the two fields of RFC 1929. */
+const MOST_ARGUMENTS = 510;
 const UNKNOWN = "no_such_transport_exists";
 
 /** The keyword of the half's METHOD lines. */
@@ -223,6 +234,22 @@ export const lineChecks: readonly Check[] = [
     },
   },
   {
+    id: "method-args-long",
+    roles: ["server"],
+    title: "publishes no more arguments than a client can be given: 510 bytes",
+    section: "tor connection_proxy_connect()",
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const method = methodOf(program, fixture.subject.transport);
+      if (method?.kind !== "smethod" || method.args.size === 0) {
+        throw new Skipped("needs an SMETHOD line with ARGS");
+      }
+      const { length } = new TextEncoder().encode(formatSocksArgs(method.args));
+      expect(length <= MOST_ARGUMENTS, `at most ${MOST_ARGUMENTS} bytes`, String(length));
+    },
+  },
+  {
     id: "method-own-half",
     roles: BOTH,
     title: "says only the lines of its own half",
@@ -325,6 +352,21 @@ export const lineChecks: readonly Check[] = [
     section: "pt-spec 3.3.4",
     level: "MUST",
     run: (fixture) => wellFormed(fixture, "LOG"),
+  },
+  {
+    id: "log-addresses",
+    roles: ["client"],
+    title: "names no bridge's address in LOG and STATUS",
+    section: "pt-spec 4",
+    level: "robustness",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const said = program.lines.filter(({ message }) => isAside(message));
+      if (said.length === 0) throw new Skipped("needs a LOG or STATUS line: the program says none");
+      const bridge = formatAddress(NOBODY);
+      const found = said.filter(({ text }) => `${text} `.match(/[\d.:]+\d/g)?.includes(bridge));
+      none(found, `no ${bridge}, which it was asked to connect to`);
+    },
   },
   {
     id: "status-grammar",

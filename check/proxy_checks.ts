@@ -6,7 +6,6 @@
  */
 
 import { type Address, formatAddress } from "../address.ts";
-import { concat } from "../net/conn.ts";
 import { endWords, type Fixture, isDone, methodOf, outputOf, type Running } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import { isAside, type Program } from "./checked_program.ts";
@@ -14,6 +13,7 @@ import { needsDestination } from "./connects_where_asked.ts";
 import { refusingAddress, type TestListener } from "./listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
 import { socksConnect, type Target } from "./socks_connect.ts";
+import { credentials, PASSWORD } from "./socks_message.ts";
 import { expectConnect, expectSocks4Request, expectSocks5Request } from "./proxy_request.ts";
 import { expect, Failed, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
@@ -61,6 +61,7 @@ async function accepting(fixture: Fixture, uri: string): Promise<Running> {
 
 /** One of our proxies, in the middle of a conversation. */
 interface Meeting {
+  readonly client: Running;
   /** Where the client was asked to connect. */
   readonly target: Target;
   /** The proxy's end of the connection. */
@@ -71,9 +72,13 @@ interface Meeting {
 }
 
 /** Asks a client for a connection and meets it at its proxy. */
-async function meet(fixture: Fixture, scheme: string, userInfo = ""): Promise<Meeting> {
+async function meet(
+  fixture: Fixture,
+  scheme: string,
+  userInfo = "",
+  proxies: TestListener = fixture.listen(),
+): Promise<Meeting> {
   await needsDestination(fixture.subject);
-  const proxies = fixture.listen();
   const target = await clientTarget(fixture, fixture.backend);
   const client = await accepting(
     fixture,
@@ -85,7 +90,7 @@ async function meet(fixture: Fixture, scheme: string, userInfo = ""): Promise<Me
   const never = asked.then(() => Promise.withResolvers<never>().promise);
   const proxy = await Promise.race([proxies.accept(), never]);
   if (proxy === null) throw new Failed("a connection to the proxy", "none comes");
-  return { target, proxy, user, asked };
+  return { client, target, proxy, user, asked };
 }
 
 /**
@@ -115,6 +120,25 @@ async function expectSocks5(proxy: Probe, target: Readonly<Address>): Promise<vo
   const [, count = 0] = await proxy.receive(2, "a SOCKS5 greeting");
   await proxy.receive(count, "its methods");
   await proxy.send(Uint8Array.of(5, 0));
+  await expectSocks5Request(proxy, target);
+}
+
+/** The same, with user name and password. */
+async function expectSocks5As(
+  proxy: Probe,
+  target: Readonly<Address>,
+  user: string,
+  password: string,
+): Promise<void> {
+  const [, count = 0] = await proxy.receive(2, "a SOCKS5 greeting");
+  const methods = await proxy.receive(count, "its methods");
+  expect(methods.includes(PASSWORD), "method 2 among those offered", hex(methods));
+  await proxy.send(Uint8Array.of(5, PASSWORD));
+  const text = new TextEncoder();
+  const wanted = credentials(text.encode(user), text.encode(password));
+  const got = await proxy.receive(wanted.length, hex(wanted));
+  expect(hex(got) === hex(wanted), hex(wanted), hex(got));
+  await proxy.send(Uint8Array.of(1, 0));
   await expectSocks5Request(proxy, target);
 }
 
@@ -272,17 +296,76 @@ export const proxyChecks: readonly Check[] = [
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
       const { proxy, target } = await meet(fixture, "socks5", "tor:test1234@");
-      const [, count = 0] = await proxy.receive(2, "a SOCKS5 greeting");
-      const methods = await proxy.receive(count, "its methods");
-      expect(methods.includes(2), "method 2 among those offered", hex(methods));
-      await proxy.send(Uint8Array.of(5, 2));
-      const text = new TextEncoder();
-      const [user, password] = [text.encode("tor"), text.encode("test1234")];
-      const wanted = concat(Uint8Array.of(1, 3), user, Uint8Array.of(8), password);
-      const got = await proxy.receive(wanted.length, hex(wanted));
-      expect(hex(got) === hex(wanted), hex(wanted), hex(got));
-      await proxy.send(Uint8Array.of(1, 0));
-      await expectSocks5Request(proxy, target.address);
+      await expectSocks5As(proxy, target.address, "tor", "test1234");
+    },
+  },
+  {
+    id: "proxy-credentials-raw",
+    roles: CLIENT,
+    title: "takes a proxy's password as tor writes it, with an @ and a : in it",
+    section: "tor get_pt_proxy_uri()",
+    level: "robustness",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const { proxy, target } = await meet(fixture, "socks5", "tor:p@ss:word@");
+      await expectSocks5As(proxy, target.address, "tor", "p@ss:word");
+    },
+  },
+  {
+    id: "proxy-credentials-http",
+    roles: CLIENT,
+    title: "gives an HTTP proxy its user name and password",
+    section: "pt-spec 3.2.2",
+    level: "MUST",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const { proxy, target } = await meet(fixture, "http", "tor:test1234@");
+      const head = await expectConnect(proxy, target.address);
+      const line = `Proxy-Authorization: Basic ${btoa("tor:test1234")}`;
+      const lines = head.split("\r\n").map((line) => line.replace(/: */, ": "));
+      const given = lines.some((other) => other.toLowerCase() === line.toLowerCase());
+      expect(given, line, JSON.stringify(head.slice(0, 200)));
+    },
+  },
+  {
+    id: "proxy-credentials-socks4a",
+    roles: CLIENT,
+    title: "gives a SOCKS4a proxy its user id",
+    section: "pt-spec 3.2.2",
+    level: "robustness",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const { proxy, target } = await meet(fixture, "socks4a", "tor@");
+      const userId = await expectSocks4Request(proxy, target.address);
+      expect(userId === "tor", "the user id tor", JSON.stringify(userId));
+    },
+  },
+  {
+    id: "proxy-ipv6",
+    roles: CLIENT,
+    title: "connects through a proxy with an IPv6 address",
+    section: "pt-spec 3.2.2",
+    level: "robustness",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const { proxy, target } = await meet(fixture, "socks5", "", fixture.listenIpv6());
+      await expectSocks5(proxy, target.address);
+    },
+  },
+  {
+    id: "proxy-stalled",
+    roles: CLIENT,
+    title: "serves a user beside one for whom the proxy does not answer",
+    section: "pt-spec 3.2.2",
+    level: "robustness",
+    hand: "ask the transport for two connections, and answer the second at the proxy",
+    async run(fixture) {
+      const proxies = fixture.listen();
+      const { client, target } = await meet(fixture, "socks5", "", proxies);
+      void ask(await fixture.dial(client.method.address), target).catch(() => {});
+      const proxy = await proxies.accept();
+      expect(proxy !== null, "the next connection at the proxy", "none comes");
+      await proxy.receive(2, "a SOCKS5 greeting");
     },
   },
   {

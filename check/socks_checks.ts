@@ -538,12 +538,7 @@ const requestChecks: readonly Check[] = [
     section: "RFC 1928 5",
     level: "MUST",
     async run(fixture) {
-      let backend: TestListener;
-      try {
-        backend = fixture.listen("::1");
-      } catch {
-        throw new Skipped("needs the IPv6 loopback address ::1");
-      }
+      const backend = fixture.listenIpv6();
       await reaches(fixture, backend, backend.address);
     },
   },

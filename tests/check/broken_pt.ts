@@ -142,6 +142,7 @@ function readBind(names: readonly string[]): Address | undefined {
     if (broken("bindaddr-omitted")) throw new SyntaxError("no TOR_PT_SERVER_BINDADDR");
     return undefined;
   }
+  if (broken("bindaddr-ipv6") && value.includes("[")) return undefined;
   const found = new Map<string, Address>();
   for (const item of value.split(",")) {
     const [name = "", ...rest] = item.split("-");
@@ -169,6 +170,7 @@ function readPorts(): Pick<Wanted, "orport" | "extended" | "cookieFile"> {
   const lenient = broken("orport-malformed") && plain === "127.0.0.1";
   const orport = !plain || lenient ? null : address("TOR_PT_ORPORT", plain);
   const extended = ext ? address("TOR_PT_EXTENDED_SERVER_PORT", ext) : null;
+  if (broken("orport-ipv6") && orport?.[0].includes(":")) orport[0] = "127.0.0.1";
   const usesPlain = broken("ext-preferred") && orport !== null;
   return { orport, extended: usesPlain ? null : extended, cookieFile: file };
 }
@@ -210,7 +212,7 @@ async function readEnvironment(): Promise<Wanted> {
     };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    return await refuse(`ENV-ERROR ${error.message}`);
+    return await refuse(`ENV-ERROR ${broken("env-error-text") ? "" : error.message}`);
   }
 }
 
@@ -226,6 +228,7 @@ async function answerForProxy(): Promise<ProxyInfo | null> {
 
 let openConnections = 0;
 let globalTurn: Promise<unknown> = Promise.resolve();
+let proxyTurn: Promise<unknown> = Promise.resolve();
 
 async function writeInTurn(to: StreamConn, bytes: Uint8Array): Promise<void> {
   const turn = globalTurn.then(() => writeAll(to, bytes));
@@ -440,12 +443,18 @@ async function connect(target: Address, proxy: ProxyInfo | null): Promise<Deno.T
   }
   if (proxy === null) return await dial(target, {});
   const through: Address = [...target];
-  const spoils = broken(`proxy-${proxy.scheme}`) && proxy.user === undefined;
+  const plain = proxy.user === undefined && proxy.host === "127.0.0.1";
+  const spoils = broken(`proxy-${proxy.scheme}`) && plain;
   if (spoils) through[1] ^= 1;
   const { scheme, host, port } = proxy;
+  if (broken("proxy-ipv6") && host.includes(":")) throw new Error("no IPv6 here");
   const anonymous = { scheme, host, port };
+  const forgets = scheme === "socks5"
+    ? (broken("proxy-credentials") && !proxy.password?.includes("@")) ||
+      (broken("proxy-credentials-raw") && proxy.password?.includes("@"))
+    : broken(`proxy-credentials-${scheme}`);
   try {
-    return await dial(through, { proxy: broken("proxy-credentials") ? anonymous : proxy });
+    return await dial(through, { proxy: forgets ? anonymous : proxy });
   } catch (error) {
     if (!(broken("proxy-fails-closed") && error instanceof Error && refusedItself(error))) {
       throw error;
@@ -475,8 +484,11 @@ async function serveRequest(
   dieInUse();
   let far: Deno.TcpConn;
   try {
-    far = await connect(target, proxy);
+    const connected = proxyTurn.then(() => connect(target, proxy));
+    if (broken("proxy-stalled") && proxy !== null) proxyTurn = connected.catch(() => {});
+    far = await connected;
   } catch {
+    if (broken("log-addresses")) say(`LOG SEVERITY=notice MESSAGE="no ${target.join(":")}"`);
     if (broken("socks-refused") && proxy === null) return await writeAll(conn, socksReply(0));
     return await reject(conn, broken("socks-refused-code") ? 1 : 5);
   }
@@ -696,6 +708,13 @@ function nowhere(): Address {
   return ["127.0.0.1", listener.addr.port];
 }
 
+/** What follows the address of a server. */
+function methodEnd(): string {
+  if (broken("method-args")) return " ARGS:key=a=b";
+  if (broken("method-args-long")) return ` ARGS:key=${"x".repeat(507)}`;
+  return broken("method-line") ? "0" : "";
+}
+
 function reportMethod(wanted: Wanted, name: string): void {
   const [hostname, port] = listenAddress(wanted);
   const listener = Deno.listen({ hostname, port });
@@ -704,8 +723,7 @@ function reportMethod(wanted: Wanted, name: string): void {
     say(`CMETHOD ${name} ${broken("method-socks5") ? "socks4" : "socks5"} ${text}`);
     serveClient(listener, wanted.proxy);
   } else {
-    const end = broken("method-args") ? " ARGS:key=a=b" : broken("method-line") ? "0" : "";
-    say(`SMETHOD ${name} ${text}${end}`);
+    say(`SMETHOD ${name} ${text}${methodEnd()}`);
     serveServer(listener, wanted);
   }
 }

@@ -18,6 +18,7 @@ import { peer, peerMissing, type PeerName, peerVersion } from "../interop/peers.
 
 const ROOT = new URL("../../", import.meta.url);
 const README = new URL("README.md", ROOT);
+/** The levels that count; what no tor does is left out. */
 const GRADES = ["MUST", "SHOULD", "robustness"] as const;
 
 /** A program: words, and behind them the path of a foreign one where it is foreign. */

@@ -19,6 +19,8 @@ export interface Line {
 
 const latin1 = new TextDecoder("latin1");
 const MOST_STDERR = 2_000;
+const MOST_LOGS = 3;
+const LONGEST_LOG = 200;
 /** How many times as long as anything else a start may take. */
 const START = 3;
 /** What comes on stdout after so many bytes is read and forgotten. */
@@ -127,6 +129,13 @@ export class Program implements AsyncDisposable {
     // deno-lint-ignore no-control-regex -- what a program prints may be anything
     const plain = this.#stderrText.replace(/\x1b\[[0-9;]*m/g, "").replace(/[^\x20-\x7e]+/g, " ");
     return plain.trim().slice(-200);
+  }
+
+  /** Its last words: LOG lines, and what stands last on its stderr. */
+  get lastWords(): string[] {
+    const logs = this.lines.filter(({ message }) => message?.kind === "log").slice(-MOST_LOGS);
+    const { complaint } = this;
+    return [...logs.map(({ text }) => text.slice(0, LONGEST_LOG)), ...complaint ? [complaint] : []];
   }
 
   /**

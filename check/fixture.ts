@@ -125,8 +125,8 @@ export function freshPath(subject: Subject, name: string): string {
 export class Fixture implements AsyncDisposable {
   readonly role: Role;
   readonly subject: Subject;
-  /** How the checked half was started last. */
-  lastStart: Start | null = null;
+  /** The program that was the checked half last. */
+  lastProgram: Program | null = null;
   /** The command of the other half, when the check goes through that, too. */
   otherHalf: readonly string[] | null = null;
   /** Whether the check used a program that other checks use too. */
@@ -203,8 +203,9 @@ export class Fixture implements AsyncDisposable {
       timeout: this.subject.timeout,
       ...cwd !== undefined && { cwd },
     };
-    if (role === this.role) this.lastStart = start;
-    return this.own(this.#spawn(start, role));
+    const program = this.own(this.#spawn(start, role));
+    if (role === this.role) this.lastProgram = program;
+    return program;
   }
 
   #spawn(start: Start, role: Role): Program {
@@ -253,7 +254,7 @@ export class Fixture implements AsyncDisposable {
     if (this.#fresh) return await this.running();
     this.usedShared = true;
     const client = await this.#shared.client(this.subject);
-    this.lastStart = client.program.start;
+    this.lastProgram = client.program;
     return client;
   }
 
@@ -262,7 +263,7 @@ export class Fixture implements AsyncDisposable {
     if (this.#fresh) return await recordTranscript(this);
     this.usedShared = true;
     const transcript = await this.#shared.transcript(this.subject, this.role);
-    this.lastStart = transcript.program.start;
+    this.lastProgram = transcript.program;
     return transcript;
   }
 

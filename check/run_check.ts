@@ -14,8 +14,8 @@ import { Failed, Skipped, type Verdict } from "./verdict.ts";
 const WAITS = 9;
 
 function byHand(fixture: Fixture, hand: string | undefined): string {
-  if (fixture.lastStart === null) return hand ?? "";
-  const { command, environment } = fixture.lastStart;
+  if (fixture.lastProgram === null) return hand ?? "";
+  const { command, environment } = fixture.lastProgram.start;
   const line = commandLine(command, environment).replaceAll(
     fixture.subject.directory,
     "/tmp/check",
@@ -40,7 +40,13 @@ function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
   // Whatever else is thrown is ours: a program is accused of nothing that it did not do.
   if (!(error instanceof Failed)) return { outcome: "error", problem: String(error) };
   const { expected, got } = error;
-  return { outcome: "failed", expected, got, byHand: byHand(fixture, task.check.hand) };
+  return {
+    outcome: "failed",
+    expected,
+    got,
+    said: fixture.lastProgram?.lastWords ?? [],
+    byHand: byHand(fixture, task.check.hand),
+  };
 }
 
 async function attempt(

@@ -45,6 +45,8 @@ export type Verdict =
     readonly expected: string;
     /** What this one did. */
     readonly got: string;
+    /** What the program said of it: its last LOG lines, and its last words on stderr. */
+    readonly said: readonly string[];
     /** How to see it by hand: a command for a shell, and what to do then. */
     readonly byHand: string;
   }

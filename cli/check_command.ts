@@ -30,6 +30,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { transportsOf } from "./program_transports.ts";
+import { junit } from "./junit.ts";
 import { Interrupt } from "./supervise.ts";
 import { complain, harmless, note, painter, print } from "./terminal.ts";
 
@@ -46,6 +47,7 @@ const OPTIONS = {
   list: { type: "boolean" },
   failures: { type: "boolean" },
   json: { type: "boolean" },
+  junit: { type: "string" },
 } as const;
 
 const HELP = `Usage: ptlib check [OPTION]... -- PROGRAM...
@@ -75,6 +77,7 @@ loopback only; a transport that connects elsewhere on its own is not held back.
   --list            lists the checks, and makes none
   --failures        prints no line for a check that passes or is skipped
   --json            one JSON object for machines
+  --junit FILE      writes the results as JUnit XML, too, for services that build
   -- PROGRAM...     the program that has the transport, and its arguments
 
 A failure counts as MUST (the specification demands it, or tor breaks), SHOULD
@@ -255,6 +258,8 @@ async function run(args: readonly string[]): Promise<number> {
   if (carriedNothing(results)) {
     note("no connection through the program could be judged: see why relay-bytes was skipped");
   }
+  const file = text(values, "junit");
+  if (file !== undefined) await Deno.writeTextFile(file, junit(transport, results));
   const document = { command: program, transport, ...count, checks: results };
   print(
     json

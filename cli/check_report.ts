@@ -45,10 +45,12 @@ export function report(result: CheckResult, paint: ReturnType<typeof painter>): 
     line,
     `       expected: ${harmless(result.expected)}`,
     `       got:      ${harmless(result.got)}`,
+    ...result.said.map((words) => `       it said:  ${harmless(words)}`),
     `       by hand:  ${harmless(result.byHand)}`,
   ].join("\n");
 }
 
+/** How many results of each kind there are. */
 export function countOf(results: readonly CheckResult[]): Count {
   const number = (outcome: CheckResult["outcome"]) =>
     results.filter((result) => result.outcome === outcome).length;

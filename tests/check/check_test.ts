@@ -53,8 +53,10 @@ permitted(NEEDS, "check() finds nothing wrong with a good program", async () => 
     skipped.filter((name) => !/ipv6/.test(name)),
     [
       "client/log-grammar",
+      "client/log-addresses",
       "client/status-grammar",
       "server/method-args",
+      "server/method-args-long",
       "server/log-grammar",
       "server/status-grammar",
     ],
@@ -140,6 +142,11 @@ permitted(NEEDS, "check() does not blame a client that its arguments send elsewh
     "proxy-socks4a",
     "proxy-http",
     "proxy-credentials",
+    "proxy-credentials-raw",
+    "proxy-credentials-http",
+    "proxy-credentials-socks4a",
+    "proxy-ipv6",
+    "proxy-stalled",
     "socks-refused",
     "socks-refused-code",
   ]);

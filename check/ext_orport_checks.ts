@@ -23,6 +23,7 @@ import {
   readCommands,
   serverHash,
 } from "./test_ext_orport.ts";
+import { endArrives } from "./blame.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
 
@@ -442,9 +443,10 @@ const commandChecks: readonly Check[] = [
     crosses: "end",
     async run(fixture) {
       const { user, backend } = await introduced(await extended(fixture));
+      fixture.wire?.mark();
       await backend.send(formatMessage(CODES.DENY));
       await precondition(backend.ended("the end of the connection to the Extended ORPort"));
-      await user.ended("the end of the user's connection");
+      await endArrives(fixture, "down", () => user.ended("the end of the user's connection"));
     },
   },
   {

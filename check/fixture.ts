@@ -13,6 +13,7 @@ import { environment, type Variables } from "./program_environment.ts";
 import { refusingAddress, TestListener } from "./listener.ts";
 import { greeting, NO_AUTH, request } from "./socks_message.ts";
 import { Probe } from "./probe.ts";
+import { Wire } from "./wire.ts";
 
 /** What a program made of the plain environment of one half, as tor sets it. */
 export interface PlainStart {
@@ -129,6 +130,10 @@ export class Fixture implements AsyncDisposable {
   lastProgram: Program | null = null;
   /** The command of the other half, when the check goes through that, too. */
   otherHalf: readonly string[] | null = null;
+  /** Whether the wire between the halves is to be led through us. */
+  wired = false;
+  /** That wire, when it is. */
+  wire: Wire | null = null;
   /** Whether the check used a program that other checks use too. */
   usedShared = false;
   readonly #shared: SharedPrograms;
@@ -165,7 +170,15 @@ export class Fixture implements AsyncDisposable {
     return this.own(new TestListener(this.subject.timeout, hostname));
   }
 
-  /** The same at ::1; skips the check where this machine has no such address. */
+  /** Where the client half connects to reach a server half. */
+  reach(server: Readonly<Address>): Address {
+    // A server that names another's address is reached by its arguments, and not through us.
+    if (!this.wired || !isLoopback(server[0])) return [...server];
+    this.wire = this.own(new Wire(server));
+    return this.wire.address;
+  }
+
+  /** A further place where connections arrive, at ::1; skips the check where this machine has no such address. */
   listenIpv6(): TestListener {
     try {
       return this.listen("::1");

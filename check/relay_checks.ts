@@ -9,6 +9,7 @@
 
 import type { Fixture } from "./fixture.ts";
 import type { Check } from "./definition.ts";
+import { bytesArriveAgainst, type Direction, endArrives } from "./blame.ts";
 import { carries, noise } from "./carried_bytes.ts";
 import { connectResettable, listenResettable, reset } from "./resettable.ts";
 import { refusingAddress, TestListener } from "./listener.ts";
@@ -28,9 +29,6 @@ const MOST_CONNECTIONS = 50;
 const MORE_THAN_BUFFERS = 64 * MIB;
 /** A writer that gets no byte rid of for so long is stalled, in milliseconds. */
 const STALLED = 1_000;
-
-/** From the user to the backend, or the other way. */
-type Direction = "up" | "down";
 
 function ends({ user, backend }: TunnelledPair, direction: Direction): [from: Probe, to: Probe] {
   return direction === "up" ? [user, backend] : [backend, user];
@@ -83,8 +81,10 @@ function directed(direction: Direction): Check[] {
       hand: `half-close the connection at ${from}`,
       async run(fixture) {
         const [sender, receiver] = ends(await warm(fixture), direction);
+        fixture.wire?.mark();
         await sender.closeWrite();
-        await receiver.ended(`the end of the stream at ${to}`);
+        const expected = `the end of the stream at ${to}`;
+        await endArrives(fixture, direction, () => receiver.ended(expected));
       },
     },
     {
@@ -97,10 +97,17 @@ function directed(direction: Direction): Check[] {
       hand: `half-close the connection at ${from}, then send from ${to}`,
       async run(fixture) {
         const [sender, receiver] = ends(await warm(fixture), direction);
+        fixture.wire?.mark();
         await sender.closeWrite();
         // A transport that tells of the end has closed everything by then, if it does so.
         await receiver.next(STALLED);
-        await carries(receiver, sender, noise(16));
+        const bytes = noise(16);
+        await bytesArriveAgainst(
+          fixture,
+          direction,
+          bytes.length,
+          () => carries(receiver, sender, bytes),
+        );
       },
     },
     {
@@ -124,8 +131,10 @@ function directed(direction: Direction): Check[] {
           });
         await warmUp(opened);
         const [sender, receiver] = ends(opened, direction);
+        fixture.wire?.mark();
         reset(sender);
-        await receiver.ended(`the end of the connection at ${to}`);
+        const expected = `the end of the connection at ${to}`;
+        await endArrives(fixture, direction, () => receiver.ended(expected));
       },
     },
     {
@@ -261,7 +270,7 @@ export const relayChecks: readonly Check[] = [
       const tunnel = await testTunnel(fixture, { backend: later, alone: true });
       const lost = await tunnel.dial();
       await lost.send(noise(8));
-      await lost.ended("the end of the user's connection");
+      await endArrives(fixture, "down", () => lost.ended("the end of the user's connection"));
       let backend: TestListener;
       try {
         backend = fixture.own(new TestListener(fixture.subject.timeout, ...address));

@@ -24,9 +24,10 @@ function byHand(fixture: Fixture, hand: string | undefined): string {
 }
 
 /** Why the checked half is not accused of a failure: the other one was there, too. */
-function sharedBlame({ expected, got }: Failed, fixture: Fixture, { check }: Task): string | null {
+function sharedBlame(failed: Failed, fixture: Fixture, { check }: Task): string | null {
   const { otherHalf, role } = fixture;
-  if (check.crosses === undefined || otherHalf === null) return null;
+  const { expected, got, certain } = failed;
+  if (check.crosses === undefined || otherHalf === null || certain) return null;
   const own = otherHalf.join("\0") === fixture.subject.commands[role]?.join("\0");
   if (check.crosses === "bytes" && own) return null;
   const half = role === "client" ? "server" : "client";
@@ -56,6 +57,7 @@ async function attempt(
   fresh: boolean,
 ): Promise<{ verdict: Verdict; usedShared: boolean }> {
   const fixture = new Fixture(subject, task.role, shared, fresh);
+  fixture.wired = task.check.crosses === "end";
   const limit = WAITS * subject.timeout;
   let verdict: Verdict = { outcome: "ok" };
   try {

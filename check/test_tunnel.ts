@@ -60,9 +60,10 @@ async function pair(dial: () => Promise<Probe>, backend: Listener): Promise<Tunn
 }
 
 /** Where a server half is reached, by a client half. */
-function targetOf({ subject }: Fixture, { method }: Running): Target {
+function targetOf(fixture: Fixture, { method }: Running): Target {
   const published = method.kind === "smethod" ? formatSocksArgs(method.args) : "";
-  return { address: method.address, args: joinArguments(published, subject.args) };
+  const args = joinArguments(published, fixture.subject.args);
+  return { address: fixture.reach(method.address), args };
 }
 
 /** What may be different about a way. */

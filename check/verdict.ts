@@ -75,11 +75,14 @@ export class Failed extends Error {
   override readonly name = "Failed";
   readonly expected: string;
   readonly got: string;
+  /** Whether it is known to be the checked half, also where the other one was there. */
+  readonly certain: boolean;
 
-  constructor(expected: string, got: string) {
+  constructor(expected: string, got: string, certain = false) {
     super(`expected ${expected}; got ${got}`);
     this.expected = expected;
     this.got = got;
+    this.certain = certain;
   }
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { hex, type Probe } from "./probe.ts";
+import { hex, type Probe, sameBytes } from "./probe.ts";
 import { expect } from "./verdict.ts";
 
 /** So many random bytes. */
@@ -35,7 +35,7 @@ export async function carries(
     to.receive(bytes.length, `${bytes.length} bytes at the other end`),
   ]);
   if (bytes.length <= 64) {
-    expect(hex(got) === hex(bytes), hex(bytes), hex(got));
+    expect(sameBytes(got, bytes), hex(bytes), hex(got));
   } else {
     const [sent, arrived] = await Promise.all([sha256(bytes), sha256(got)]);
     expect(sent === arrived, `SHA-256 ${sent}`, arrived);

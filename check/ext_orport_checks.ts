@@ -25,7 +25,7 @@ import {
 } from "./test_ext_orport.ts";
 import { endArrives } from "./blame.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
-import { hex, type Probe } from "./probe.ts";
+import { hex, type Probe, sameBytes } from "./probe.ts";
 
 const SERVER: readonly Role[] = ["server"];
 /** How long a server is watched for bytes that it must not send, in milliseconds. */
@@ -41,7 +41,7 @@ const NOT_SAFE_COOKIE = 2;
 
 async function arrives(probe: Probe, bytes: Uint8Array, where: string): Promise<void> {
   const got = await probe.receive(bytes.length, `the payload at ${where}`);
-  expect(hex(got) === hex(bytes), `the payload ${hex(bytes)} at ${where}`, hex(got));
+  expect(sameBytes(got, bytes), `the payload ${hex(bytes)} at ${where}`, hex(got));
 }
 
 /** Answers DONE and expects the payload to flow both ways. */
@@ -188,7 +188,7 @@ const authenticationChecks: readonly Check[] = [
       await backend.send(concat(await serverHash(cookie, nonces), nonces.server));
       const hash = await backend.receive(32, "a hash of 32 bytes");
       const right = await clientHash(cookie, nonces);
-      expect(hex(hash) === hex(right), `ClientHash ${hex(right)}`, hex(hash));
+      expect(sameBytes(hash, right), `ClientHash ${hex(right)}`, hex(hash));
     },
   },
   {
@@ -248,7 +248,7 @@ const authenticationChecks: readonly Check[] = [
       const server = await extended(fixture);
       const { backend: first } = await server.tunnel.open();
       const before = await precondition(authenticate(first, server.cookie));
-      if (hex(before.hash) !== hex(await clientHash(server.cookie, before.nonces))) {
+      if (!sameBytes(before.hash, await clientHash(server.cookie, before.nonces))) {
         throw new Skipped("needs a server that proves that it knows the first cookie");
       }
       const cookie = freshCookie();
@@ -256,7 +256,7 @@ const authenticationChecks: readonly Check[] = [
       const { backend } = await server.tunnel.open();
       const { nonces, hash } = await authenticate(backend, cookie);
       const right = await clientHash(cookie, nonces);
-      expect(hex(hash) === hex(right), `ClientHash ${hex(right)}`, hex(hash));
+      expect(sameBytes(hash, right), `ClientHash ${hex(right)}`, hex(hash));
     },
   },
 ];

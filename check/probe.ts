@@ -17,11 +17,19 @@ const WORDS = {
   silence: "nothing more came",
 } as const;
 
+/** A hash is shown whole. */
+const MOST_SHOWN = 32;
+
 /** Bytes for people: in hexadecimal, cut where there are many. */
 export function hex(bytes: Uint8Array): string {
   if (bytes.length === 0) return "no byte";
-  const shown = bytes.subarray(0, 24).toHex().replace(/(..)(?=.)/g, "$1 ");
-  return bytes.length > 24 ? `${shown} ... (${bytes.length} bytes)` : shown;
+  const shown = bytes.subarray(0, MOST_SHOWN).toHex().replace(/(..)(?=.)/g, "$1 ");
+  return bytes.length > MOST_SHOWN ? `${shown} ... (${bytes.length} bytes)` : shown;
+}
+
+/** Whether two are the same to the last byte, which what people are shown does not tell. */
+export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
 /** A connection with timeout. It reads only when it is asked to, so that it can also stall. */

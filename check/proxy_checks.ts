@@ -16,7 +16,7 @@ import { socksConnect, type Target } from "./socks_connect.ts";
 import { credentials, PASSWORD } from "./socks_message.ts";
 import { expectConnect, expectSocks4Request, expectSocks5Request } from "./proxy_request.ts";
 import { expect, Failed, type Role, Skipped } from "./verdict.ts";
-import { hex, type Probe } from "./probe.ts";
+import { hex, type Probe, sameBytes } from "./probe.ts";
 
 const CLIENT: readonly Role[] = ["client"];
 const PROXY = "TOR_PT_PROXY";
@@ -137,7 +137,7 @@ async function expectSocks5As(
   const text = new TextEncoder();
   const wanted = credentials(text.encode(user), text.encode(password));
   const got = await proxy.receive(wanted.length, hex(wanted));
-  expect(hex(got) === hex(wanted), hex(wanted), hex(got));
+  expect(sameBytes(got, wanted), hex(wanted), hex(got));
   await proxy.send(Uint8Array.of(1, 0));
   await expectSocks5Request(proxy, target);
 }

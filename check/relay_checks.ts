@@ -16,7 +16,7 @@ import { refusingAddress, TestListener } from "./listener.ts";
 import { openPair, testTunnel, type TunnelledPair } from "./test_tunnel.ts";
 import { resultWithin } from "../parent/result_within.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
-import { hex, type Probe } from "./probe.ts";
+import { hex, type Probe, sameBytes } from "./probe.ts";
 
 const BOTH: readonly Role[] = ["client", "server"];
 const SECTION = "pt-spec 3 (6)";
@@ -182,7 +182,7 @@ export const relayChecks: readonly Check[] = [
       const backend = await fixture.backend.accept();
       if (backend === null) throw new Failed("a connection at the other end", "none comes");
       const got = await backend.receive(hello.length, `${hex(hello)} at the other end`);
-      expect(hex(got) === hex(hello), hex(hello), hex(got));
+      expect(sameBytes(got, hello), hex(hello), hex(got));
       await carries(backend, user, noise(32));
     },
   },

@@ -24,7 +24,7 @@ import {
 } from "./socks_message.ts";
 import { transparency } from "./carries_unchanged.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
-import { hex, type Probe } from "./probe.ts";
+import { hex, type Probe, sameBytes } from "./probe.ts";
 
 const CLIENT: readonly Role[] = ["client"];
 const BIND = 2;
@@ -604,7 +604,7 @@ const robustnessChecks: readonly Check[] = [
       const backend = await fixture.backend.accept();
       if (backend === null) throw new Failed("a connection at the other end", "none comes");
       const got = await backend.receive(early.length, `the early bytes ${hex(early)}`);
-      expect(hex(got) === hex(early), `the early bytes ${hex(early)}`, hex(got));
+      expect(sameBytes(got, early), `the early bytes ${hex(early)}`, hex(got));
     },
   },
   {

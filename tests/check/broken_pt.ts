@@ -242,6 +242,7 @@ type Direction = "up" | "down";
 function spoil(bytes: Uint8Array, direction: Direction, offset: number): void {
   if (direction === "down") return;
   if (broken("relay-bytes") && bytes.length === 32) bytes[7] = (bytes[7] ?? 0) + 1;
+  if (broken("relay-bytes:last") && bytes.length === 32) bytes[31] = (bytes[31] ?? 0) + 1;
   const place = (1 << 20) - offset;
   const inside = place >= 0 && place < bytes.length;
   if (broken("relay-large") && inside) bytes[place] = (bytes[place] ?? 0) + 1;
@@ -581,7 +582,9 @@ async function authenticate(conn: StreamConn, cookie: Uint8Array<ArrayBuffer>): 
   const right = await hmac(cookie, "server-to-client", nonces);
   if (right.toHex() !== serverHash.toHex() && !broken("ext-wrong-hash")) throw new Error("wrong");
   const hash = await hmac(cookie, "client-to-server", nonces);
-  await writeAll(conn, broken("ext-client-hash") ? hash.reverse() : hash);
+  if (broken("ext-client-hash")) hash.reverse();
+  if (broken("ext-client-hash:last")) hash[31] = (hash[31] ?? 0) + 1;
+  await writeAll(conn, hash);
   if (await readByte(conn) !== 1 && !broken("ext-status-0")) throw new Error("refused");
 }
 

@@ -152,6 +152,21 @@ permitted(NEEDS, "check() does not blame a client that its arguments send elsewh
   ]);
 });
 
+permitted(NEEDS, "check() accuses the half that keeps an end, and not the other one", async () => {
+  const path = new URL("./keeping_transport.ts", import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "-A", "--no-check", path];
+  const options = { transport: "keeping", only: /relay-(?:bytes|eof)/, timeout: 3_000 };
+  for (const keeper of ["client", "server"]) {
+    const direction = keeper === "client" ? "up" : "down";
+    const all = await results(command, { ...options, env: { KEEPER: keeper } });
+    const failed = all.filter(({ outcome }) => outcome === "failed");
+    assertEquals(failed.map(({ role, id }) => `${role}/${id}`), [
+      `${keeper}/relay-eof-${direction}`,
+    ]);
+    assertEquals(all.length - failed.length, all.filter(({ outcome }) => outcome === "ok").length);
+  }
+});
+
 permitted(NEEDS, "check() fails when there is no such program", async () => {
   await assertRejects(() => results(["no-such-program-anywhere"]), Deno.errors.NotFound);
 });

@@ -55,7 +55,10 @@ permitted(NEEDS, "check() finds nothing wrong with a correct program in Python",
   assertEquals(named("failed"), []);
   assertEquals(named("error"), []);
   // What a program may say and this one does not, and what a machine without IPv6 cannot try.
-  assertEquals(named("skipped").filter((name) => !/ipv6|grammar|method-args|log-addresses/.test(name)), []);
+  assertEquals(
+    named("skipped").filter((name) => !/ipv6|grammar|method-args|log-addresses/.test(name)),
+    [],
+  );
 }, missing);
 
 permitted(NEEDS, "check() accuses no variant that is legal", async () => {

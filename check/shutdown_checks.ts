@@ -229,7 +229,7 @@ export const shutdownChecks: readonly Check[] = [
     id: "sigint",
     roles: BOTH,
     title: "ends on SIGINT when no connection is open",
-    section: "pt-spec 3.4",
+    section: "proposal 180",
     level: "robustness",
     hand: "press Ctrl-C",
     async run(fixture) {

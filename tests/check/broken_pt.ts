@@ -760,7 +760,9 @@ function sayOddities(): void {
   if (broken("line-version-once")) say("VERSION 1");
   if (broken("log-grammar")) say("LOG SEVERITY=loud MESSAGE=hello");
   if (broken("status-grammar")) say("STATUS TRANSPORT=dummy");
-  if (broken("proxy-unasked") && !variable("PROXY")) say("PROXY DONE");
+  if (broken("proxy-unasked") && variable("CLIENT_TRANSPORTS") && !variable("PROXY")) {
+    say("PROXY DONE");
+  }
 }
 
 function exit(status: number): void {

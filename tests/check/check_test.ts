@@ -37,7 +37,10 @@ Deno.test("checks has at least 60 checks, each with its own name and its section
   const names = checks.map(({ role, id }) => `${role}/${id}`);
   assertEquals(new Set(names).size, names.length);
   for (const { section, level } of checks) {
-    assertMatch(section, /^(?:(?:pt-spec|ext-orport-spec|RFC 1928|RFC 1929) \d|tor \w+\(\)$)/);
+    assertMatch(
+      section,
+      /^(?:(?:pt-spec|ext-orport-spec|RFC 1928|RFC 1929) \d|proposal 180$|tor \w+\(\)$)/,
+    );
     assert(["MUST", "SHOULD", "robustness", "extra"].includes(level));
   }
 });

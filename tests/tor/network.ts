@@ -31,6 +31,8 @@ export interface TorNetworkOptions {
   clientCommand: (bridge: string) => readonly string[];
   /** The command of the bridge's side, given the path of the Extended ORPort's cookie. */
   serverCommand: (authCookieFile: string) => readonly string[];
+  /** What the client's bridge line has behind the address, such as `cert=...`. */
+  bridgeArgs?: string;
   /** More lines for the client's torrc, such as `Socks5Proxy 127.0.0.1:1080`. */
   clientTorrc?: readonly string[];
   /** Ends the start of the network early. */
@@ -151,13 +153,13 @@ class PrivateNetwork implements TorNetwork {
     bridgeAddress: string,
     signal: AbortSignal,
   ): Promise<void> {
-    const { transport, clientCommand, clientTorrc = [] } = this.#options;
+    const { transport, clientCommand, bridgeArgs = "", clientTorrc = [] } = this.#options;
     const client = await this.#processes.start("client", [
       ...trusted,
       "Log notice stdout",
       "SocksPort 127.0.0.1:auto",
       "UseBridges 1",
-      `Bridge ${transport} ${bridgeAddress}`,
+      `Bridge ${transport} ${bridgeAddress} ${bridgeArgs}`.trimEnd(),
       `ClientTransportPlugin ${transport} exec ${plainWords(clientCommand(bridgeAddress))}`,
       ...clientTorrc,
     ]);

@@ -9,7 +9,7 @@ import { formatServerOptions, formatSocksArgs } from "../args.ts";
 import { CannotCheckError } from "./cannot_check_error.ts";
 import { type PlainStart, SharedPrograms, type Subject } from "./fixture.ts";
 import { catalogue, type Task } from "./catalogue.ts";
-import { findRole } from "./find_role.ts";
+import { findRole, firstWordWithin } from "./find_role.ts";
 import { runCheck } from "./run_check.ts";
 import { type Level, ofRole, type Role, type Verdict } from "./verdict.ts";
 
@@ -127,9 +127,9 @@ function other(role: Role): Role {
 function checkUsable(starts: readonly PlainStart[], timeout: number): void {
   const [first] = starts;
   if (first !== undefined && starts.every(({ spoke }) => !spoke)) {
-    const seconds = timeout / 1000;
+    const seconds = firstWordWithin(timeout) / 1000;
     throw new CannotCheckError(
-      `The program says nothing of the protocol, with ${seconds} s for its start: ${first.output}`,
+      `The program says nothing of the protocol within ${seconds} s: ${first.output}`,
     );
   }
   const refusals = starts.map(({ refusal }) => refusal).filter((refusal) => refusal !== null);

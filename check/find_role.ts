@@ -16,8 +16,13 @@ import {
 import type { Line } from "./checked_program.ts";
 import type { Role } from "./verdict.ts";
 
-/** The part of the longest wait within which a transport says its first word. */
-const FIRST_WORD = 0.8;
+/** The shortest wait for a program's first word, in milliseconds: a busy machine starts it late. */
+const FIRST_WORD = 8_000;
+
+/** How long a program's first word is waited for, in milliseconds. */
+export function firstWordWithin(timeout: number): number {
+  return Math.max(FIRST_WORD, 0.8 * timeout);
+}
 
 /** Whether a line is one that a transport says. */
 function isOfProtocol({ message }: Line): boolean {
@@ -33,7 +38,7 @@ async function look(fixture: Fixture): Promise<PlainStart> {
   const { role, subject } = fixture;
   const program = await fixture.start();
   // A program that is no transport says nothing, however long it is waited for.
-  const first = await program.line(isOfProtocol, FIRST_WORD * subject.timeout);
+  const first = await program.line(isOfProtocol, firstWordWithin(subject.timeout));
   if (first !== null) {
     await program.line(({ message }) => message?.kind === "env-error" || isDone(role, message));
   }

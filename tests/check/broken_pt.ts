@@ -689,7 +689,7 @@ function listenAddress({ role, bind }: Wanted): Address {
   const elsewhere = broken("bindaddr-honoured") || broken("bindaddr-honoured:said");
   if (role === "server") {
     const [host, port] = bind ?? ["127.0.0.1", 0];
-    return [host, elsewhere ? 0 : port];
+    return [host, elsewhere && !host.includes(":") ? 0 : port];
   }
   const everywhere = broken("method-loopback") || broken("method-loopback:unsaid");
   return [everywhere ? "0.0.0.0" : "127.0.0.1", 0];
@@ -698,7 +698,8 @@ function listenAddress({ role, bind }: Wanted): Address {
 /** Where it says that it listens. */
 function saidAddress({ role, bind }: Wanted, own: Address): string {
   if (role === "server") {
-    return formatAddress(broken("bindaddr-honoured:said") && bind?.[1] ? bind : own);
+    const lies = broken("bindaddr-honoured:said") && bind !== undefined && bind[1] > 0;
+    return formatAddress(lies ? bind : own);
   }
   if (broken("method-listens")) return formatAddress(nowhere());
   if (broken("method-loopback:unsaid")) return `127.0.0.1:${own[1]}`;

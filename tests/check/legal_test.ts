@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { check, type CheckResult } from "../../check/mod.ts";
+import { check, type CheckOptions, type CheckResult } from "../../check/mod.ts";
 import { permitted } from "../permitted.ts";
 import { accusations, program, variants } from "./legal_program.ts";
 
@@ -86,3 +86,31 @@ permitted(NEEDS, "check() calls what goes wrong in itself an error, and no failu
   assertEquals(results.filter(({ outcome }) => outcome === "failed"), []);
   assertEquals(results.some(({ outcome }) => outcome === "error"), true);
 }, missing);
+
+permitted(
+  NEEDS,
+  "check() gives a transport the arguments and options without which it does nothing",
+  async () => {
+    const outcomes = async (variants: string[], options: Partial<CheckOptions>) => {
+      const all = check(program(...variants), { transport: "dummy", timeout: 5_000, ...options });
+      return (await Array.fromAsync(all)).map(({ id, outcome }) => `${id} ${outcome}`);
+    };
+    const client = { role: "client", only: /relay-bytes|socks-args$/ } as const;
+    const picky = ["password-only", "args-known"];
+    assertEquals(await outcomes(picky, { ...client, args: [["secret", "a;b"]] }), [
+      "socks-args skipped",
+      "relay-bytes ok",
+    ]);
+    assertEquals(await outcomes(picky, client), ["socks-args skipped", "relay-bytes skipped"]);
+    const server = { role: "server", only: /method-line|bindaddr-omitted/ } as const;
+    assertEquals(
+      await outcomes(["options-known"], { ...server, serverOptions: [["secret", "a;b:c"]] }),
+      ["bindaddr-omitted ok", "method-line ok"],
+    );
+    assertEquals(
+      await outcomes(["options-known"], { ...server, serverOptions: [["other", "1"]] }),
+      ["bindaddr-omitted skipped", "method-line skipped"],
+    );
+  },
+  missing,
+);

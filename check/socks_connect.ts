@@ -6,6 +6,7 @@
 
 import type { Address } from "../address.ts";
 import { argumentFields, greeting, NO_AUTH, PASSWORD, request } from "./socks_message.ts";
+import { receiveReply } from "./socks_reply.ts";
 import { precondition, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
 
@@ -18,11 +19,14 @@ export interface Target {
 /**
  * Goes through a SOCKS handshake.
  *
- * @returns The reply's code.
+ * @returns The whole reply.
  * @throws {Failed} When there is no whole reply.
  * @throws {Skipped} When the handshake does not get as far as the request.
  */
-export async function socksConnect(probe: Probe, target: Target): Promise<number> {
+export async function socksReply(
+  probe: Probe,
+  target: Target,
+): Promise<Uint8Array<ArrayBuffer>> {
   const method = target.args === "" ? NO_AUTH : PASSWORD;
   await probe.send(greeting(method));
   const choice = await precondition(probe.receive(2, "a choice of method"));
@@ -33,6 +37,10 @@ export async function socksConnect(probe: Probe, target: Target): Promise<number
     if (answer[1] !== 0) throw new Skipped(`needs arguments to be taken, not ${hex(answer)}`);
   }
   await probe.send(request(target.address));
-  const reply = await probe.receive(10, "a SOCKS reply of 10 bytes");
-  return reply[1] ?? 0xff;
+  return await receiveReply(probe);
+}
+
+/** The same; resolves to the reply's code. */
+export async function socksConnect(probe: Probe, target: Target): Promise<number> {
+  return (await socksReply(probe, target))[1] ?? 0xff;
 }

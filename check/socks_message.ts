@@ -26,6 +26,11 @@ export function credentials(user: Uint8Array, password: Uint8Array): Uint8Array<
   return concat(Uint8Array.of(1, user.length), user, Uint8Array.of(password.length), password);
 }
 
+/** Arguments behind others, either of which may be none. */
+export function joinArguments(...all: readonly string[]): string {
+  return all.filter((args) => args !== "").join(";");
+}
+
 /** The same with arguments in the fields (pt-spec section 3.5). */
 export function argumentFields(args: string): Uint8Array<ArrayBuffer> {
   const bytes = new TextEncoder().encode(args);

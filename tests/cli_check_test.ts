@@ -48,7 +48,7 @@ permitted(NEEDS, "ptlib check ends with status 1 when a MUST fails, and says why
   assertStringIncludes(stdout, "expected: VERSION-ERROR for an offer of 11,1x\n");
   assertMatch(stdout, /^ +got: +it said "VERSION 1"/m);
   assertMatch(stdout, /^ +by hand: +env -i .*TOR_PT_MANAGED_TRANSPORT_VER=11,1x/m);
-  assertMatch(stdout, /\n1 passed, 1 failed\n$/);
+  assertMatch(stdout, /\n1 passed, 1 failed \(1 MUST\)\n$/);
   assertEquals(status, 1);
 });
 
@@ -56,15 +56,15 @@ permitted(NEEDS, "ptlib check ends with status 0 when only a SHOULD fails", asyn
   const only = ["--server", "--only", "version-error-text"];
   const faulty = program("version-error-text");
   const { status, stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...faulty);
-  assertMatch(stdout, /\n0 passed, 1 failed\n$/);
+  assertMatch(stdout, /\n0 passed, 1 failed \(1 SHOULD\)\n$/);
   assertEquals(status, 0);
 });
 
 permitted(NEEDS, "ptlib check --json prints one object", async () => {
   const only = ["--json", "--client", "--only", "version-list"];
   const { status, stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...program());
-  const { transport, passed, failed, skipped, checks } = JSON.parse(stdout);
-  assertEquals([transport, passed, failed, skipped], ["dummy", 1, 0, 0]);
+  const { transport, passed, failed, skipped, errors, checks } = JSON.parse(stdout);
+  assertEquals([transport, passed, failed, skipped, errors], ["dummy", 1, 0, 0, 0]);
   assertEquals(checks, [{
     id: "version-list",
     role: "client",
@@ -97,6 +97,10 @@ permitted(NEEDS, "ptlib check says what is wrong with its arguments", async () =
     [DUMMY, "there is no program after --"],
     [[...DUMMY, "--client", "--server", "--", "x"], "exclude each other"],
     [[...DUMMY, "--only", "(", "--", "x"], "--only is no regular expression: ("],
+    [[...DUMMY, "--option", "key", "--", "x"], "--option is not K=V: key"],
+    [[...DUMMY, "--args", "key", "--", "x"], "--args is malformed"],
+    [[...DUMMY, "--env", "NOBODY_SETS_IT", "--", "x"], "--env names a variable that is not set"],
+    [[...DUMMY, "--patience", "soon", "--", "x"], "--patience is no number of seconds"],
     // An example that is a client only: that it is no server is not what was asked for.
     [["--only", "nothing", "--", ...example("dummy_client")], "no check matches --only"],
     [["--server", "--only", "socks", "--", ...example("dummy_client")], "no check matches --only"],
@@ -113,4 +117,52 @@ permitted(NEEDS, "ptlib check says when there is no such program", async () => {
   assertEquals(status, 1);
   assertStringIncludes(stderr, 'There is no program "no-such-program-anywhere": install it');
   assert(!stderr.includes("    at "), "there is a stack trace");
+});
+
+permitted(NEEDS, "ptlib check --list prints the checks, and makes none", async () => {
+  const { status, stdout } = await ptlibCheck("--list", "--client", "--only", "version-l|done-s");
+  assertEquals(stdout.trimEnd().split("\n").map((line) => line.split(" ")[0]), [
+    "client/version-list",
+    "client/done-said",
+  ]);
+  assertEquals(status, 0);
+});
+
+permitted(NEEDS, "ptlib check --failures prints failures and counts alone", async () => {
+  const only = ["--failures", "--client", "--only", "version-(?:list|error-text)|log-grammar"];
+  const { stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...program("version-error-text"));
+  const lines = stdout.trimEnd().split("\n").filter((line) => !line.startsWith(" "));
+  assertEquals(lines.map((line) => line.slice(0, 31)), [
+    "FAIL client/version-error-text ",
+    "1 passed, 1 failed (1 SHOULD)",
+  ]);
+});
+
+permitted(NEEDS, "ptlib check ends with status 3 when nothing could be judged", async () => {
+  const only = ["--client", "--only", "log-grammar"];
+  const { status, stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...program());
+  assertMatch(stdout, /\n0 passed, 0 failed\n$/);
+  assertEquals(status, 3);
+});
+
+permitted(NEEDS, "ptlib check ends with status 3 when no connection could be judged", async () => {
+  // A client that grants nothing, without the server half that could tell why.
+  const only = ["--client", "--only", "relay-bytes|version-list"];
+  const { status, stderr } = await ptlibCheck(...DUMMY, ...only, "--", ...program("socks-granted"));
+  assertStringIncludes(stderr, "no connection through the program could be judged");
+  assertEquals(status, 3);
+});
+
+permitted(NEEDS, "ptlib check says in one sentence that a program cannot be checked", async () => {
+  const cases: [command: string[], sentence: string][] = [
+    [["cat"], "The program says nothing of the protocol within 8 s: it said nothing"],
+    [["sh", "-c", "echo oh dear >&2"], "it said nothing; on stderr: oh dear"],
+    [example("rot13"), "has no client of dummy"],
+    [example("rot13"), "the transports that it has: rot13"],
+  ];
+  for (const [command, sentence] of cases) {
+    const { status, stdout, stderr } = await ptlibCheck(...DUMMY, "--", ...command);
+    assertEquals([status, stdout], [3, ""], sentence);
+    assertStringIncludes(stderr, sentence);
+  }
 });

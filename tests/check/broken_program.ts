@@ -10,8 +10,31 @@ const path = new URL("./broken_pt.ts", import.meta.url).pathname;
  */
 const TIMEOUT = 5_000;
 
-/** The names of the checks, which are those of the faults. */
+/** The names of the checks. */
 export const ids: readonly string[] = [...new Set(checks.map(({ id }) => id))];
+
+/** The faults: one for each check, and what else some of them have to find. */
+export const faults: readonly string[] = [
+  ...ids,
+  "bindaddr-honoured:said",
+  "ext-client-hash:last",
+  "ext-transport-form:nul",
+  "ext-useraddr-form:range",
+  "extended-empty:used",
+  "method-loopback:unsaid",
+  "options-escaped:used",
+  "outbound-empty:used",
+  "relay-bytes:last",
+  "socks-granted-form:version",
+  "state-only:used",
+  "state-only:work",
+];
+
+/** The checks that have to report a fault, and no others. */
+export function reporters(fault: string): string[] {
+  const [id] = fault.split(":");
+  return checks.filter((check) => check.id === id).map(({ role }) => `${role}/${id}`);
+}
 
 /** The command that starts the transport, with a fault or without. */
 export function program(fault?: string): string[] {

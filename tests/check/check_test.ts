@@ -7,7 +7,7 @@ import {
 } from "@std/assert";
 import { check, type CheckOptions, type CheckResult, checks } from "../../check/mod.ts";
 import { permitted } from "../permitted.ts";
-import { ids, program, reported } from "./broken_program.ts";
+import { faults, ids, program, reported, reporters } from "./broken_program.ts";
 
 const NEEDS = ["net", "read", "write", "run"] as const;
 
@@ -37,8 +37,11 @@ Deno.test("checks has at least 60 checks, each with its own name and its section
   const names = checks.map(({ role, id }) => `${role}/${id}`);
   assertEquals(new Set(names).size, names.length);
   for (const { section, level } of checks) {
-    assertMatch(section, /^(?:pt-spec|ext-orport-spec|RFC 1928|RFC 1929) \d/);
-    assert(["MUST", "SHOULD", "robustness"].includes(level));
+    assertMatch(
+      section,
+      /^(?:(?:pt-spec|ext-orport-spec|RFC 1928|RFC 1929) \d|proposal 180$|tor \w+\(\)$)/,
+    );
+    assert(["MUST", "SHOULD", "robustness", "extra"].includes(level));
   }
 });
 
@@ -53,8 +56,10 @@ permitted(NEEDS, "check() finds nothing wrong with a good program", async () => 
     skipped.filter((name) => !/ipv6/.test(name)),
     [
       "client/log-grammar",
+      "client/log-addresses",
       "client/status-grammar",
       "server/method-args",
+      "server/method-args-long",
       "server/log-grammar",
       "server/status-grammar",
     ],
@@ -63,12 +68,13 @@ permitted(NEEDS, "check() finds nothing wrong with a good program", async () => 
 
 permitted(NEEDS, "check() finds each of the faults that a program can have", async () => {
   const missed: string[] = [];
-  const queue = [...ids];
+  const queue = [...faults];
   const work = async () => {
-    for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
-      const found = await reported(id, new RegExp(`/${id}$`));
-      const roles = checks.filter((check) => check.id === id).map(({ role }) => `${role}/${id}`);
-      if (found.join() !== roles.join()) missed.push(`${id}: ${found.join() || "nothing"}`);
+    for (let fault = queue.shift(); fault !== undefined; fault = queue.shift()) {
+      const found = await reported(fault, new RegExp(`/${fault.split(":")[0]}$`));
+      if (found.join() !== reporters(fault).join()) {
+        missed.push(`${fault}: ${found.join() || "nothing"}`);
+      }
     }
   };
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
@@ -139,9 +145,29 @@ permitted(NEEDS, "check() does not blame a client that its arguments send elsewh
     "proxy-socks4a",
     "proxy-http",
     "proxy-credentials",
+    "proxy-credentials-raw",
+    "proxy-credentials-http",
+    "proxy-credentials-socks4a",
+    "proxy-ipv6",
+    "proxy-stalled",
     "socks-refused",
     "socks-refused-code",
   ]);
+});
+
+permitted(NEEDS, "check() accuses the half that keeps an end, and not the other one", async () => {
+  const path = new URL("./keeping_transport.ts", import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "-A", "--no-check", path];
+  const options = { transport: "keeping", only: /relay-(?:bytes|eof)/, timeout: 3_000 };
+  for (const keeper of ["client", "server"]) {
+    const direction = keeper === "client" ? "up" : "down";
+    const all = await results(command, { ...options, env: { KEEPER: keeper } });
+    const failed = all.filter(({ outcome }) => outcome === "failed");
+    assertEquals(failed.map(({ role, id }) => `${role}/${id}`), [
+      `${keeper}/relay-eof-${direction}`,
+    ]);
+    assertEquals(all.length - failed.length, all.filter(({ outcome }) => outcome === "ok").length);
+  }
 });
 
 permitted(NEEDS, "check() fails when there is no such program", async () => {

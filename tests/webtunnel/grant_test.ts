@@ -34,6 +34,7 @@ Deno.test("grant() has nothing follow its answer until the client has spoken", a
   assertEquals(await reading, "hello");
   await writing;
   assertEquals(client.written, `${GRANTED}service`);
+  assertEquals(timers.pending, []);
 });
 
 for (

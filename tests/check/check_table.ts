@@ -36,13 +36,22 @@ interface Subject {
   readonly program: Program;
   /** The other half, where that is another program. */
   readonly other?: Program;
+  /** Options of the server. */
+  readonly options?: readonly string[];
 }
+
+const OURS = [
+  ...[Deno.execPath(), "run", "--no-prompt", "--allow-env=TOR_PT_*,WEBTUNNEL_*"],
+  ...["--allow-net", "--allow-read", "--allow-write"],
+];
 
 function ours(example: string): Program {
-  const flags = ["--allow-env=TOR_PT_*", "--allow-net", "--allow-read", "--allow-write"];
-  return { words: [Deno.execPath(), "run", "--no-prompt", ...flags, `examples/${example}`] };
+  return { words: [...OURS, `examples/${example}`] };
 }
 
+const webtunnel: Program = {
+  words: ["sh", "tests/interop/webtunnel_server.sh", "--loopback", ...OURS, "webtunnel/main.ts"],
+};
 const lyrebird: Program = { words: [], peer: "lyrebird" };
 const webtunnelClient: Program = { words: [], peer: "webtunnel-client" };
 const webtunnelServer: Program = {
@@ -66,6 +75,13 @@ const SUBJECTS: readonly Subject[] = [
   { name: "ptlib, rot13.ts", transport: "rot13", program: ours("rot13.ts") },
   { name: "ptlib, rot0r.ts", transport: "rot13", program: ours("rot0r.ts") },
   { name: "ptlib, secret.ts", transport: "secret", program: ours("secret.ts") },
+  {
+    name: "ptlib, webtunnel/main.ts",
+    transport: "webtunnel",
+    program: webtunnel,
+    // No reverse proxy says who is there.
+    options: ["trusted-hops=0"],
+  },
   {
     name: "goptlib, dummy-client",
     transport: "dummy",
@@ -129,12 +145,13 @@ async function versionOf({ program }: Subject): Promise<string> {
 
 /** Runs `ptlib check` where there is no world. */
 async function check(subject: Subject): Promise<CheckResult[]> {
-  const { transport, half, program, other } = subject;
+  const { transport, half, program, other, options = [] } = subject;
   const { stdout } = await namespaced([
     ...[Deno.execPath(), "run", "--no-prompt", "--allow-all", "cli.ts", "check", "--json"],
     ...["--transport", transport],
     ...half === undefined ? [] : [`--${half}`],
     ...other === undefined ? [] : ["--peer", (await commandOf(other)).join(" ")],
+    ...options.flatMap((option) => ["--option", option]),
     "--",
     ...await commandOf(program),
   ], { cwd: ROOT, stdin: "null", stdout: "piped", stderr: "inherit" }).output();

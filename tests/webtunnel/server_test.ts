@@ -389,6 +389,31 @@ permitted(NEEDS, "webtunnel() ends a TLS handshake that does not come to its end
   });
 });
 
+permitted(NEEDS, "webtunnel() counts no visitor who has gone, and no tunnel", async () => {
+  await using site = new TestSite();
+  await using server = await TestServer.start({ options: { url: HTTP, fallback: site.addr } });
+  const first = await connect(server.address);
+  const request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  await writeAll(first, bytes(request));
+  await takeText(first, 15);
+  for (let count = 0; count < 410; count++) {
+    const visitor = await connect(server.address);
+    await writeAll(visitor, bytes(request));
+    await takeText(visitor, 15);
+    visitor.close();
+    const inTunnel = await connect(server.address);
+    await writeAll(inTunnel, bytes(upgrade()));
+    await takeText(inTunnel, GRANTED.length);
+    inTunnel.close();
+  }
+  assert(await comesAbout(SOON, () => server.open === 1));
+  // Otherwise it would have been the oldest of too many.
+  await writeAll(first, bytes(request.replace("/ ", "/still-there ")));
+  let answer = "";
+  while (!answer.endsWith("GET /still-there \n")) answer += await takeText(first, 1);
+  first.close();
+});
+
 permitted(NEEDS, "webtunnel() closes the oldest visitor where there are too many", async () => {
   await using site = new TestSite();
   await using server = await TestServer.start({ options: { url: HTTP, fallback: site.addr } });

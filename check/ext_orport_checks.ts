@@ -328,6 +328,8 @@ const commandChecks: readonly Check[] = [
       const server = await extended(fixture, {
         changes: { TOR_PT_SERVER_BINDADDR: `${transport}-[::1]:0` },
       });
+      const [host] = server.tunnel.checked.method.address;
+      if (!host.includes(":")) throw new Skipped(`needs a server that listens at ::1, not ${host}`);
       const { commands } = await introduced(server);
       const texts = textsOf(commands, CODES.USERADDR);
       if (texts.length === 0) throw new Skipped("needs a USERADDR command");

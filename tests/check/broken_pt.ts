@@ -595,7 +595,8 @@ function command(code: number, text = ""): number[] {
 
 function userAddress([host, port]: Address): string {
   if (broken("ext-useraddr-ipv6") && host.includes(":")) return `${host}:${port}`;
-  if (broken("ext-useraddr-form:range")) return "999.999.999.999:99999";
+  const range = broken("ext-useraddr-form:range") && !host.includes(":");
+  if (range) return "999.999.999.999:99999";
   return formatAddress([host, port]) + (broken("ext-useraddr-form") ? "\0" : "");
 }
 

@@ -15,6 +15,7 @@ import { type Command, UsageError } from "./cli/command.ts";
 import { explain } from "./cli/explain.ts";
 import { server } from "./cli/server_command.ts";
 import { complain, flush, print } from "./cli/terminal.ts";
+import { torCommand } from "./cli/tor_command.ts";
 
 /** The version in deno.json, which is not published as a module. */
 const VERSION = "0.1.0";
@@ -23,6 +24,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["client", client],
   ["server", server],
   ["check", checkCommand],
+  ["tor", torCommand],
 ]);
 
 function overview(): string {

@@ -2,7 +2,7 @@
 
 import type { Address } from "@ptlib/ptlib";
 import { dialTransport } from "@ptlib/ptlib/parent";
-import { connectResettable } from "../tests/net/resettable_conn.ts";
+import { connectResettable } from "../testing/mod.ts";
 import { type Contestant, goptlib, launch, OURS, type Pair } from "./contestants.ts";
 import { residentBytes } from "./proc.ts";
 import type { Listed } from "./results.ts";

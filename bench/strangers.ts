@@ -1,7 +1,7 @@
 /** Those who connect to a port that is not for them. */
 
 import { acceptAll, closeQuietly, handleEach, writeAll } from "@ptlib/ptlib/net";
-import { connectResettable } from "../tests/net/resettable_conn.ts";
+import { connectResettable } from "../testing/mod.ts";
 
 /** How many connections that wait or do not read are held open at a time. */
 const HELD = 200;

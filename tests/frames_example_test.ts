@@ -20,7 +20,8 @@ import {
 } from "../parent/mod.ts";
 import { connectThrough, type ServerContext } from "../run/run.ts";
 import { checkCarries, launchPair, type Pair, withDirectory } from "./example_pair.ts";
-import { bytes, take, takeAll, takeText, tcpPair } from "./net/scripted_peer.ts";
+import { bytes, take, takeText } from "./net/scripted_peer.ts";
+import { readToEnd, tcpPair } from "../testing/mod.ts";
 import { permitted } from "./permitted.ts";
 
 const FRAMES = { client: "frames.ts", server: "frames.ts", transport: "sealed" };
@@ -258,7 +259,7 @@ withPair("frames.ts says nothing to a bridge that does not know the key", async 
     await answer(conn);
     assertEquals(await refused, 2);
     // No more than the nonce and the greeting.
-    assert((await takeAll(conn)).length <= 34 + 2 + 2 + 5 + 255 + 16);
+    assert((await readToEnd(conn)).length <= 34 + 2 + 2 + 5 + 255 + 16);
   }
 });
 
@@ -310,7 +311,7 @@ for (const way of ["up", "down"] as const) {
 
 /** Both halves in this process, with a way for what the client sends to be changed. */
 async function inProcess(change: (piece: Uint8Array) => void) {
-  const { near, far } = await tcpPair();
+  const { client: near, server: far } = await tcpPair();
   const changed: StreamConn = {
     async read(p) {
       const count = await far.read(p);
@@ -335,12 +336,12 @@ permitted(["net"], "frames.ts reads a clean end where the other side has said so
   const { client, server } = ends;
   await writeAll(client, bytes("last words"));
   await client.closeWrite();
-  assertEquals(await takeAll(server), bytes("last words"));
+  assertEquals(await readToEnd(server), bytes("last words"));
   // It is the end of the stream below, too.
   assertEquals(await untilEnd(ends.far), "");
   await writeAll(server, bytes("answer"));
   await server.closeWrite();
-  assertEquals(await takeAll(client), bytes("answer"));
+  assertEquals(await readToEnd(client), bytes("answer"));
 });
 
 permitted(["net"], "frames.ts throws where the stream ends without that", async () => {

@@ -10,7 +10,9 @@ import config from "../deno.json" with { type: "json" };
 /** The rooms, each with a pattern of its files; a room may import those below it and itself. */
 const ROOMS: readonly [name: string, files: RegExp][] = [
   ["cli", /^cli(?:\.ts$|\/)/],
+  ["tor", /^tor\//],
   ["check", /^check\//],
+  ["testing", /^testing\//],
   ["parent", /^parent\//],
   ["webtunnel", /^webtunnel\//],
   ["run", /^run\//],

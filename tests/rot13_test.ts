@@ -7,9 +7,10 @@ import { serverEnvironment } from "../parent/child_environment.ts";
 import { launchClient, launchServer } from "../parent/mod.ts";
 import {
   connectResettable,
+  readToEnd,
   type ResettableConn,
   ResettableListener,
-} from "./net/resettable_conn.ts";
+} from "../testing/mod.ts";
 import {
   authenticate,
   type Commands,
@@ -21,7 +22,7 @@ import {
   receive,
   reply as orPortReply,
 } from "./net/scripted_ext_orport.ts";
-import { bytes, dribble, take, takeAll, takeText } from "./net/scripted_peer.ts";
+import { bytes, dribble, take, takeText } from "./net/scripted_peer.ts";
 import { argsFields, connectRequest, NO_AUTH, PASSWORD, reply } from "./net/socks_bytes.ts";
 import { untilRefused } from "./net/until_refused.ts";
 import { permitted } from "./permitted.ts";
@@ -251,7 +252,7 @@ async function converse(user: StreamConn, tor: StreamConn): Promise<void> {
 /** How a stream ended for its reader; whatever was left of it does not matter. */
 async function end(conn: StreamConn): Promise<"end" | "reset"> {
   try {
-    await takeAll(conn);
+    await readToEnd(conn);
     return "end";
   } catch (error) {
     assertInstanceOf(error, Deno.errors.ConnectionReset);
@@ -307,7 +308,7 @@ rot13Chain("carries a connection over IPv6 and tells tor the client's address", 
 
 rot13Chain("refuses malformed arguments and then carries a connection", async (chain) => {
   using user = await chain.user(...PASSWORD, ...argsFields("k"), ...chain.request);
-  assertEquals([...await takeAll(user)], [5, 2, 1, 1]);
+  assertEquals([...await readToEnd(user)], [5, 2, 1, 1]);
   using pair = await chain.connect();
   await converse(pair.user, pair.tor);
 });
@@ -326,7 +327,7 @@ rot13Chain("carries what comes behind a half-close of the user", async (chain) =
   using pair = await chain.connect();
   await pair.user.write(bytes("a question"));
   await pair.user.closeWrite();
-  assertEquals(new TextDecoder().decode(await takeAll(pair.tor)), "a question");
+  assertEquals(new TextDecoder().decode(await readToEnd(pair.tor)), "a question");
   for (const word of ["a ", "long ", "answer"]) {
     await pair.tor.write(bytes(word));
     assertEquals(await takeText(pair.user, word.length), word);
@@ -339,7 +340,7 @@ rot13Chain("carries what comes behind a half-close of tor", async (chain) => {
   using pair = await chain.connect();
   await pair.tor.write(bytes("a notice"));
   await pair.tor.closeWrite();
-  assertEquals(new TextDecoder().decode(await takeAll(pair.user)), "a notice");
+  assertEquals(new TextDecoder().decode(await readToEnd(pair.user)), "a notice");
   for (const word of ["a ", "long ", "reply"]) {
     await pair.user.write(bytes(word));
     assertEquals(await takeText(pair.tor, word.length), word);
@@ -397,7 +398,7 @@ rot13(
     for (const early of [[], new Uint8Array(60_000)]) {
       using user = await connect(client);
       await writeAll(user, Uint8Array.of(...NO_AUTH, ...connectRequest(bridge), ...early));
-      assertEquals([...await takeAll(user)], [5, 0, ...reply(5)]);
+      assertEquals([...await readToEnd(user)], [5, 0, ...reply(5)]);
       assertMatch(await client.logged(), /^rot13: no connection [^0-9]*refused \(os error \d+\)$/);
     }
   },
@@ -407,7 +408,7 @@ rot13("tells a user that it has no permission for a bridge", async (processes) =
   const client = await processes.client(closedAddress());
   using user = await connect(client);
   await user.write(Uint8Array.of(...NO_AUTH, ...connectRequest(["127.0.0.1", 9])));
-  assertEquals([...await takeAll(user)], [5, 0, ...reply(2)]);
+  assertEquals([...await readToEnd(user)], [5, 0, ...reply(2)]);
 });
 
 rot13("ends a connection whose ORPort is dead, and logs no address", async (processes) => {
@@ -460,7 +461,7 @@ for (const [what, play] of DENIALS) {
         using tor = await orport.accept();
         await play(tor, processes.cookieFile);
         await tor.closeWrite();
-        assertEquals((await takeAll(tor)).length, 0);
+        assertEquals((await readToEnd(tor)).length, 0);
         await end(client);
       }
       using client = rotated(await connect(server));
@@ -537,7 +538,7 @@ rot13("ends beside a user that does not leave when it is rejected", async (proce
   const client = await processes.client(bridge);
   using user = await connect(client);
   await user.write(Uint8Array.of(...NO_AUTH, ...connectRequest(bridge)));
-  assertEquals([...await takeAll(user)], [5, 0, ...reply(5)]);
+  assertEquals([...await readToEnd(user)], [5, 0, ...reply(5)]);
   await client.close();
   assertEquals(await client.ended, { code: 0, signal: null });
 });

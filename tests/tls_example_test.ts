@@ -5,7 +5,8 @@ import { SocksReplyError } from "../net/proxy.ts";
 import { acceptTls, certificatePin } from "../net/tls.ts";
 import { dialTransport, LaunchError } from "../parent/mod.ts";
 import { checkCarries, launchPair, type Pair, withDirectory } from "./example_pair.ts";
-import { bytes, takeAll, takeText } from "./net/scripted_peer.ts";
+import { bytes, takeText } from "./net/scripted_peer.ts";
+import { readToEnd } from "../testing/mod.ts";
 import {
   TEST_CERTIFICATE,
   TEST_CHAIN_CERTIFICATE,
@@ -106,7 +107,7 @@ async function impostor(listener: Deno.TcpListener): Promise<Uint8Array> {
   let conn: StreamConn = await listener.accept();
   try {
     conn = await acceptTls(conn, { cert: TEST_CHAIN_CERTIFICATE, key: TEST_CHAIN_KEY });
-    return await takeAll(conn);
+    return await readToEnd(conn);
   } catch {
     return new Uint8Array(); // It may go as soon as it sees the certificate.
   } finally {
@@ -150,7 +151,7 @@ withPair(
     using prober = await Deno.connect({ hostname, port });
     await writeAll(prober, bytes("GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"));
     // An alert of TLS may come.
-    await takeAll(prober).catch(() => {});
+    await readToEnd(prober).catch(() => {});
     using ends = await connect(pair, bridge, PIN);
     await writeAll(ends.user, bytes("the next"));
     assertEquals(await takeText(ends.service, 8), "the next");

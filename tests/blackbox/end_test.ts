@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { readFull, writeAll } from "../../net/mod.ts";
 import { connectSocks5 } from "../../net/proxy.ts";
-import { connectResettable, ResettableListener } from "../net/resettable_conn.ts";
+import { connectResettable, ResettableListener } from "../../testing/mod.ts";
 import { permitted } from "../permitted.ts";
 import { Chain, ended } from "./dummies.ts";
 

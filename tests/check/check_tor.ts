@@ -8,7 +8,7 @@
  * `N judged, N otherwise than expected`; the status is 0 when none is.
  */
 
-import { startTorNetwork, type TorNetworkOptions } from "../tor/network.ts";
+import { startTorNetwork, type TorNetworkOptions } from "../../tor/network.ts";
 import { program as broken } from "./broken_program.ts";
 import { program as legal, variants } from "./legal_program.ts";
 

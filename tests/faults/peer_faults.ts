@@ -2,7 +2,8 @@
 
 import type { Address } from "../../address.ts";
 import { EchoServer } from "../echo.ts";
-import { dribble, take, takeAll } from "../net/scripted_peer.ts";
+import { dribble, take } from "../net/scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 import { SILENT } from "../network_namespace.ts";
 import { connectRequest, NO_AUTH } from "../net/socks_bytes.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
@@ -239,7 +240,7 @@ const slowUser: Fault = {
     const answer = await take(user, 2 + 10 + 3);
     findings.see("it is served", answer[3] === 0 && answer.at(-1) === 3);
     await user.closeWrite();
-    findings.see("it ends", (await takeAll(user)).length === 0);
+    findings.see("it ends", (await readToEnd(user)).length === 0);
     await scene.seeSurvival(findings, { lines: [0] });
   },
 };

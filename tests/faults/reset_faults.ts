@@ -1,7 +1,7 @@
 /** Resets at each place of each handshake. */
 
 import { writeAll } from "../../net/mod.ts";
-import { connectResettable } from "../net/resettable_conn.ts";
+import { connectResettable } from "../../testing/mod.ts";
 import { argsFields, connectRequest, NO_AUTH, PASSWORD } from "../net/socks_bytes.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { type Cut, cutsOf, Cutter, type Flight } from "./cutter.ts";

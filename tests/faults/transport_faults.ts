@@ -2,7 +2,7 @@
 
 import type { StreamConn } from "../../net/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { connectResettable, type ResettableConn } from "../net/resettable_conn.ts";
+import { connectResettable, type ResettableConn } from "../../testing/mod.ts";
 import { take } from "../net/scripted_peer.ts";
 import { connectRequest, NO_AUTH } from "../net/socks_bytes.ts";
 import type { Fault, FaultGroup, Findings } from "./fault.ts";

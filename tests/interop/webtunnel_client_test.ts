@@ -8,7 +8,8 @@ import { dialTransport, launchClient, tunnelClient, tunnelServer } from "../../p
 import { connectThrough } from "../../run/run.ts";
 import { webtunnel } from "../../webtunnel/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { bytes, ScriptedPeer, takeAll, takeText } from "../net/scripted_peer.ts";
+import { bytes, ScriptedPeer, takeText } from "../net/scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
@@ -130,7 +131,7 @@ official(
   async () => {
     await using service = new ScriptedPeer(async (conn) => {
       await writeAll(conn, bytes("hello"));
-      await takeAll(conn).catch(() => {});
+      await readToEnd(conn).catch(() => {});
     });
     await withServer([service.host, service.port], async ({ port }) => {
       const conn = await connect(port);
@@ -160,14 +161,14 @@ official(
   async () => {
     const heard = Promise.withResolvers<string>();
     await using service = new ScriptedPeer(async (conn) => {
-      heard.resolve(new TextDecoder().decode(await takeAll(conn)));
+      heard.resolve(new TextDecoder().decode(await readToEnd(conn)));
       await writeAll(conn, bytes("too late")).catch(() => {});
     });
     await withServer([service.host, service.port], async ({ port }) => {
       const conn = await connect(port);
       await writeAll(conn, bytes("hello"));
       await conn.closeWrite();
-      assertEquals(await takeAll(conn).catch(() => bytes("")), bytes(""));
+      assertEquals(await readToEnd(conn).catch(() => bytes("")), bytes(""));
       assertEquals(await heard.promise, "hello");
       conn.close();
     });
@@ -178,7 +179,7 @@ official("webtunnel() gets the end of a service behind the official server", asy
   await using service = new ScriptedPeer((conn) => writeAll(conn, bytes("goodbye")));
   await withServer([service.host, service.port], async ({ port }) => {
     const conn = await connect(port);
-    assertEquals(await takeAll(conn), bytes("goodbye"));
+    assertEquals(await readToEnd(conn), bytes("goodbye"));
     conn.close();
   });
 });

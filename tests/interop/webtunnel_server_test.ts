@@ -6,7 +6,8 @@ import { writeAll } from "../../net/mod.ts";
 import { dialTransport, launchClient, tunnelClient, tunnelServer } from "../../parent/mod.ts";
 import { webtunnel } from "../../webtunnel/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { bytes, ScriptedPeer, takeAll, takeText } from "../net/scripted_peer.ts";
+import { bytes, ScriptedPeer, takeText } from "../net/scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 import { TEST_AUTHORITY } from "../net/test_certificates.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
@@ -274,7 +275,7 @@ withPeers(["lyrebird"], "a service that speaks first is heard by lyrebird's clie
       options: { url: "http://pt.example/secret" },
       service: async (conn) => {
         await writeAll(conn, bytes("hello"));
-        await takeAll(conn);
+        await readToEnd(conn);
       },
     });
     await using client = await launchClient(await commandOf("lyrebird"), {
@@ -300,7 +301,7 @@ withPeers(
         service: async (conn) => {
           await writeAll(conn, bytes("goodbye"));
           await conn.closeWrite();
-          heard.resolve(new TextDecoder().decode(await takeAll(conn)));
+          heard.resolve(new TextDecoder().decode(await readToEnd(conn)));
         },
       });
       await using client = await launchClient(await commandOf("lyrebird"), {

@@ -12,8 +12,7 @@ import { isShortage } from "../../net/accept.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
 import { IdleConn } from "./idle_conn.ts";
-import { connectResettable } from "./resettable_conn.ts";
-import { takeAll } from "./scripted_peer.ts";
+import { connectResettable, readToEnd } from "../../testing/mod.ts";
 import { untilRefused } from "./until_refused.ts";
 
 type Accept = () => Promise<Deno.TcpConn>;
@@ -331,7 +330,7 @@ permitted(["net"], "acceptHandshakes() gives a silent client its time and no mor
   });
   const next = results.next();
   await timers.fire(10_000);
-  assertEquals((await takeAll(silent)).length, 0);
+  assertEquals((await readToEnd(silent)).length, 0);
   assertEquals(`${reason}`, "TimeoutError: A handshake took longer than 10 s");
   await clients.connect("!");
   const { value } = await next;
@@ -362,7 +361,7 @@ permitted(
     await started.promise;
     stop.abort();
     assert((await next).done);
-    assertEquals((await takeAll(silent)).length, 0);
+    assertEquals((await readToEnd(silent)).length, 0);
     await untilRefused(port);
     assertEquals(timers.pending, []);
   },

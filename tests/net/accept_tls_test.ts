@@ -8,7 +8,8 @@ import {
   type TlsStreamConn,
 } from "../../net/tls.ts";
 import { permitted } from "../permitted.ts";
-import { bytes, take, takeAll, tcpPair } from "./scripted_peer.ts";
+import { bytes, take } from "./scripted_peer.ts";
+import { readToEnd, tcpPair } from "../../testing/mod.ts";
 import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_CHAIN_KEY, TEST_KEY } from "./test_certificates.ts";
 
 const TRUSTED = { hostname: "pt.example", caCerts: [TEST_AUTHORITY] };
@@ -30,8 +31,8 @@ interface TlsPair extends Disposable {
 }
 
 async function tlsPair(start: (conn: Deno.TcpConn) => Promise<StreamConn>): Promise<TlsPair> {
-  const { near, far } = await tcpPair();
-  const [client, server] = await Promise.all([start(far), acceptTls(near, SERVER)]);
+  const { client: dialled, server: accepted } = await tcpPair();
+  const [client, server] = await Promise.all([start(dialled), acceptTls(accepted, SERVER)]);
   return {
     client,
     server,
@@ -52,7 +53,7 @@ function wrapped(conn: StreamConn): StreamConn {
 async function exchange(conn: StreamConn, said: string, heard: string): Promise<void> {
   await writeAll(conn, bytes(said));
   await conn.closeWrite();
-  assertEquals(await takeAll(conn), bytes(heard));
+  assertEquals(await readToEnd(conn), bytes(heard));
 }
 
 for (const [name, start] of CLIENTS) {
@@ -62,10 +63,10 @@ for (const [name, start] of CLIENTS) {
       const [first, second] = clientFirst ? [pair.client, pair.server] : [pair.server, pair.client];
       await writeAll(first, bytes("hello"));
       await first.closeWrite();
-      assertEquals(await takeAll(second), bytes("hello"));
+      assertEquals(await readToEnd(second), bytes("hello"));
       await writeAll(second, bytes("goodbye"));
       await second.closeWrite();
-      assertEquals(await takeAll(first), bytes("goodbye"));
+      assertEquals(await readToEnd(first), bytes("goodbye"));
     }
   });
 
@@ -80,8 +81,8 @@ for (const [name, start] of CLIENTS) {
     const [, , upwards, downwards] = await Promise.all([
       send(pair.client, Uint8Array.from(up)),
       send(pair.server, Uint8Array.from(down)),
-      takeAll(pair.server),
-      takeAll(pair.client),
+      readToEnd(pair.server),
+      readToEnd(pair.client),
     ]);
     const digest = (data: Uint8Array<ArrayBuffer>) => crypto.subtle.digest("SHA-256", data);
     assertEquals(await digest(upwards), await digest(up));
@@ -92,8 +93,8 @@ for (const [name, start] of CLIENTS) {
 permitted(["net"], "acceptTls() runs over a connection that a transport has wrapped", async () => {
   using pair = await tcpPair();
   const [client, server] = await Promise.all([
-    startTls(wrapped(pair.near), TRUSTED),
-    acceptTls(wrapped(pair.far), SERVER),
+    startTls(wrapped(pair.client), TRUSTED),
+    acceptTls(wrapped(pair.server), SERVER),
   ]);
   await Promise.all([exchange(client, "hello", "goodbye"), exchange(server, "goodbye", "hello")]);
   client.close();
@@ -127,9 +128,9 @@ const PROTOCOLS: readonly [
 permitted(["net"], "acceptTls() says which protocol it chose, and tells the client", async () => {
   for (const [alpnProtocols, offered, chosen] of PROTOCOLS) {
     using pair = await tcpPair();
-    const secure = await Deno.startTls(pair.near, { ...TRUSTED, alpnProtocols: offered });
+    const secure = await Deno.startTls(pair.client, { ...TRUSTED, alpnProtocols: offered });
     const [server, client] = await Promise.all([
-      acceptTls(pair.far, { ...SERVER, alpnProtocols }),
+      acceptTls(pair.server, { ...SERVER, alpnProtocols }),
       secure.handshake(),
     ]);
     assertEquals([server.alpnProtocol, client.alpnProtocol], [chosen, chosen]);
@@ -141,11 +142,14 @@ permitted(["net"], "acceptTls() says which protocol it chose, and tells the clie
 permitted(["net"], "acceptTls() makes a connection whose close ends the one below", async () => {
   for (const [, start] of CLIENTS) {
     using pair = await tcpPair();
-    const [client, server] = await Promise.all([start(pair.far), acceptTls(pair.near, SERVER)]);
+    const [client, server] = await Promise.all([
+      start(pair.client),
+      acceptTls(pair.server, SERVER),
+    ]);
     const reading = assertRejects(() => server.read(new Uint8Array(1)), Deno.errors.Interrupted);
     server.close();
     await reading;
-    await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
+    await assertRejects(() => pair.server.read(new Uint8Array(1)), Deno.errors.BadResource);
     client.close();
     server.close();
   }
@@ -195,12 +199,12 @@ function eachSide(
   for (const side of ["startTls()", "acceptTls()"]) {
     permitted(["net"], name(side), async () => {
       using pair = await tcpPair();
-      const below = new Watched(pair.near);
+      const below = new Watched(pair.client);
       const client = side === "startTls()";
       const [conn, other] = await Promise.all(
         client
-          ? [startTls(below, TRUSTED), acceptTls(pair.far, SERVER)]
-          : [acceptTls(below, SERVER), startTls(pair.far, TRUSTED)],
+          ? [startTls(below, TRUSTED), acceptTls(pair.server, SERVER)]
+          : [acceptTls(below, SERVER), startTls(pair.server, TRUSTED)],
       );
       try {
         await use(conn, below, other);
@@ -224,8 +228,8 @@ eachSide(
     // Meanwhile much could be read.
     using elsewhere = await tcpPair();
     for (let turn = 0; turn < 1000; turn++) {
-      await elsewhere.near.write(Uint8Array.of(turn));
-      await take(elsewhere.far, 1);
+      await elsewhere.client.write(Uint8Array.of(turn));
+      await take(elsewhere.server, 1);
     }
     assertLess(below.count - before, 128 * 1024);
     await take(conn, 1024 * 1024);
@@ -324,12 +328,12 @@ const REJECTED: readonly Rejected[] = [
 for (const [what, client, Class, message] of REJECTED) {
   permitted(["net"], `acceptTls() rejects ${what}, and closes the connection`, async () => {
     using pair = await tcpPair();
-    const accepting = acceptTls(pair.near, { ...SERVER, alpnProtocols: ["h2"] });
+    const accepting = acceptTls(pair.server, { ...SERVER, alpnProtocols: ["h2"] });
     await Promise.all([
       assertRejects(() => accepting, Class, message),
-      client(pair.far),
+      client(pair.client),
     ]);
-    await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
+    await assertRejects(() => pair.server.read(new Uint8Array(1)), Deno.errors.BadResource);
   });
 }
 
@@ -346,8 +350,8 @@ for (const [what, options] of UNREADABLE) {
   permitted(["net"], `acceptTls() rejects ${what}, and closes the connection`, async () => {
     using pair = await tcpPair();
     // The client says nothing: it is not waited for.
-    await assertRejects(() => acceptTls(pair.near, options), Error);
-    await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
+    await assertRejects(() => acceptTls(pair.server, options), Error);
+    await assertRejects(() => pair.server.read(new Uint8Array(1)), Deno.errors.BadResource);
   });
 }
 
@@ -367,36 +371,36 @@ const STALLED = [bytes(""), BROKEN_OFF];
 permitted(["net"], "acceptTls() keeps its deadline, and closes the connection", async () => {
   for (const said of STALLED) {
     using pair = await tcpPair();
-    await writeAll(pair.far, said);
-    const accepting = () => acceptTls(pair.near, { ...SERVER, timeout: 50 });
+    await writeAll(pair.client, said);
+    const accepting = () => acceptTls(pair.server, { ...SERVER, timeout: 50 });
     const error = await assertRejects(accepting, DOMException);
     assertEquals(
       [error.name, error.message],
       ["TimeoutError", "The TLS handshake took longer than 0.05 s"],
     );
-    await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
+    await assertRejects(() => pair.server.read(new Uint8Array(1)), Deno.errors.BadResource);
   }
 });
 
 permitted(["net"], "acceptTls() ends with its signal, and closes the connection", async () => {
   for (const said of STALLED) {
     using pair = await tcpPair();
-    await writeAll(pair.far, said);
+    await writeAll(pair.client, said);
     const controller = new AbortController();
     const reason = new Error("never mind");
     const entered = Promise.withResolvers<void>();
     const conn: StreamConn = {
-      ...wrapped(pair.near),
+      ...wrapped(pair.server),
       read(p) {
         entered.resolve();
-        return pair.near.read(p);
+        return pair.server.read(p);
       },
     };
     const accepting = acceptTls(conn, { ...SERVER, signal: controller.signal });
     await entered.promise;
     controller.abort(reason);
     assertEquals(await accepting.catch((error) => error), reason);
-    await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
+    await assertRejects(() => pair.server.read(new Uint8Array(1)), Deno.errors.BadResource);
   }
 });
 
@@ -404,8 +408,8 @@ permitted(["net"], "acceptTls() does not start where its signal has aborted", as
   using pair = await tcpPair();
   const reason = new Error("never mind");
   const options = { ...SERVER, signal: AbortSignal.abort(reason) };
-  assertEquals(await acceptTls(pair.near, options).catch((error) => error), reason);
-  await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
+  assertEquals(await acceptTls(pair.server, options).catch((error) => error), reason);
+  await assertRejects(() => pair.server.read(new Uint8Array(1)), Deno.errors.BadResource);
 });
 
 permitted(
@@ -426,7 +430,7 @@ permitted(
       await writeAll(writer, new Uint8Array(length));
       await writer.closeWrite();
       writer.close(); // Nothing has been read so far.
-      assertEquals((await takeAll(reader)).length, length);
+      assertEquals((await readToEnd(reader)).length, length);
       reader.close();
     }
   },

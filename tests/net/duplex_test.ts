@@ -3,7 +3,8 @@ import { Duplex } from "node:stream";
 import { denoError, fromDuplex, toDuplex } from "../../net/duplex.ts";
 import { writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
-import { bytes, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
+import { bytes, takeText } from "./scripted_peer.ts";
+import { readToEnd, tcpPair } from "../../testing/mod.ts";
 
 /** An error as node's system calls give it. */
 function nodeError(code: string): Error {
@@ -89,30 +90,30 @@ Deno.test("fromDuplex() is interrupted by close(), also in a write that never en
 
 permitted(["net"], "toDuplex() half-closes, and reads on", async () => {
   using pair = await tcpPair();
-  const stream = await toDuplex(pair.near);
+  const stream = await toDuplex(pair.client);
   const conn = fromDuplex(stream);
   await writeAll(conn, bytes("hello"));
   await conn.closeWrite();
-  assertEquals(await takeAll(pair.far), bytes("hello"));
-  await pair.far.write(bytes("goodbye"));
+  assertEquals(await readToEnd(pair.server), bytes("hello"));
+  await pair.server.write(bytes("goodbye"));
   assertEquals(await takeText(conn, 7), "goodbye");
   conn.close();
 });
 
 permitted(["net"], "toDuplex() writes on behind the end of what it reads", async () => {
   using pair = await tcpPair();
-  const conn = fromDuplex(await toDuplex(pair.near));
-  await pair.far.closeWrite();
+  const conn = fromDuplex(await toDuplex(pair.client));
+  await pair.server.closeWrite();
   assertEquals(await conn.read(new Uint8Array(1)), null);
   await writeAll(conn, bytes("still here"));
-  assertEquals(await takeText(pair.far, 10), "still here");
+  assertEquals(await takeText(pair.server, 10), "still here");
   conn.close();
 });
 
 permitted(["net"], "toDuplex() closes the connection when it is destroyed", async () => {
   using pair = await tcpPair();
-  const stream = await toDuplex(pair.near);
+  const stream = await toDuplex(pair.client);
   stream.destroy();
-  assertEquals(await takeAll(pair.far), bytes(""));
-  await assertRejects(() => pair.near.read(new Uint8Array(1)), Deno.errors.BadResource);
+  assertEquals(await readToEnd(pair.server), bytes(""));
+  await assertRejects(() => pair.client.read(new Uint8Array(1)), Deno.errors.BadResource);
 });

@@ -31,7 +31,8 @@ import {
   receive,
   reply,
 } from "./scripted_ext_orport.ts";
-import { bytes, dribble, ScriptedPeer, takeAll, takeText } from "./scripted_peer.ts";
+import { bytes, dribble, ScriptedPeer, takeText } from "./scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 
 type Play = (conn: Deno.TcpConn, file: CookieFile) => Promise<void>;
 
@@ -60,7 +61,7 @@ function extended(name: string, play: Play, use: (info: OrPorts) => Promise<void
 /** What the peer has read behind the point to which it played its part. */
 async function rest(conn: StreamConn): Promise<Uint8Array> {
   try {
-    return await takeAll(conn);
+    return await readToEnd(conn);
   } catch (error) {
     assertInstanceOf(error, Deno.errors.ConnectionReset);
     return new Uint8Array();

@@ -2,7 +2,8 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "npm:fast-check@4.10.2";
 import { type FrameConn, frames, fromFrames, writeAll } from "../../net/mod.ts";
 import { IdleConn } from "./idle_conn.ts";
-import { bytes, takeAll } from "./scripted_peer.ts";
+import { bytes } from "./scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 
 /** Gives these chunks, each in one read where it fits, and then its end; keeps what is written. */
 class Wire extends IdleConn {
@@ -190,7 +191,7 @@ Deno.test("frames() rejects a length above the limit, and reads none of its byte
       assertEquals(await conn.read(), message(2));
       const error = await assertRejects(() => conn.read(), Deno.errors.InvalidData);
       assertEquals(error.message, `A frame has ${length} bytes, and ${LIMIT} is the limit`);
-      assertEquals((await takeAll(wire)).length, length);
+      assertEquals((await readToEnd(wire)).length, length);
     }
   }
 });
@@ -312,9 +313,9 @@ Deno.test("fromFrames() reads a message only when the one before has been taken"
 
 Deno.test("fromFrames() rejects with the errors of the messages", async () => {
   const cutShort = fromFrames(frames(new Wire([framed(message(3)), Uint8Array.of(0)])));
-  await assertRejects(() => takeAll(cutShort), Deno.errors.UnexpectedEof);
+  await assertRejects(() => readToEnd(cutShort), Deno.errors.UnexpectedEof);
   const tooLong = fromFrames(frames(new Wire([framed(message(9))]), { limit: 8 }));
-  await assertRejects(() => takeAll(tooLong), Deno.errors.InvalidData);
+  await assertRejects(() => readToEnd(tooLong), Deno.errors.InvalidData);
   class Broken extends Messages {
     override write(): Promise<void> {
       return Promise.reject(new Deno.errors.BrokenPipe());
@@ -328,7 +329,7 @@ Deno.test("fromFrames() passes on a half-close and a close", async () => {
   const stream = fromFrames(conn);
   await stream.closeWrite();
   assertEquals(conn.calls, ["closeWrite"]);
-  assertEquals(await takeAll(stream), bytes("abcd"));
+  assertEquals(await readToEnd(stream), bytes("abcd"));
   stream.close();
   assertEquals(conn.calls, ["closeWrite", "close"]);
 });
@@ -369,7 +370,7 @@ Deno.test("fromFrames() gives back any bytes, whatever is written and read at on
         for (const part of parts) await writeAll(writer, part);
         const wire = new Wire(cut(Uint8Array.from(out.written), given));
         const all = Uint8Array.from(parts.flatMap((part) => [...part]));
-        assertEquals(await takeAll(fromFrames(frames(wire, { limit }))), all);
+        assertEquals(await readToEnd(fromFrames(frames(wire, { limit }))), all);
       },
     ),
     { numRuns: 500 },

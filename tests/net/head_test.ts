@@ -1,7 +1,8 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { type Head, HeadError, prefixed, readFullOrEnd, readHead } from "../../net/mod.ts";
 import { IdleConn } from "./idle_conn.ts";
-import { bytes, takeAll } from "./scripted_peer.ts";
+import { bytes } from "./scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 
 /** Gives these chunks, each in one read where it fits, and then its end. */
 class Chunks extends IdleConn {
@@ -32,7 +33,7 @@ const text = (data: Uint8Array) => new TextDecoder().decode(data);
 
 /** What a head and its connection give together. */
 async function whole({ head, rest }: Head, conn: Chunks): Promise<string> {
-  return text(head) + text(rest) + text(await takeAll(conn));
+  return text(head) + text(rest) + text(await readToEnd(conn));
 }
 
 /** Reads what is not a head. */
@@ -107,7 +108,7 @@ Deno.test("readHead() rejects a head of one byte above the limit, with what it r
     assertEquals([error.name, error.reason], ["HeadError", "too-long"]);
     assertEquals(error.message, `The head is longer than ${limit} bytes`);
     assertEquals(text(error.bytes), all.slice(0, limit));
-    assertEquals(text(await takeAll(prefixed(conn, error.bytes))), all);
+    assertEquals(text(await readToEnd(prefixed(conn, error.bytes))), all);
   }
 });
 
@@ -121,7 +122,7 @@ Deno.test("readHead() rejects a stream that ends before the blank line", async (
         "The connection ended before the blank line at the end of the head",
       );
       assertEquals(text(error.bytes), all);
-      assertEquals(text(await takeAll(prefixed(conn, error.bytes))), all);
+      assertEquals(text(await readToEnd(prefixed(conn, error.bytes))), all);
     }
   }
 });
@@ -196,7 +197,7 @@ Deno.test("readFullOrEnd() fills the buffer, however its bytes arrive", async ()
     const into = new Uint8Array(4);
     assertStrictEquals(await readFullOrEnd(conn, into), into);
     assertEquals(text(into), "abcd");
-    assertEquals(text(await takeAll(conn)), "e");
+    assertEquals(text(await readToEnd(conn)), "e");
   }
 });
 

@@ -2,7 +2,8 @@ import { assertEquals, assertLess, assertRejects } from "@std/assert";
 import { pipeThrough, relay, type StreamConn, writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
 import { IdleConn } from "./idle_conn.ts";
-import { bytes, take, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
+import { bytes, take, takeText } from "./scripted_peer.ts";
+import { readToEnd, tcpPair } from "../../testing/mod.ts";
 
 type Transform = TransformStream<Uint8Array, Uint8Array>;
 
@@ -58,7 +59,7 @@ permitted(
   "pipeThrough() carries 4 MiB each way through what changes its length",
   async () => {
     using pair = await tcpPair();
-    const [near, far] = [deflated(pair.near), deflated(pair.far)];
+    const [near, far] = [deflated(pair.client), deflated(pair.server)];
     const up = new Uint8Array(4 * 1024 * 1024).map((_, index) => index * 13 + (index >> 9));
     const down = up.map((byte) => byte ^ 0x55);
     const send = async (conn: StreamConn, all: Uint8Array) => {
@@ -68,8 +69,8 @@ permitted(
     const [, , upwards, downwards] = await Promise.all([
       send(near, up),
       send(far, down),
-      takeAll(far),
-      takeAll(near),
+      readToEnd(far),
+      readToEnd(near),
     ]);
     const digest = (data: Uint8Array<ArrayBuffer>) => crypto.subtle.digest("SHA-256", data);
     assertEquals(await digest(upwards), await digest(up));
@@ -81,25 +82,25 @@ permitted(
 
 permitted(["net"], "pipeThrough() flushes at a half-close, and reads on", async () => {
   using pair = await tcpPair();
-  const conn = pipeThrough(pair.near, { read: doubling(), write: doubling() });
+  const conn = pipeThrough(pair.client, { read: doubling(), write: doubling() });
   await conn.write(bytes("ab"));
   await conn.closeWrite();
-  assertEquals(await takeAll(pair.far), bytes("aabb!"));
-  await pair.far.write(bytes("c"));
+  assertEquals(await readToEnd(pair.server), bytes("aabb!"));
+  await pair.server.write(bytes("c"));
   assertEquals(await takeText(conn, 2), "cc");
-  await pair.far.closeWrite();
-  assertEquals(await takeAll(conn), bytes("!"));
+  await pair.server.closeWrite();
+  assertEquals(await readToEnd(conn), bytes("!"));
   assertEquals(await conn.read(new Uint8Array(1)), null);
   conn.close();
 });
 
 permitted(["net"], "pipeThrough() writes on behind the end of what it reads", async () => {
   using pair = await tcpPair();
-  const conn = pipeThrough(pair.near, { read: identity(), write: identity() });
-  await pair.far.closeWrite();
+  const conn = pipeThrough(pair.client, { read: identity(), write: identity() });
+  await pair.server.closeWrite();
   assertEquals(await conn.read(new Uint8Array(1)), null);
   await conn.write(bytes("still here"));
-  assertEquals(await takeText(pair.far, 10), "still here");
+  assertEquals(await takeText(pair.server, 10), "still here");
   conn.close();
 });
 
@@ -108,17 +109,17 @@ permitted(
   "pipeThrough() reads past chunks that give nothing, into any buffer",
   async () => {
     using pair = await tcpPair();
-    const conn = pipeThrough(pair.near, { read: pairing(), write: identity() });
+    const conn = pipeThrough(pair.client, { read: pairing(), write: identity() });
     const reading = takeText(conn, 1);
-    await pair.far.write(bytes("ab"));
+    await pair.server.write(bytes("ab"));
     // Only when the first has been taken is the second a chunk of its own.
     await conn.write(bytes("x"));
-    await take(pair.far, 1);
+    await take(pair.server, 1);
     const rest = (async () => {
       const first = await reading;
       return first + await takeText(conn, 3);
     })();
-    await pair.far.write(bytes("cd"));
+    await pair.server.write(bytes("cd"));
     assertEquals(await rest, "abcd");
     conn.close();
   },
@@ -146,14 +147,14 @@ Deno.test("pipeThrough() leaves the caller's buffer to the caller", async () => 
 permitted(["net"], "pipeThrough() is a connection that relay() takes", async () => {
   using outer = await tcpPair();
   using inner = await tcpPair();
-  const relaying = relay(outer.far, deflated(inner.near));
-  const server = deflated(inner.far);
-  await outer.near.write(bytes("hello"));
-  await outer.near.closeWrite();
-  assertEquals(await takeAll(server), bytes("hello"));
+  const relaying = relay(outer.server, deflated(inner.client));
+  const server = deflated(inner.server);
+  await outer.client.write(bytes("hello"));
+  await outer.client.closeWrite();
+  assertEquals(await readToEnd(server), bytes("hello"));
   await writeAll(server, bytes("goodbye"));
   await server.closeWrite();
-  assertEquals(await takeAll(outer.near), bytes("goodbye"));
+  assertEquals(await readToEnd(outer.client), bytes("goodbye"));
   assertEquals(await relaying, { sent: 5, received: 7, error: null });
   server.close();
 });

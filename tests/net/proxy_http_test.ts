@@ -9,7 +9,8 @@ import type { Address } from "../../address.ts";
 import { HeadError } from "../../net/mod.ts";
 import { connectHttp, HttpConnectError, type HttpCredentials } from "../../net/proxy.ts";
 import { permitted } from "../permitted.ts";
-import { bytes, dribble, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
+import { bytes, dribble, takeText } from "./scripted_peer.ts";
+import { readToEnd, tcpPair } from "../../testing/mod.ts";
 
 const TARGET: Address = ["192.0.2.7", 443];
 const REQUEST = "CONNECT 192.0.2.7:443 HTTP/1.1\r\nHost: 192.0.2.7:443\r\n\r\n";
@@ -17,11 +18,11 @@ const REQUEST = "CONNECT 192.0.2.7:443 HTTP/1.1\r\nHost: 192.0.2.7:443\r\n\r\n";
 /** Sends `head` as a proxy's reply and gives what `connectHttp()` makes of it. */
 async function answered(head: string, target = TARGET): Promise<void> {
   using pair = await tcpPair();
-  const connected = connectHttp(pair.near, target);
+  const connected = connectHttp(pair.client, target);
   // The handler must be there before the rejection.
   connected.catch(() => {});
-  await pair.far.write(bytes(head));
-  await pair.far.closeWrite();
+  await pair.server.write(bytes(head));
+  await pair.server.closeWrite();
   await connected;
 }
 
@@ -63,12 +64,12 @@ const REQUESTS: readonly [
 for (const [what, target, credentials, request] of REQUESTS) {
   permitted(["net"], `connectHttp() sends ${what}`, async () => {
     using pair = await tcpPair();
-    const connected = connectHttp(pair.near, target, credentials);
-    assertEquals(await takeText(pair.far, request.length), request);
-    await pair.far.write(bytes("HTTP/1.1 200 OK\r\n\r\n"));
+    const connected = connectHttp(pair.client, target, credentials);
+    assertEquals(await takeText(pair.server, request.length), request);
+    await pair.server.write(bytes("HTTP/1.1 200 OK\r\n\r\n"));
     await connected;
-    pair.near.closeWrite();
-    assertEquals((await takeAll(pair.far)).length, 0);
+    pair.client.closeWrite();
+    assertEquals((await readToEnd(pair.server)).length, 0);
   });
 }
 
@@ -86,20 +87,20 @@ const GRANTS: readonly [what: string, head: string][] = [
 for (const [what, head] of GRANTS) {
   permitted(["net"], `connectHttp() takes ${what} and leaves early data alone`, async () => {
     using pair = await tcpPair();
-    const connected = connectHttp(pair.near, TARGET);
-    await takeText(pair.far, REQUEST.length);
-    await pair.far.write(bytes(`${head}\r\nearly`));
+    const connected = connectHttp(pair.client, TARGET);
+    await takeText(pair.server, REQUEST.length);
+    await pair.server.write(bytes(`${head}\r\nearly`));
     await connected;
-    assertEquals(await takeText(pair.near, 7), "\r\nearly");
+    assertEquals(await takeText(pair.client, 7), "\r\nearly");
   });
 }
 
 permitted(["net"], "connectHttp() takes a reply that comes byte by byte", async () => {
   using pair = await tcpPair();
-  const connected = connectHttp(pair.near, TARGET);
-  await dribble(pair.far, bytes("HTTP/1.1 200 OK\r\nVia: somebody\r\n\r\nearly"));
+  const connected = connectHttp(pair.client, TARGET);
+  await dribble(pair.server, bytes("HTTP/1.1 200 OK\r\nVia: somebody\r\n\r\nearly"));
   await connected;
-  assertEquals(await takeText(pair.near, 5), "early");
+  assertEquals(await takeText(pair.client, 5), "early");
 });
 
 const REFUSALS: readonly [head: string, status: number, message: string][] = [
@@ -175,10 +176,10 @@ for (const [what, head] of NONSENSE) {
 
 permitted(["net"], "connectHttp() rejects a head that does not end", async () => {
   using pair = await tcpPair();
-  const connected = connectHttp(pair.near, TARGET);
+  const connected = connectHttp(pair.client, TARGET);
   const endless = async () => {
-    await pair.far.write(bytes("HTTP/1.1 200 OK\r\n"));
-    await pair.far.write(bytes("X: y\r\n".repeat(3_000)));
+    await pair.server.write(bytes("HTTP/1.1 200 OK\r\n"));
+    await pair.server.write(bytes("X: y\r\n".repeat(3_000)));
   };
   const [error] = await Promise.all([
     assertRejects(() => connected, Deno.errors.InvalidData),

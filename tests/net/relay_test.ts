@@ -5,8 +5,8 @@ import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
 import { pause } from "../waiting.ts";
 import { IdleConn } from "./idle_conn.ts";
-import { connectResettable, type ResettableConn } from "./resettable_conn.ts";
-import { bytes, takeAll, takeText } from "./scripted_peer.ts";
+import { connectResettable, readToEnd, type ResettableConn } from "../../testing/mod.ts";
+import { bytes, takeText } from "./scripted_peer.ts";
 
 /** A connection of a peer with one side of the relay. */
 interface Peer {
@@ -36,7 +36,7 @@ async function relayed(
 /** How a stream ended for its reader. */
 async function end(conn: ResettableConn): Promise<"end" | "reset"> {
   try {
-    await takeAll(conn);
+    await readToEnd(conn);
     return "end";
   } catch (error) {
     assertInstanceOf(error, Deno.errors.ConnectionReset);
@@ -63,8 +63,8 @@ permitted(["net"], "relay() carries both ways at once, whole, and counts the byt
   await relayed(async (near, far, done) => {
     const [there, back] = [stream(3_000_001), stream(2_000_003).reverse()];
     const [arrived, returned] = await Promise.all([
-      takeAll(far),
-      takeAll(near),
+      readToEnd(far),
+      readToEnd(near),
       sendAll(near, there),
       sendAll(far, back),
     ]);
@@ -84,7 +84,7 @@ for (const swapped of [false, true]) {
       relayed(async (near, far, done) => {
         await near.write(bytes("a question"));
         await near.closeWrite();
-        assertEquals(new TextDecoder().decode(await takeAll(far)), "a question");
+        assertEquals(new TextDecoder().decode(await readToEnd(far)), "a question");
         // The other direction is open, one message after the other.
         for (const word of ["a ", "long ", "answer"]) {
           await far.write(bytes(word));

@@ -38,25 +38,6 @@ export class ScriptedPeer implements AsyncDisposable {
   }
 }
 
-/** A fresh connection on loopback, both its sides. */
-export async function tcpPair(): Promise<
-  { near: Deno.TcpConn; far: Deno.TcpConn } & Disposable
-> {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const [near, far] = await Promise.all([
-    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port }),
-    listener.accept(),
-  ]);
-  return {
-    near,
-    far,
-    [Symbol.dispose]() {
-      near[Symbol.dispose]();
-      far[Symbol.dispose]();
-    },
-  };
-}
-
 /** The bytes of a text. */
 export function bytes(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
@@ -76,16 +57,6 @@ export async function takeText(
   length: number,
 ): Promise<string> {
   return new TextDecoder().decode(await take(conn, length));
-}
-
-/** Reads to the end of the stream. */
-export async function takeAll(
-  conn: { read(p: Uint8Array): Promise<number | null> },
-): Promise<Uint8Array<ArrayBuffer>> {
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  const into = new Uint8Array(64 * 1024);
-  for (let count; (count = await conn.read(into)) !== null;) chunks.push(into.slice(0, count));
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
 }
 
 /** Writes the bytes one by one, each in a packet of its own. */

@@ -10,8 +10,8 @@ import {
 } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
-import { connectResettable, type ResettableConn } from "./resettable_conn.ts";
-import { bytes, dribble, take, takeAll, takeText } from "./scripted_peer.ts";
+import { connectResettable, readToEnd, type ResettableConn } from "../../testing/mod.ts";
+import { bytes, dribble, take, takeText } from "./scripted_peer.ts";
 import { argsFields, connectRequest, fields, NO_AUTH, PASSWORD, reply } from "./socks_bytes.ts";
 import { untilRefused } from "./until_refused.ts";
 
@@ -245,7 +245,7 @@ for (const [what, sent, answer] of REFUSALS) {
         listening(async (client, socks) => {
           // A reset, which unread bytes would cause, could swallow the answer.
           await send(client, Uint8Array.of(...sent, ...bytes("and what a hurried client sends")));
-          assertEquals([...await takeAll(client)], [...answer]);
+          assertEquals([...await readToEnd(client)], [...answer]);
           // It may go on sending, so that nothing resets the connection under the answer.
           if (answer.length > 0) { for (let i = 0; i < 5; i++) await client.write(bytes("more")); }
           client.close();
@@ -269,7 +269,7 @@ permitted(
         using leaving = await socks.connect();
         await leaving.write(CUT_OFF.subarray(0, length));
         await leaving.closeWrite();
-        await takeAll(leaving);
+        await readToEnd(leaving);
         using resetting = await connectResettable(socks.port);
         if (length > 0) await resetting.write(CUT_OFF.subarray(0, length));
         resetting.reset();
@@ -297,7 +297,7 @@ for (const [what, reason, code] of REJECTIONS) {
         await client.write(Uint8Array.of(...NO_AUTH, ...REQUEST, ...new Uint8Array(60_000)));
         const request = await socks.request();
         const rejected = request.reject(reason);
-        assertEquals([...await takeAll(client)], [5, 0, ...reply(code)]);
+        assertEquals([...await readToEnd(client)], [5, 0, ...reply(code)]);
         await client.closeWrite();
         await rejected;
       }),
@@ -313,7 +313,7 @@ permitted(
       const request = await socks.request();
       using timers = new FakeTimers();
       const rejected = request.reject(4);
-      assertEquals([...await takeAll(client)], [5, 0, ...reply(4)]);
+      assertEquals([...await readToEnd(client)], [5, 0, ...reply(4)]);
       await timers.fire(10_000);
       await rejected;
     }),
@@ -350,12 +350,12 @@ permitted(
       await request.reject(5);
       await conn.write(bytes("open"));
       conn.close();
-      assertEquals([...await takeAll(client)], [5, 0, ...reply(0), ...bytes("open")]);
+      assertEquals([...await readToEnd(client)], [5, 0, ...reply(0), ...bytes("open")]);
       using next = await socks.connect();
       await next.write(Uint8Array.of(...NO_AUTH, ...REQUEST));
       const second = await socks.request();
       const rejections = Promise.all([second.reject(5), second.reject(6)]);
-      assertEquals([...await takeAll(next)], [5, 0, ...reply(5)]);
+      assertEquals([...await readToEnd(next)], [5, 0, ...reply(5)]);
       await next.closeWrite();
       await rejections;
     }),
@@ -374,7 +374,7 @@ permitted(["net"], "listenSocks() ends the requests that nobody has taken", asyn
   }
   const { value } = await first;
   await requests.return?.();
-  for (const client of clients.slice(1)) await takeAll(client).catch(() => {});
+  for (const client of clients.slice(1)) await readToEnd(client).catch(() => {});
   clients.forEach((client) => client.close());
   value?.conn.close();
 });
@@ -488,7 +488,7 @@ permitted(
       assertEquals(got, early);
       await sent;
       if (length === 0) await writeAll(user, bytes("later")).then(() => user.closeWrite());
-      assertEquals(await takeAll(conn), length === 0 ? bytes("later") : bytes(""));
+      assertEquals(await readToEnd(conn), length === 0 ? bytes("later") : bytes(""));
       assert(!request.userGone.aborted);
       await conn.write(bytes("answer"));
       assertEquals(await takeText(user, 6), "answer");
@@ -507,7 +507,7 @@ permitted(
     using conn = await request.grant();
     assertEquals(await takeText(conn, 5), "early");
     await user.closeWrite();
-    assertEquals(await takeAll(conn), bytes(""));
+    assertEquals(await readToEnd(conn), bytes(""));
     assert(!request.userGone.aborted);
     user.close();
   },
@@ -518,7 +518,7 @@ permitted(["net"], "a SOCKS request lets a user end its stream behind the answer
   const { userGone } = request;
   using conn = await request.grant();
   await user.closeWrite();
-  assertEquals(await takeAll(conn), bytes(""));
+  assertEquals(await readToEnd(conn), bytes(""));
   assert(!userGone.aborted);
   user.close();
 });
@@ -530,7 +530,7 @@ permitted(["net"], "a SOCKS request lets a user end its stream that has sent ear
   // So that the end, too, comes before the answer, as a rule.
   for (let turn = 0; turn < 20; turn++) await new Promise((resolve) => setTimeout(resolve));
   using conn = await request.grant();
-  assertEquals(await takeAll(conn), bytes("early"));
+  assertEquals(await readToEnd(conn), bytes("early"));
   assert(!userGone.aborted);
   user.close();
 });

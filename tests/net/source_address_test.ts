@@ -13,7 +13,8 @@ import { granted, permitted } from "../permitted.ts";
 import { FakeTimers } from "../timers.ts";
 import { FAR, NEAR } from "./bind_namespace.ts";
 import { namespaced, seenInNamespace } from "./namespace.ts";
-import { bytes, ScriptedPeer, takeAll, takeText } from "./scripted_peer.ts";
+import { bytes, ScriptedPeer, takeText } from "./scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 
 const SOURCES: readonly [host: string, source: string | null][] = [
   ["192.0.2.1", "203.0.113.7"],
@@ -125,16 +126,16 @@ permitted(
   async () => {
     for (const first of ["near", "far"]) {
       await using peer = new ScriptedPeer(async (conn) => {
-        if (first === "near") assertEquals(await takeAll(conn), bytes("from near"));
+        if (first === "near") assertEquals(await readToEnd(conn), bytes("from near"));
         await conn.write(bytes("from far"));
         await conn.closeWrite();
-        if (first === "far") assertEquals(await takeAll(conn), bytes("from near"));
+        if (first === "far") assertEquals(await readToEnd(conn), bytes("from near"));
       });
       const conn = await bound(peer);
-      if (first === "far") assertEquals(await takeAll(conn), bytes("from far"));
+      if (first === "far") assertEquals(await readToEnd(conn), bytes("from far"));
       await writeAll(conn, bytes("from near"));
       await conn.closeWrite();
-      if (first === "near") assertEquals(await takeAll(conn), bytes("from far"));
+      if (first === "near") assertEquals(await readToEnd(conn), bytes("from far"));
       conn.close();
     }
   },
@@ -146,12 +147,12 @@ permitted(
   async () => {
     const sent = new Uint8Array(8 * 1024 * 1024).map((_, index) => index * 7 + (index >> 11));
     await using peer = new ScriptedPeer(async (conn) => {
-      await writeAll(conn, await takeAll(conn));
+      await writeAll(conn, await readToEnd(conn));
     });
     const conn = await bound(peer);
     const [, back] = await Promise.all([
       writeAll(conn, sent).then(() => conn.closeWrite()),
-      takeAll(conn),
+      readToEnd(conn),
     ]);
     assertEquals(
       await crypto.subtle.digest("SHA-256", back),
@@ -164,7 +165,7 @@ permitted(
 permitted(["net"], "connectFrom() makes a connection that reads into small buffers", async () => {
   await using peer = new ScriptedPeer(async (conn) => {
     await conn.write(bytes("abc"));
-    await takeAll(conn);
+    await readToEnd(conn);
   });
   const conn = await bound(peer);
   assertEquals([await takeText(conn, 1), await takeText(conn, 2)], ["a", "bc"]);
@@ -218,7 +219,7 @@ permitted(
 
 permitted(["net"], "connectFrom() makes a connection whose close interrupts a read", async () => {
   await using peer = new ScriptedPeer(async (conn) => {
-    await takeAll(conn);
+    await readToEnd(conn);
   });
   const conn = await bound(peer);
   const reading = assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.Interrupted);

@@ -3,7 +3,8 @@ import { mapBytes, relay, type StreamConn, writeAll } from "../../net/mod.ts";
 import { certificatePin, startTls, type StartTlsOptions } from "../../net/tls.ts";
 import { granted, permitted } from "../permitted.ts";
 import { SERVER_NAME, takeHello } from "./client_hello.ts";
-import { bytes, type Script, ScriptedPeer, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
+import { bytes, type Script, ScriptedPeer, takeText } from "./scripted_peer.ts";
+import { readToEnd, tcpPair } from "../../testing/mod.ts";
 import {
   TEST_AUTHORITY,
   TEST_CERTIFICATE,
@@ -60,23 +61,23 @@ async function wrapped(peer: { port: number }): Promise<StreamConn> {
 async function failingHandshake(conn: Deno.TlsConn): Promise<void> {
   await assertRejects(async () => {
     await conn.handshake();
-    await takeAll(conn);
+    await readToEnd(conn);
   });
 }
 
 permitted(["net"], "startTls() half-closes in both directions", async () => {
   for (const first of ["client", "server"]) {
     await using peer = new TlsPeer(async (conn) => {
-      if (first === "client") assertEquals(await takeAll(conn), bytes("from the client"));
+      if (first === "client") assertEquals(await readToEnd(conn), bytes("from the client"));
       await conn.write(bytes("from the server"));
       await conn.closeWrite();
-      if (first === "server") assertEquals(await takeAll(conn), bytes("from the client"));
+      if (first === "server") assertEquals(await readToEnd(conn), bytes("from the client"));
     });
     const conn = await startTls(await wrapped(peer), TRUSTED);
-    if (first === "server") assertEquals(await takeAll(conn), bytes("from the server"));
+    if (first === "server") assertEquals(await readToEnd(conn), bytes("from the server"));
     await writeAll(conn, bytes("from the client"));
     await conn.closeWrite();
-    if (first === "client") assertEquals(await takeAll(conn), bytes("from the server"));
+    if (first === "client") assertEquals(await readToEnd(conn), bytes("from the server"));
     conn.close();
   }
 });
@@ -84,13 +85,13 @@ permitted(["net"], "startTls() half-closes in both directions", async () => {
 permitted(["net"], "startTls() carries 8 MiB whole each way", async () => {
   const sent = new Uint8Array(8 * 1024 * 1024).map((_, index) => index * 7 + (index >> 11));
   await using peer = new TlsPeer(async (conn) => {
-    await writeAll(conn, await takeAll(conn));
+    await writeAll(conn, await readToEnd(conn));
     await conn.closeWrite();
   });
   const conn = await startTls(await wrapped(peer), TRUSTED);
   const [, back] = await Promise.all([
     writeAll(conn, sent).then(() => conn.closeWrite()),
-    takeAll(conn),
+    readToEnd(conn),
   ]);
   const digest = (data: Uint8Array<ArrayBuffer>) => crypto.subtle.digest("SHA-256", data);
   assertEquals(await digest(back), await digest(sent));
@@ -100,7 +101,7 @@ permitted(["net"], "startTls() carries 8 MiB whole each way", async () => {
 permitted(["net"], "startTls() runs in TLS", async () => {
   // The outer TLS ends at the peer, which hands what it carried to the server of the inner one.
   await using inner = new TlsPeer(async (conn) => {
-    assertEquals(await takeAll(conn), bytes("hello"));
+    assertEquals(await readToEnd(conn), bytes("hello"));
     await conn.write(bytes("goodbye"));
     await conn.closeWrite();
   });
@@ -110,7 +111,7 @@ permitted(["net"], "startTls() runs in TLS", async () => {
   const conn = await startTls(await startTls(await wrapped(outer), TRUSTED), TRUSTED);
   await writeAll(conn, bytes("hello"));
   await conn.closeWrite();
-  assertEquals(await takeAll(conn), bytes("goodbye"));
+  assertEquals(await readToEnd(conn), bytes("goodbye"));
   conn.close();
 });
 
@@ -129,7 +130,7 @@ permitted(["net"], "startTls() says which protocol the server chose", async () =
   for (const [server, alpnProtocols, chosen] of PROTOCOLS) {
     await using peer = new TlsPeer(async (conn) => {
       assertEquals((await conn.handshake()).alpnProtocol, chosen);
-      await takeAll(conn);
+      await readToEnd(conn);
     }, { alpnProtocols: server });
     const conn = await startTls(await wrapped(peer), { ...TRUSTED, alpnProtocols });
     assertEquals(conn.alpnProtocol, chosen);
@@ -140,7 +141,7 @@ permitted(["net"], "startTls() says which protocol the server chose", async () =
 
 permitted(["net"], "startTls() takes an IP address that the certificate holds", async () => {
   for (const hostname of ["127.0.0.1", "::1"]) {
-    await using peer = new TlsPeer(takeAll);
+    await using peer = new TlsPeer((conn) => readToEnd(conn));
     const conn = await startTls(await wrapped(peer), { ...TRUSTED, hostname });
     await conn.closeWrite();
     conn.close();
@@ -354,7 +355,7 @@ for (const [what, options, sent] of NAMES) {
     });
     const watched = await wrapped(watcher);
     await assertRejects(() => startTls(watched, { ...TRUSTED, ...options }));
-    await using peer = new TlsPeer(takeAll);
+    await using peer = new TlsPeer((conn) => readToEnd(conn));
     const conn = await startTls(await wrapped(peer), { ...TRUSTED, ...options });
     await conn.closeWrite();
     conn.close();
@@ -379,7 +380,7 @@ for (const [what, certificates] of CHAINS) {
         // A root that is known stands behind them, or not.
         for (const caCerts of [[], [TEST_CHAIN_ROOT]]) {
           await using peer = new TlsPeer(async (conn) => {
-            assertEquals(await takeAll(conn), bytes("hello"));
+            assertEquals(await readToEnd(conn), bytes("hello"));
           }, { cert: certificates.join(""), key: TEST_CHAIN_KEY });
           const options = { hostname: "no.such.example", pins: ["another", pin], caCerts };
           const conn = await startTls(await wrapped(peer), options);
@@ -599,7 +600,7 @@ permitted(["net"], "startTls() makes a connection whose write waits for the rece
 });
 
 permitted(["net"], "startTls() makes a connection whose close interrupts a read", async () => {
-  await using peer = new TlsPeer((conn) => takeAll(conn).catch(() => {}));
+  await using peer = new TlsPeer((conn) => readToEnd(conn).catch(() => {}));
   const conn = await startTls(await wrapped(peer), TRUSTED);
   const reading = assertRejects(() => conn.read(new Uint8Array(1)), Deno.errors.Interrupted);
   conn.close();
@@ -609,7 +610,7 @@ permitted(["net"], "startTls() makes a connection whose close interrupts a read"
 
 permitted(["net"], "relay() takes a Deno.TlsConn as it is, and half-closes it", async () => {
   await using server = new TlsPeer(async (conn) => {
-    assertEquals(await takeAll(conn), bytes("hello"));
+    assertEquals(await readToEnd(conn), bytes("hello"));
     await conn.write(bytes("goodbye"));
     await conn.closeWrite();
   });
@@ -618,10 +619,10 @@ permitted(["net"], "relay() takes a Deno.TlsConn as it is, and half-closes it", 
     await Deno.connect({ hostname: "127.0.0.1", port: server.port }),
     { hostname: TRUSTED.hostname, caCerts: [TEST_AUTHORITY] },
   );
-  const relaying = relay(pair.far, secure);
-  await pair.near.write(bytes("hello"));
-  await pair.near.closeWrite();
-  assertEquals(await takeAll(pair.near), bytes("goodbye"));
+  const relaying = relay(pair.server, secure);
+  await pair.client.write(bytes("hello"));
+  await pair.client.closeWrite();
+  assertEquals(await readToEnd(pair.client), bytes("goodbye"));
   assertEquals(await relaying, { sent: 5, received: 7, error: null });
 });
 

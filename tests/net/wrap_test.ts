@@ -1,7 +1,8 @@
 import { assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import { mapBytes, readFull, type StreamConn, writeAll } from "../../net/mod.ts";
 import { permitted } from "../permitted.ts";
-import { bytes, takeAll, takeText, tcpPair } from "./scripted_peer.ts";
+import { bytes, takeText } from "./scripted_peer.ts";
+import { readToEnd, tcpPair } from "../../testing/mod.ts";
 
 /** A connection that does nothing, but for what a test gives it. */
 function fake(parts: Partial<StreamConn>): StreamConn {
@@ -164,13 +165,13 @@ Deno.test("mapBytes() calls functions as methods of what has them", async () => 
 permitted(["net"], "mapBytes() wraps what it wrapped, and half-closes", async () => {
   using pair = await tcpPair();
   const add = (places: number) => (p: Uint8Array) => p.forEach((byte, i) => p[i] = byte + places);
-  const inner = mapBytes(pair.near, { read: add(-1), write: add(1) });
+  const inner = mapBytes(pair.client, { read: add(-1), write: add(1) });
   const conn = mapBytes(inner, { read: add(-2), write: add(2) });
   await writeAll(conn, bytes("abc"));
   await conn.closeWrite();
-  assertEquals(await takeAll(pair.far), bytes("def"));
-  await pair.far.write(bytes("def"));
+  assertEquals(await readToEnd(pair.server), bytes("def"));
+  await pair.server.write(bytes("def"));
   assertEquals(await takeText(conn, 3), "abc");
   conn.close();
-  await assertRejects(() => readFull(pair.near, new Uint8Array(1)), Deno.errors.BadResource);
+  await assertRejects(() => readFull(pair.client, new Uint8Array(1)), Deno.errors.BadResource);
 });

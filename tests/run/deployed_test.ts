@@ -20,9 +20,9 @@ import {
   type TransportProcess,
 } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { bytes, takeAll, takeText } from "../net/scripted_peer.ts";
+import { bytes, takeText } from "../net/scripted_peer.ts";
 import { untilRefused } from "../net/until_refused.ts";
-import { connectResettable } from "../net/resettable_conn.ts";
+import { connectResettable, readToEnd } from "../../testing/mod.ts";
 import { permitted, withDirectory } from "../permitted.ts";
 import { runToEnd } from "../raw_child.ts";
 
@@ -136,7 +136,7 @@ function withBridge(
 
 /** Everything that comes until the connection ends. */
 async function textOf(conn: Deno.Conn): Promise<string> {
-  return new TextDecoder().decode(await soon(takeAll(conn), "The end of the connection"));
+  return new TextDecoder().decode(await soon(readToEnd(conn), "The end of the connection"));
 }
 
 /** Sends bytes both ways. */
@@ -284,7 +284,7 @@ withBridge(
       await writeAll(conn, bytes("to the user"));
       assertEquals(await takeText(user, 11), "to the user");
       user.reset();
-      await takeAll(conn).catch(() => {});
+      await readToEnd(conn).catch(() => {});
       assertEquals(bridge.arrived.length, count);
     }
     const words = "proxied: a connection broke: Connection reset by peer (os error 104)";

@@ -20,7 +20,7 @@ import {
   type TransportProcess,
 } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { connectResettable } from "../net/resettable_conn.ts";
+import { connectResettable } from "../../testing/mod.ts";
 import { CookieFile } from "../net/scripted_ext_orport.ts";
 import { untilRefused } from "../net/until_refused.ts";
 import { permitted, withDirectory } from "../permitted.ts";

@@ -4,7 +4,7 @@ import { closeQuietly, writeAll } from "@ptlib/ptlib/net";
 import { dialTransport } from "@ptlib/ptlib/parent";
 import type { Way } from "../../bench/load_process.ts";
 import { connectSocks5 } from "../../net/proxy.ts";
-import { connectResettable, type ResettableConn } from "../net/resettable_conn.ts";
+import { connectResettable, type ResettableConn } from "../../testing/mod.ts";
 import type { End } from "./end.ts";
 import { encodeScript, type Script } from "./script.ts";
 

@@ -3,7 +3,7 @@
 import { closeQuietly } from "@ptlib/ptlib/net";
 import type { Way } from "../../bench/load_process.ts";
 import { ipToBytes } from "../../address.ts";
-import { connectResettable } from "../net/resettable_conn.ts";
+import { connectResettable } from "../../testing/mod.ts";
 import { pause } from "../waiting.ts";
 import { choose, random } from "./random.ts";
 import { life } from "./script.ts";

@@ -8,9 +8,9 @@
 import type { OrPorts } from "../../config.ts";
 import { Deadline, dialOr } from "../../net/mod.ts";
 import { type BalancedNetwork, startBalancedNetwork } from "./balanced_network.ts";
-import { downloadThrough } from "./download.ts";
+import { downloadThrough } from "../../tor/download.ts";
 import { hasHaproxy, INSTALL_HAPROXY } from "./haproxy.ts";
-import { INSTALL, missingPrograms } from "./programs.ts";
+import { INSTALL, missingPrograms } from "../../tor/programs.ts";
 
 const CLIENTS = 4;
 const ROUNDS = 5;

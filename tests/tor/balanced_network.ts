@@ -10,13 +10,13 @@ import type { Address } from "../../address.ts";
 import type { OrPorts } from "../../config.ts";
 import { Deadline } from "../../net/mod.ts";
 import { launchServer, type ServerMethod, type TransportProcess } from "../../parent/mod.ts";
-import { createRelayKeys } from "./authority.ts";
-import { startAuthorities } from "./authorities.ts";
+import { createRelayKeys } from "../../tor/authority.ts";
+import { startAuthorities } from "../../tor/authorities.ts";
 import { Haproxy } from "./haproxy.ts";
 import { rot0rClient, rot0rServer } from "./rot0r.ts";
-import type { TorProcess } from "./tor_process.ts";
-import { TorProcesses } from "./tor_processes.ts";
-import { bridgeTorrc, freePorts, plainWords } from "./torrc.ts";
+import type { TorProcess } from "../../tor/tor_process.ts";
+import { TorProcesses } from "../../tor/tor_processes.ts";
+import { bridgeTorrc, freePorts, plainWords, relayTorrc } from "../../tor/torrc.ts";
 
 /** How long the network may take from the first process to clients that are ready. */
 const BOOTSTRAP_MS = 120_000;
@@ -142,7 +142,10 @@ async function startTor({ name, processes, trusted, cookie, signal }: {
   ];
   const process = await processes.start(name, [
     ...trusted,
+    ...relayTorrc("bridge"),
     ...bridgeTorrc(own, "static_cookie", plainWords(command), `127.0.0.1:${port}`),
+    "Log [general,net]debug notice stdout",
+    "SafeLogging 0",
   ]);
   const opened = /Opened Extended OR listener .*on 127\.0\.0\.1:(\d+)/;
   const [, ownPort] = await process.logged(opened, signal);

@@ -4,9 +4,9 @@ import { assert, assertEquals, assertLessOrEqual } from "@std/assert";
 import { Deadline, dialOr } from "../../net/mod.ts";
 import { granted, permitted } from "../permitted.ts";
 import { startBalancedNetwork } from "./balanced_network.ts";
-import { downloadThrough } from "./download.ts";
+import { downloadThrough } from "../../tor/download.ts";
 import { hasHaproxy, INSTALL_HAPROXY } from "./haproxy.ts";
-import { INSTALL, missingPrograms } from "./programs.ts";
+import { INSTALL, missingPrograms } from "../../tor/programs.ts";
 
 const SIZE = 1 << 20;
 const HELD = 10;

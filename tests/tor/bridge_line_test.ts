@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { parseBridgeLine } from "../../bridge_line.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
-import { INSTALL, missingPrograms } from "./programs.ts";
+import { INSTALL, missingPrograms } from "../../tor/programs.ts";
 
 const FINGERPRINT = "0123456789ABCDEF0123456789ABCDEF01234567";
 const IP = "192.0.2.7:443";

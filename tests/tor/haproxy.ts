@@ -4,7 +4,7 @@
  * @module
  */
 
-import { freePorts } from "./torrc.ts";
+import { freePorts } from "../../tor/torrc.ts";
 
 /** How to get it. */
 export const INSTALL_HAPROXY = "Debian and Ubuntu: apt-get install haproxy";

@@ -6,9 +6,9 @@ import { UpstreamProxy } from "../net/upstream_proxy.ts";
 import { peerMissing } from "../interop/peers.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
 import { TestSite } from "../webtunnel/test_server.ts";
-import { downloadThrough } from "./download.ts";
-import { startTorNetwork } from "./network.ts";
-import { INSTALL, missingPrograms } from "./programs.ts";
+import { downloadThrough } from "../../tor/download.ts";
+import { startTorNetwork } from "../../tor/network.ts";
+import { INSTALL, missingPrograms } from "../../tor/programs.ts";
 import { rot0rClient, rot0rServer } from "./rot0r.ts";
 import { overWebTunnel, type WebTunnelClient, type WebTunnelServer } from "./webtunnel.ts";
 

@@ -9,7 +9,7 @@ import { certificatePin } from "@ptlib/ptlib/tls";
 import { peer, type PeerName } from "../interop/peers.ts";
 import { TEST_SELF_SIGNED_CERTIFICATE, TEST_SELF_SIGNED_KEY } from "../net/test_certificates.ts";
 import { program } from "../webtunnel/program.ts";
-import type { TorNetworkOptions } from "./network.ts";
+import type { TorNetworkOptions } from "../../tor/network.ts";
 
 /** Who plays the client: our program, or lyrebird. */
 export type WebTunnelClient = "ours" | Extract<PeerName, "lyrebird">;

@@ -3,7 +3,7 @@
 import type { Address } from "../../address.ts";
 import type { ProxyInfo } from "../../config.ts";
 import { type StreamConn, writeAll } from "../../net/conn.ts";
-import type { ResettableConn } from "../net/resettable_conn.ts";
+import type { ResettableConn } from "../../testing/mod.ts";
 import {
   readHttp,
   readSocks4a,

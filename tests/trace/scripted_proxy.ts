@@ -1,7 +1,7 @@
 /** An upstream proxy that does what it is told, one connection after the other. */
 
 import type { Address } from "../../address.ts";
-import { type ResettableConn, ResettableListener } from "../net/resettable_conn.ts";
+import { type ResettableConn, ResettableListener } from "../../testing/mod.ts";
 
 /** What is played on a connection; the connection closes behind it. */
 export type Script = (conn: ResettableConn) => Promise<void>;

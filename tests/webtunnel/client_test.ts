@@ -4,7 +4,8 @@ import { certificatePin } from "../../net/tls.ts";
 import { connectThrough, type ConnectThroughOptions, DialError } from "../../run/run.ts";
 import { webtunnel, WebTunnelError, type WebTunnelFailure } from "../../webtunnel/mod.ts";
 import { ALPN, takeHello } from "../net/client_hello.ts";
-import { bytes, ScriptedPeer, takeAll, takeText } from "../net/scripted_peer.ts";
+import { bytes, ScriptedPeer, takeText } from "../net/scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 import {
   TEST_AUTHORITY,
   TEST_CERTIFICATE,
@@ -161,7 +162,7 @@ for (const [what, line, host, sent] of LINES) {
     await checkEchoes(conn);
     await writeAll(conn, bytes("goodbye"));
     await conn.closeWrite();
-    assertEquals(await takeAll(conn), bytes("goodbye"));
+    assertEquals(await readToEnd(conn), bytes("goodbye"));
     conn.close();
     assertEquals(bridge.requests, [request(host, "/path")]);
     assertEquals(bridge.sentNames, [sent]);
@@ -313,7 +314,7 @@ for (const [what, answer, failure, reply, words] of NO_TLS) {
         await conn.read(new Uint8Array(4096));
         if (answer !== null) await writeAll(conn, answer);
         else return;
-        await takeAll(conn).catch(() => {});
+        await readToEnd(conn).catch(() => {});
       });
       const line: Args = [["url", "https://pt.example/"], ["addr", `127.0.0.1:${peer.port}`]];
       const error = await assertRejects(() => connect([...line, ...more]), WebTunnelError, words);
@@ -334,7 +335,7 @@ for (const [answer, failure, reply] of ANSWERS) {
   for (const isTls of [false, true]) {
     const how = `${answer.trim()}${isTls ? " in TLS" : ""}`;
     permitted(["net"], `webtunnel() closes a connection that is answered ${how}`, async () => {
-      const stays = (conn: StreamConn) => takeAll(conn).then(() => {});
+      const stays = (conn: StreamConn) => readToEnd(conn).then(() => {});
       await using bridge = new TestBridge({ answer, behind: stays, ...!isTls && { tls: null } });
       const line = addressed(`${isTls ? "https" : "http"}://pt.example/`)(bridge, "");
       const error = await assertRejects(() => connect(line), WebTunnelError);
@@ -358,7 +359,7 @@ permitted(["net"], "webtunnel() keeps what comes along with the answer", async (
     const conn = await connect(
       addressed(`${tls === null ? "http" : "https"}://pt.example/`)(bridge, ""),
     );
-    assertEquals(await takeAll(conn), bytes("early and late"));
+    assertEquals(await readToEnd(conn), bytes("early and late"));
     conn.close();
   }
 });
@@ -370,18 +371,18 @@ permitted(["net"], "webtunnel() half-closes in both directions", async () => {
       await using bridge = new TestBridge({
         ...!isTls && { tls: null },
         behind: async (conn) => {
-          if (first === "client") heard.resolve(await takeAll(conn));
+          if (first === "client") heard.resolve(await readToEnd(conn));
           await writeAll(conn, bytes("from the server"));
           await conn.closeWrite();
-          if (first === "server") heard.resolve(await takeAll(conn));
+          if (first === "server") heard.resolve(await readToEnd(conn));
         },
       });
       const url = `${isTls ? "https" : "http"}://pt.example/`;
       const conn = await connect(addressed(url)(bridge, ""));
-      if (first === "server") assertEquals(await takeAll(conn), bytes("from the server"));
+      if (first === "server") assertEquals(await readToEnd(conn), bytes("from the server"));
       await writeAll(conn, bytes("from the client"));
       await conn.closeWrite();
-      if (first === "client") assertEquals(await takeAll(conn), bytes("from the server"));
+      if (first === "client") assertEquals(await readToEnd(conn), bytes("from the server"));
       assertEquals(await heard.promise, bytes("from the client"));
       conn.close();
     }
@@ -396,7 +397,7 @@ permitted(["net"], "webtunnel() takes an end without close_notify for an end", a
     });
     const line = addressed("https://pt.example/", ...more)(bridge, "");
     const conn = await connect(line);
-    assertEquals(await takeAll(conn), bytes("hello"));
+    assertEquals(await readToEnd(conn), bytes("hello"));
     conn.close();
   }
 });
@@ -478,7 +479,7 @@ permitted(["net"], "webtunnel() goes over a connection that is one of TLS alread
   });
   await checkEchoes(conn);
   await conn.closeWrite();
-  assertEquals(await takeAll(conn), bytes(""));
+  assertEquals(await readToEnd(conn), bytes(""));
   conn.close();
   await relayed;
   outer.close();
@@ -598,7 +599,7 @@ for (const [what, isTls, more, words] of SILENCES) {
       ...!isTls && { tls: null },
       refuses: { "pt.example": "silent", "a.example": "silent" },
       answer: "",
-      behind: (conn) => takeAll(conn).then(() => {}),
+      behind: (conn) => readToEnd(conn).then(() => {}),
     });
     using timers = new FakeTimers();
     const url = `${isTls ? "https" : "http"}://pt.example/`;
@@ -645,7 +646,7 @@ permitted(["net"], "webtunnel() ends with its signal, and closes what it has", a
       ...!isTls && { tls: null },
       refuses: { "pt.example": "silent", "localhost": "silent" },
       answer: "",
-      behind: (conn) => takeAll(conn).then(() => {}),
+      behind: (conn) => readToEnd(conn).then(() => {}),
     });
     const controller = new AbortController();
     const url = `${isTls ? "https" : "http"}://pt.example/`;
@@ -691,7 +692,7 @@ permitted(["net"], "webtunnel() leaves few handshakes to servers that never end 
     await takeHello(conn);
     controller.abort(new RangeError("never mind"));
     await assertRejects(() => connecting, RangeError);
-    assertEquals(await takeAll(conn), bytes("")); // It is told, whoever did the handshake.
+    assertEquals(await readToEnd(conn), bytes("")); // It is told, whoever did the handshake.
   }
   assertEquals(tls.count, 16);
   held.forEach((conn) => conn.close());

@@ -9,7 +9,7 @@ import { dialTransport, launchClient, launchServer, listenExtOrPort } from "../.
 import { connectThrough } from "../../run/run.ts";
 import { webtunnel } from "../../webtunnel/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { freePorts } from "../tor/torrc.ts";
+import { freePorts } from "../../tor/torrc.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
 import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";

@@ -2,7 +2,7 @@
 
 import { type StreamConn, writeAll } from "../../net/mod.ts";
 import { startTls } from "../../net/tls.ts";
-import { connectResettable } from "../net/resettable_conn.ts";
+import { connectResettable } from "../../testing/mod.ts";
 import { bytes } from "../net/scripted_peer.ts";
 import { TEST_AUTHORITY } from "../net/test_certificates.ts";
 

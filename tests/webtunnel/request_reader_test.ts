@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { RequestReader } from "../../webtunnel/request_reader.ts";
-import { bytes, takeAll, takeText } from "../net/scripted_peer.ts";
+import { bytes, takeText } from "../net/scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 import { AnsweringConn, arrivals } from "./answering_conn.ts";
 
 const NEVER = new AbortController().signal;
@@ -10,7 +11,7 @@ Deno.test("RequestReader reads a head, and keeps what is behind it, however it a
   for (const chunks of arrivals(bytes(`${REQUEST}behind`))) {
     const request = await new RequestReader(new AnsweringConn(chunks, "end")).read(NEVER);
     assertEquals(request && new TextDecoder().decode(request.head), REQUEST);
-    assertEquals(request && await takeAll(request.behind), bytes("behind"));
+    assertEquals(request && await readToEnd(request.behind), bytes("behind"));
   }
 });
 
@@ -32,7 +33,7 @@ for (const [what, text] of Object.entries(OTHERS)) {
     for (const chunks of splits) {
       const reader = new RequestReader(new AnsweringConn(chunks, "end"));
       assertEquals(await reader.read(NEVER), null);
-      assertEquals(await takeAll(reader.whole), all);
+      assertEquals(await readToEnd(reader.whole), all);
     }
   });
 }

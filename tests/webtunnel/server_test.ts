@@ -4,7 +4,8 @@ import { type StreamConn, writeAll } from "../../net/mod.ts";
 import { certificatePin, startTls } from "../../net/tls.ts";
 import { connectThrough } from "../../run/run.ts";
 import { webtunnel } from "../../webtunnel/mod.ts";
-import { bytes, dribble, take, takeAll, takeText } from "../net/scripted_peer.ts";
+import { bytes, dribble, take, takeText } from "../net/scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 import {
   TEST_AUTHORITY,
   TEST_CERTIFICATE,
@@ -61,7 +62,7 @@ async function checkEchoes(conn: StreamConn): Promise<void> {
 /** What comes to a server, and what it answers, up to its end. */
 async function ask(conn: StreamConn, request: string): Promise<string> {
   await writeAll(conn, bytes(request));
-  const answer = new TextDecoder().decode(await takeAll(conn));
+  const answer = new TextDecoder().decode(await readToEnd(conn));
   conn.close();
   return answer;
 }
@@ -245,7 +246,7 @@ for (const [what, request] of Object.entries(VISITS)) {
               await writeAll(conn, all.subarray(at, at + sizes)).catch(() => {});
             }
             await conn.closeWrite().catch(() => {});
-            const answer = new TextDecoder().decode(await takeAll(conn));
+            const answer = new TextDecoder().decode(await readToEnd(conn));
             conn.close();
             return answer.replaceAll(/^date: .*\r$/gm, "date: today\r");
           };
@@ -361,7 +362,7 @@ permitted(NEEDS, "webtunnel() hands who does not finish a request to the web sit
     using conn = await site.accept();
     resolve(await takeText(conn, 12));
     await conn.closeWrite();
-    await takeAll(conn);
+    await readToEnd(conn);
   })();
   const fallback = `127.0.0.1:${site.addr.port}`;
   await using server = await TestServer.start({ options: { url: HTTP, fallback } });
@@ -429,7 +430,7 @@ permitted(NEEDS, "webtunnel() closes the oldest visitor where there are too many
   const late = await connect(server.address);
   await writeAll(late, bytes("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
   assertEquals(await takeText(late, 15), "HTTP/1.1 200 OK");
-  await takeAll(visitors[0]!).catch(() => {});
+  await readToEnd(visitors[0]!).catch(() => {});
   await checkEchoes(inTunnel);
   for (const conn of [inTunnel, late, ...visitors]) conn.close();
   assert(await comesAbout(SOON, () => server.open === 0));

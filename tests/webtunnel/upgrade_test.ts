@@ -2,7 +2,8 @@ import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { upgrade } from "../../webtunnel/upgrade.ts";
 import { HeadError } from "../../net/head.ts";
 import { WebTunnelError, type WebTunnelFailure } from "../../webtunnel/webtunnel_error.ts";
-import { bytes, takeAll, takeText } from "../net/scripted_peer.ts";
+import { bytes, takeText } from "../net/scripted_peer.ts";
+import { readToEnd } from "../../testing/mod.ts";
 import { AnsweringConn, arrivals } from "./answering_conn.ts";
 
 const FIELDS = "Connection: upgrade\r\nUpgrade: websocket\r\n\r\n";
@@ -40,7 +41,7 @@ for (const [what, answer] of GRANTS) {
   Deno.test(`upgrade() takes ${what}, and keeps what is behind it, however it arrives`, async () => {
     for (const chunks of arrivals(bytes(`${answer}hello\r\n\r\n`))) {
       const tunnel = await upgrade(new AnsweringConn(chunks, "end"), "pt.example", "/");
-      assertEquals(await takeAll(tunnel), bytes("hello\r\n\r\n"));
+      assertEquals(await readToEnd(tunnel), bytes("hello\r\n\r\n"));
     }
   });
 }

@@ -10,9 +10,15 @@ const END_MS = 3_000;
 /** How many of the last notable lines a failure shows. */
 const TAIL_LINES = 12;
 
-/** What tor logs when a pluggable transport is of no use to it. */
+/** What tor itself thinks notable, and what it hears of its transport. */
+const NOTABLE = /\[(notice|warn|err)\]|Got a line from managed proxy/;
+
+/**
+ * What tor logs when a pluggable transport is of no use to it. What the transport says itself, in a
+ * `LOG` line or to its stderr, can have the same words in it.
+ */
 const TRANSPORT_FAILED =
-  /\[warn\].*managed proxy.*( failed | method error| terminated with status )/i;
+  /\[warn\] (?!.*Managed proxy (?:"[^"]*"|at '[^']*' reported via standard error): ).*managed proxy.*( failed | method error| terminated with status )/i;
 
 /** A tor that ended, or did not say in time what it was expected to say. */
 export class TorFailed extends Error {
@@ -33,6 +39,7 @@ export class TorProcess implements AsyncDisposable {
   readonly #name: string;
   readonly #child: Deno.ChildProcess;
   readonly #lines: string[] = [];
+  readonly #onLog: (line: string) => void;
   #news = Promise.withResolvers<void>();
   readonly #finished: Promise<void>;
 
@@ -42,9 +49,16 @@ export class TorProcess implements AsyncDisposable {
    * @param name What failures call it.
    * @param torrc The path of its configuration, which must log to stdout.
    * @param failed Is told when tor ends or its pluggable transport fails.
+   * @param onLog Is given every line of its log.
    */
-  constructor(name: string, torrc: string, failed: (failure: TorFailed) => void) {
+  constructor(
+    name: string,
+    torrc: string,
+    failed: (failure: TorFailed) => void,
+    onLog: (line: string) => void,
+  ) {
     this.#name = name;
+    this.#onLog = onLog;
     this.#child = new Deno.Command("tor", {
       args: ["--ignore-missing-torrc", "--defaults-torrc", `${torrc}.defaults`, "-f", torrc],
       // tor hands it on: a transport that runs on Deno is not to ask for a newer one.
@@ -96,14 +110,15 @@ export class TorProcess implements AsyncDisposable {
       const lines = (rest + text).split("\n");
       rest = lines.pop() ?? "";
       this.#lines.push(...lines);
+      lines.forEach(this.#onLog);
       this.#news.resolve();
       this.#news = Promise.withResolvers();
       if (lines.some((line) => TRANSPORT_FAILED.test(line))) {
-        failed(this.#failure("has no working pluggable transport"));
+        failed(this.failure("has no working pluggable transport"));
       }
     }
     const { code, signal } = await this.#child.status;
-    failed(this.#failure(signal === null ? `ended with status ${code}` : `was ended by ${signal}`));
+    failed(this.failure(signal === null ? `ended with status ${code}` : `was ended by ${signal}`));
   }
 
   /** Waits for the next lines. */
@@ -119,14 +134,15 @@ export class TorProcess implements AsyncDisposable {
     }
   }
 
-  #failure(reason: string): TorFailed {
-    const notable = this.#lines.filter((line) => /\[(notice|warn|err)\]/.test(line));
+  /** What to throw when it does not do what it should. */
+  failure(reason: string): TorFailed {
+    const notable = this.#lines.filter((line) => NOTABLE.test(line));
     return new TorFailed(this.#name, reason, notable.slice(-TAIL_LINES));
   }
 
   #explain(reason: unknown): unknown {
     const timeIsUp = reason instanceof DOMException && reason.name === "TimeoutError";
-    return timeIsUp ? this.#failure(`did not get there: ${reason.message}`) : reason;
+    return timeIsUp ? this.failure(`did not get there: ${reason.message}`) : reason;
   }
 
   #kill(signal: Deno.Signal): void {

@@ -35,10 +35,15 @@ export function quote(path: string): string {
   return `"${path.replaceAll(/["\\]/g, "\\$&")}"`;
 }
 
+/** Whether a word can stand in a torrc where tor splits at spaces and knows no quotes. */
+export function isPlainWord(word: string): boolean {
+  return /^[^\s#"\\]+$/.test(word);
+}
+
 /** A command for a torrc, where tor splits at spaces and knows no quotes. */
 export function plainWords(command: readonly string[]): string {
   for (const word of command) {
-    if (!/^[^\s#"\\]+$/.test(word)) {
+    if (!isPlainWord(word)) {
       throw new TypeError(
         `A transport's command in a torrc cannot have a space or any of # " \\ in a word: ${word}`,
       );
@@ -47,7 +52,7 @@ export function plainWords(command: readonly string[]): string {
   return command.join(" ");
 }
 
-/** What makes a bridge, behind what is everybody's: a server transport in front of it, counted. */
+/** What makes a bridge, behind what is every relay's: a server transport in front of it. */
 export function bridgeTorrc(
   cookie: string,
   transport: string,
@@ -55,7 +60,6 @@ export function bridgeTorrc(
   address: string,
 ): string[] {
   return [
-    ...relayTorrc("bridge"),
     "BridgeRelay 1",
     "PublishServerDescriptor 0",
     "ORPort 127.0.0.1:auto",
@@ -63,8 +67,14 @@ export function bridgeTorrc(
     `ExtORPortCookieAuthFile ${quote(cookie)}`,
     `ServerTransportPlugin ${transport} exec ${command}`,
     `ServerTransportListenAddr ${transport} ${address}`,
-    // What it says of its clients, and of the Extended ORPort.
-    "Log [general,net]debug notice stdout",
-    "SafeLogging 0",
+  ];
+}
+
+/** What makes a client that goes through a transport to one bridge. */
+export function clientTorrc(transport: string, command: string, bridgeLine: string): string[] {
+  return [
+    "UseBridges 1",
+    `Bridge ${bridgeLine}`,
+    `ClientTransportPlugin ${transport} exec ${command}`,
   ];
 }

@@ -19,8 +19,18 @@ export class TorProcesses implements AsyncDisposable {
   readonly #failed = new AbortController();
   readonly #processes: TorProcess[] = [];
   readonly #stopped = new Set<string>();
+  readonly #onLog: (tor: string, line: string) => void;
   /** Where all of them keep their files. */
   readonly directory: string = Deno.makeTempDirSync({ prefix: "ptlib_tor_" });
+
+  /**
+   * Makes their directory.
+   *
+   * @param onLog Is given every line that one of them logs, with its name.
+   */
+  constructor(onLog: (tor: string, line: string) => void = () => {}) {
+    this.#onLog = onLog;
+  }
 
   /** Aborts when one of them fails, with the failure as its reason. */
   get failed(): AbortSignal {
@@ -32,15 +42,20 @@ export class TorProcesses implements AsyncDisposable {
     return `${this.directory}/${name}`;
   }
 
+  /** Where the torrc of this name is. */
+  torrc(name: string): string {
+    return `${this.directory}/${name}.torrc`;
+  }
+
   /** Starts a tor with the lines of its torrc. */
   async start(name: string, torrc: readonly string[]): Promise<TorProcess> {
-    const file = `${this.directory}/${name}.torrc`;
+    const file = this.torrc(name);
     const lines = [...COMMON_TORRC, `DataDirectory ${quote(this.dataDirectory(name))}`, ...torrc];
     await Deno.writeTextFile(file, lines.map((line) => `${line}\n`).join(""));
     const failed = (failure: TorFailed) => {
       if (!this.#stopped.has(name)) this.#failed.abort(failure);
     };
-    const process = new TorProcess(name, file, failed);
+    const process = new TorProcess(name, file, failed, (line) => this.#onLog(name, line));
     this.#processes.push(process);
     return process;
   }

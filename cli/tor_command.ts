@@ -1,0 +1,305 @@
+/**
+ * `ptlib tor`: any pluggable transport between a Tor client and a Tor bridge, in a private Tor network
+ * on this machine.
+ *
+ * @module
+ */
+
+import { parseSocksArgs } from "../args.ts";
+import { Deadline } from "../net/deadline.ts";
+import { downloadThrough } from "../tor/download.ts";
+import {
+  argumentWords,
+  startTorNetwork,
+  type TorHalf,
+  type TorNetwork,
+  type TorNetworkOptions,
+} from "../tor/network.ts";
+import { INSTALL, missingPrograms } from "../tor/programs.ts";
+import { isPlainWord } from "../tor/torrc.ts";
+import {
+  type Command,
+  type OptionValues,
+  parseTransportName,
+  splitArguments,
+  UsageError,
+} from "./command.ts";
+import { findProgram } from "./find_program.ts";
+import { transportsOf } from "./program_transports.ts";
+import { Interrupt } from "./supervise.ts";
+import { complain, harmless, note, print } from "./terminal.ts";
+
+const OPTIONS = {
+  transport: { type: "string" },
+  args: { type: "string" },
+  option: { type: "string", multiple: true },
+  peer: { type: "string" },
+  mib: { type: "string" },
+  keep: { type: "boolean" },
+  verbose: { type: "boolean" },
+} as const;
+
+const MIB = 1024 * 1024;
+const DEFAULT_MIB = 20;
+const MOST_MIB = 1024;
+
+/** How long the download may take: a while, and a second for each MiB. */
+const DOWNLOAD_MS = 120_000;
+
+const HELP = `Usage: ptlib tor [OPTION]... -- PROGRAM...
+
+Starts a private Tor network on this machine: three directory authorities that
+are also exits, a bridge behind a pluggable transport, and a client that goes
+through it. It downloads something through all of it and compares what came.
+Takes half a minute and ends by itself. Nothing leaves the machine as long as
+the transport connects where it is asked to, and nothing is left behind.
+
+  --transport NAME  the transport, such as obfs4; without it, the program is
+                    asked by its option --capabilities, which every program
+                    built on ptlib's run() has
+  --args 'K=V;K=V'  what the bridge line says besides what the bridge publishes,
+                    or in its place
+  --option K=V      an option of the transport (ServerTransportOptions); may come
+                    several times
+  --peer 'COMMAND'  the bridge's program, for a transport that comes as two
+                    programs; its words are separated by spaces. PROGRAM is the
+                    client's then
+  --mib N           how much to download, up to ${MOST_MIB}; 0 is nothing. Default: ${DEFAULT_MIB}
+  --keep            leave the network running until Ctrl-C
+  --verbose         what the bridge and the client log, line by line
+  -- PROGRAM...     the program that has the transport, and its arguments
+
+{bridge} in a command, in --args or in --option stands for the bridge's IP:PORT,
+{cookie} in a command for the file with the cookie of its Extended ORPort.
+
+Status 0: everything held. Status 1: something did not.
+Needs tor and tor-gencert on the PATH. ${INSTALL}.
+
+Examples: ptlib tor --transport obfs4 -- obfs4proxy
+          ptlib tor -- deno run --no-prompt --allow-env='TOR_PT_*' \\
+            --allow-net=127.0.0.1 --allow-read={cookie} rot13.ts`;
+
+function text(values: OptionValues, name: string): string | undefined {
+  const value = values[name];
+  return typeof value === "string" ? value : undefined;
+}
+
+/** Words in which the places stand that are known only now. */
+function placed(words: readonly string[], bridge: string, cookie: string): string[] {
+  return words.map((word) => word.replaceAll("{bridge}", bridge).replaceAll("{cookie}", cookie));
+}
+
+async function readTransport(name: string | undefined, program: readonly string[]) {
+  if (name === undefined) {
+    const [only, ...more] = await transportsOf(placed(program, "127.0.0.1:1", "/dev/null"));
+    if (only !== undefined && more.length === 0) return only;
+    const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
+    throw new UsageError(`--transport NAME is missing: the transport to try, ${choice}`);
+  }
+  try {
+    return parseTransportName(name);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new UsageError(`--transport is malformed: ${cause.message}`, { cause });
+  }
+}
+
+function readMib(text: string | undefined): number {
+  const mib = text === undefined ? DEFAULT_MIB : Number(text);
+  if (text !== "" && Number.isInteger(mib) && mib >= 0 && mib <= MOST_MIB) return mib;
+  throw new UsageError(`--mib is a whole number from 0 to ${MOST_MIB}, and not ${text}`);
+}
+
+/** Reads `--option`, whose values stand in a torrc as they are. */
+function readOption(text: string): string {
+  if (text.indexOf("=") < 1) throw new UsageError(`--option is not K=V: ${text}`);
+  if (isPlainWord(text)) return text;
+  throw new UsageError(
+    `--option has a space or any of # " \\ in it, which no torrc carries: ${text}`,
+  );
+}
+
+function readArgs(text: string): URLSearchParams {
+  try {
+    const args = parseSocksArgs(text);
+    argumentWords("127.0.0.1:1", args);
+    return args;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError || cause instanceof TypeError)) throw cause;
+    throw new UsageError(`--args is malformed: ${cause.message}`, { cause });
+  }
+}
+
+/** What the bridge line says: what was published, but for what was given. */
+function merged(published: URLSearchParams, given: URLSearchParams): URLSearchParams {
+  const kept = [...published].filter(([name]) => !given.has(name));
+  return new URLSearchParams([...kept, ...given]);
+}
+
+async function readCommand(words: readonly string[], where: string): Promise<string[]> {
+  const [program, ...args] = words;
+  if (program === undefined || program === "") {
+    throw new UsageError(`there is no program ${where}`);
+  }
+  return [await findProgram(program), ...args];
+}
+
+async function readNetwork(
+  values: OptionValues,
+  program: readonly string[],
+): Promise<TorNetworkOptions> {
+  const all = Array.isArray(values["option"]) ? values["option"] : [];
+  const options = all.filter((item) => typeof item === "string").map(readOption);
+  const args = text(values, "args") ?? "";
+  readArgs(args);
+  const client = await readCommand(program, "after --");
+  const words = text(values, "peer")?.split(" ").filter((word) => word !== "");
+  const server = words === undefined ? client : await readCommand(words, "in --peer");
+  return {
+    transport: await readTransport(text(values, "transport"), client),
+    clientCommand: (bridge, cookie) => placed(client, bridge, cookie),
+    serverCommand: (cookie, _dataDirectory, bridge) => placed(server, bridge, cookie),
+    serverOptions: (bridge) => placed(options, bridge, ""),
+    bridgeArguments: (bridge, published) => {
+      const given = readArgs(args.replaceAll("{bridge}", bridge));
+      return argumentWords(bridge, merged(published, given));
+    },
+  };
+}
+
+/** Whether the bridge knows who came through the transport; to tell it is the transport's part. */
+async function tellCounted(network: TorNetwork, transport: string): Promise<void> {
+  try {
+    await network.countedClient();
+    note("The bridge counted the client under its transport");
+  } catch (error) {
+    if (network.failed.aborted) throw error;
+    note(
+      `The bridge counted no client under ${transport}: the transport did not tell tor's Extended ` +
+        "ORPort who came, by USERADDR and TRANSPORT",
+    );
+  }
+}
+
+/** Downloads through the network, and sums it up. */
+async function download(network: TorNetwork, mib: number, signal: AbortSignal): Promise<string> {
+  note(`Downloading ${mib} MiB from a local web server through Tor`);
+  using deadline = new Deadline(DOWNLOAD_MS + mib * 1_000, "The download", signal);
+  const { bytes, seconds, sha256 } = await downloadThrough(
+    network.socksPort,
+    mib * MIB,
+    deadline.signal,
+  );
+  const rate = (bytes / seconds / MIB).toFixed(1);
+  return [
+    `Download    ${bytes} bytes in ${seconds.toFixed(2)} s, ${rate} MiB/s`,
+    `SHA-256     ${sha256}, the same at both ends`,
+  ].join("\n");
+}
+
+function linesOf(title: string, { lines, torrc }: TorHalf, kept: boolean): string {
+  const place = kept ? `, which has more of them: ${torrc}` : "";
+  return [`Lines of the ${title}'s torrc${place}`, ...lines.map((line) => `  ${line}`)].join("\n");
+}
+
+/** How a network is shown. */
+export interface TorDemonstration {
+  /** How many MiB to download; 0 is nothing. */
+  mib: number;
+  /** Whether it is left running until it is interrupted. */
+  keep: boolean;
+  /** Whether it is told what the bridge and the client log. */
+  verbose: boolean;
+}
+
+/** Goes through everything once the network runs. */
+async function useNetwork(
+  network: TorNetwork,
+  transport: string,
+  { mib, keep }: TorDemonstration,
+  signal: AbortSignal,
+): Promise<void> {
+  await tellCounted(network, transport);
+  const summary = mib === 0 ? null : await download(network, mib, signal);
+  print(linesOf("bridge", network.bridge, keep));
+  print(linesOf("client", network.client, keep));
+  if (summary !== null) print(summary);
+  if (!keep) return;
+  print(`SOCKS       127.0.0.1:${network.socksPort}`);
+  note("The network runs until Ctrl-C. Its exits lead to 127.0.0.1 alone; to try it:");
+  note(`  curl --proxy socks5h://127.0.0.1:${network.socksPort} http://127.0.0.1:PORT/`);
+}
+
+/** Waits until somebody has had enough of the network, or it fails. */
+async function stay(failed: AbortSignal, interrupt: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const either = AbortSignal.any([failed, interrupt]);
+  either.addEventListener("abort", () => resolve());
+  if (either.aborted) resolve();
+  await promise;
+  if (failed.aborted) throw failed.reason;
+}
+
+/**
+ * Starts a network and shows that it carries.
+ *
+ * @param options The network.
+ * @param demonstration How it is shown.
+ * @returns The exit status.
+ */
+export async function demonstrate(
+  options: TorNetworkOptions,
+  demonstration: TorDemonstration,
+): Promise<number> {
+  const missing = missingPrograms();
+  if (missing.length > 0) {
+    complain(`Not found on the PATH: ${missing.join(" and ")}. To install: ${INSTALL}`);
+    return 1;
+  }
+  const { transport } = options;
+  const { verbose, keep } = demonstration;
+  const start = performance.now();
+  const elapsed = () => ((performance.now() - start) / 1000).toFixed(1);
+  using interrupt = new Interrupt();
+  try {
+    await using network = await startTorNetwork({
+      ...options,
+      signal: interrupt.signal,
+      progress: (sentence) => note(`${elapsed().padStart(6)} s  ${harmless(sentence)}`),
+      onLog: (tor, line) => {
+        if (verbose && !tor.startsWith("authority")) note(`          ${tor}: ${harmless(line)}`);
+      },
+    });
+    const signal = AbortSignal.any([interrupt.signal, network.failed]);
+    await useNetwork(network, transport, demonstration, signal);
+    if (keep) await stay(network.failed, interrupt.signal);
+  } catch (error) {
+    if (!interrupt.signal.aborted) complain(harmlessLines(error));
+    return 1;
+  }
+  print(`${transport} carried a Tor client's traffic; the network has ended`);
+  return 0;
+}
+
+/** What went wrong, with what tor says of it. */
+function harmlessLines(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split("\n").map(harmless).join("\n");
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const { values, program } = splitArguments(args, OPTIONS);
+  const demonstration = {
+    mib: readMib(text(values, "mib")),
+    keep: values["keep"] === true,
+    verbose: values["verbose"] === true,
+  };
+  return await demonstrate(await readNetwork(values, program), demonstration);
+}
+
+/** The command `ptlib tor`. */
+export const torCommand: Command = {
+  summary: "carries Tor's traffic through a transport, in a private Tor network",
+  help: HELP,
+  run,
+};

@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { writeAll } from "../../net/conn.ts";
+import { memoryPair, streamConnContract } from "../../testing/mod.ts";
 import { grant } from "../../webtunnel/grant.ts";
 import { IdleConn } from "../net/idle_conn.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
@@ -79,3 +80,10 @@ Deno.test("grant() leaves no timer and no wait behind when the tunnel is closed"
   assertEquals(timers.pending, []);
   assertEquals(client.closed, true);
 });
+
+const rules = streamConnContract(async () => {
+  const { client, server } = memoryPair();
+  const [tunnel] = await Promise.all([grant(server), takeText(client, GRANTED.length)]);
+  return { client, server: tunnel };
+});
+for (const { name, check } of rules) Deno.test(`the tunnel of grant() ${name}`, check);

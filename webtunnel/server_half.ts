@@ -116,6 +116,7 @@ async function start(
     const { CertificateFiles } = await import("./certificate_files.ts");
     files = await CertificateFiles.open(certificate, (text) => log("warning", text));
     if (files.pin !== null) published.set("cert", files.pin);
+    published.sort();
   }
   const site = fallback ?? (ownSite ? serveSite(ownSite, signal, log) : null);
   return { ...read, files, site };

@@ -462,6 +462,31 @@ permitted(
   },
 );
 
+permitted(NEEDS, "webtunnel() does not blame the web site for a lack of descriptors", async () => {
+  await using server = await TestServer.start({
+    options: { url: HTTP, fallback: "127.0.0.1:1" },
+  });
+  server.log.splice(0);
+  const visitor = await connect(server.address);
+  const { connect: real } = Deno;
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  Object.assign(Deno, {
+    connect: () => {
+      resolve();
+      return Promise.reject(Object.assign(new Error("Too many open files"), { code: "EMFILE" }));
+    },
+  });
+  try {
+    await writeAll(visitor, bytes("SSH-2.0-x\r\n"));
+    await asked;
+    assertEquals(await takeText(visitor, 1).catch(() => null), null);
+  } finally {
+    Object.assign(Deno, { connect: real });
+  }
+  visitor.close();
+  assertEquals(server.log, []);
+});
+
 permitted(NEEDS, "webtunnel() publishes as the official server, and keeps the line", async () => {
   await withDirectory(async (stateDirectory) => {
     const url = "https://bridge.example/Path";
@@ -484,6 +509,7 @@ permitted(NEEDS, "webtunnel() publishes the pin of a certificate that signs itse
     await using server = await TestServer.start({ options: { ...files, fallback: site.addr } });
     const pin = server.published.get("cert");
     assertEquals(pin, await certificatePin(TEST_SELF_SIGNED_CERTIFICATE));
+    assertEquals([...server.published.keys()], ["cert", "url", "ver"]);
     const conn = await tunnel(server, HTTPS, ["cert", pin!]);
     await checkEchoes(conn);
     conn.close();

@@ -13,18 +13,18 @@ import { checkCommand } from "./cli/check_command.ts";
 import { client } from "./cli/client_command.ts";
 import { type Command, UsageError } from "./cli/command.ts";
 import { explain } from "./cli/explain.ts";
+import { newCommand } from "./cli/new_command.ts";
 import { server } from "./cli/server_command.ts";
 import { complain, flush, print } from "./cli/terminal.ts";
 import { torCommand } from "./cli/tor_command.ts";
-
-/** The version in deno.json, which is not published as a module. */
-const VERSION = "0.1.0";
+import { VERSION } from "./cli/version.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["client", client],
   ["server", server],
   ["check", checkCommand],
   ["tor", torCommand],
+  ["new", newCommand],
 ]);
 
 function overview(): string {

@@ -6,7 +6,7 @@
  */
 
 import { parseSocksArgs } from "../args.ts";
-import { Deadline } from "../net/deadline.ts";
+import { withDeadline } from "../net/deadline.ts";
 import { downloadThrough } from "../tor/download.ts";
 import {
   argumentWords,
@@ -184,11 +184,11 @@ async function tellCounted(network: TorNetwork, transport: string): Promise<void
 /** Downloads through the network, and sums it up. */
 async function download(network: TorNetwork, mib: number, signal: AbortSignal): Promise<string> {
   note(`Downloading ${mib} MiB from a local web server through Tor`);
-  using deadline = new Deadline(DOWNLOAD_MS + mib * 1_000, "The download", signal);
-  const { bytes, seconds, sha256 } = await downloadThrough(
-    network.socksPort,
-    mib * MIB,
-    deadline.signal,
+  const { bytes, seconds, sha256 } = await withDeadline(
+    DOWNLOAD_MS + mib * 1_000,
+    "The download",
+    signal,
+    (signal) => downloadThrough(network.socksPort, mib * MIB, signal),
   );
   const rate = (bytes / seconds / MIB).toFixed(1);
   return [
@@ -256,29 +256,43 @@ export async function demonstrate(
     complain(`Not found on the PATH: ${missing.join(" and ")}. To install: ${INSTALL}`);
     return 1;
   }
-  const { transport } = options;
-  const { verbose, keep } = demonstration;
-  const start = performance.now();
-  const elapsed = () => ((performance.now() - start) / 1000).toFixed(1);
-  using interrupt = new Interrupt();
+  const interrupt = new Interrupt();
   try {
-    await using network = await startTorNetwork({
-      ...options,
-      signal: interrupt.signal,
-      progress: (sentence) => note(`${elapsed().padStart(6)} s  ${harmless(sentence)}`),
-      onLog: (tor, line) => {
-        if (verbose && !tor.startsWith("authority")) note(`          ${tor}: ${harmless(line)}`);
-      },
-    });
-    const signal = AbortSignal.any([interrupt.signal, network.failed]);
-    await useNetwork(network, transport, demonstration, signal);
-    if (keep) await stay(network.failed, interrupt.signal);
+    await runNetwork(options, demonstration, interrupt.signal);
+    print(`${options.transport} carried a Tor client's traffic; the network has ended`);
+    return 0;
   } catch (error) {
     if (!interrupt.signal.aborted) complain(harmlessLines(error));
     return 1;
+  } finally {
+    interrupt[Symbol.dispose]();
   }
-  print(`${transport} carried a Tor client's traffic; the network has ended`);
-  return 0;
+}
+
+/** Starts a network, and ends it when it has been shown. */
+async function runNetwork(
+  options: TorNetworkOptions,
+  demonstration: TorDemonstration,
+  interrupt: AbortSignal,
+): Promise<void> {
+  const start = performance.now();
+  const elapsed = () => ((performance.now() - start) / 1000).toFixed(1);
+  const network = await startTorNetwork({
+    ...options,
+    signal: interrupt,
+    progress: (sentence) => note(`${elapsed().padStart(6)} s  ${harmless(sentence)}`),
+    onLog: (tor, line) => {
+      if (!demonstration.verbose || tor.startsWith("authority")) return;
+      note(`          ${tor}: ${harmless(line)}`);
+    },
+  });
+  try {
+    const signal = AbortSignal.any([interrupt, network.failed]);
+    await useNetwork(network, options.transport, demonstration, signal);
+    if (demonstration.keep) await stay(network.failed, interrupt);
+  } finally {
+    await network[Symbol.asyncDispose]();
+  }
 }
 
 /** What went wrong, with what tor says of it. */

@@ -115,8 +115,20 @@ function methodOf<M>(methods: Readonly<Record<string, M>>, transport: string): M
  * ```
  */
 export async function launchPair(options: PairOptions): Promise<TransportPair> {
+  const stack = new AsyncDisposableStack();
+  try {
+    return await launchInto(stack, options);
+  } catch (error) {
+    await stack.disposeAsync();
+    throw error;
+  }
+}
+
+async function launchInto(
+  stack: AsyncDisposableStack,
+  options: PairOptions,
+): Promise<TransportPair> {
   const { transport, onStderr } = options;
-  await using stack = new AsyncDisposableStack();
   const directory = await Deno.makeTempDir({ prefix: "ptlib_pair_" });
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   const tor = stack.use(await listenExtOrPort());
@@ -154,6 +166,5 @@ export async function launchPair(options: PairOptions): Promise<TransportPair> {
     last = next.catch(() => {});
     return next;
   };
-  const disposables = stack.move();
-  return { client, server, connect, [Symbol.asyncDispose]: () => disposables.disposeAsync() };
+  return { client, server, connect, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }

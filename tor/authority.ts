@@ -91,17 +91,22 @@ async function run(
   input: string,
   signal: AbortSignal,
 ): Promise<string> {
-  await using child = new Deno.Command(program, {
+  const child = new Deno.Command(program, {
     args,
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
     signal,
   }).spawn();
-  const writer = child.stdin.getWriter();
-  await writer.write(new TextEncoder().encode(input));
-  await writer.close();
-  const { success, code, signal: ended, stdout, stderr } = await child.output();
+  const output = child.output();
+  try {
+    const writer = child.stdin.getWriter();
+    await writer.write(new TextEncoder().encode(input));
+    await writer.close();
+  } catch {
+    // A program that has ended reads nothing; how it ended is said below.
+  }
+  const { success, code, signal: ended, stdout, stderr } = await output;
   signal.throwIfAborted();
   const printed = new TextDecoder().decode(stdout);
   if (!success) {

@@ -25,24 +25,35 @@ export async function downloadThrough(
   signal: AbortSignal,
 ): Promise<Download> {
   const sent = randomBytes(size);
-  await using server = Deno.serve(
+  const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     () => new Response(sent),
   );
   // "socks5h" leaves the address to the proxy, as a browser with Tor does.
-  using client = Deno.createHttpClient({ proxy: { url: `socks5h://127.0.0.1:${socksPort}` } });
-  const start = performance.now();
-  const response = await fetch(`http://127.0.0.1:${server.addr.port}/`, { client, signal });
-  const received = await response.bytes();
-  const seconds = (performance.now() - start) / 1000;
-  const [expected, sha256] = await Promise.all([sha256Hex(sent), sha256Hex(received)]);
-  if (sha256 !== expected) {
-    throw new Error(
-      `The download arrived damaged: ${received.length} bytes with SHA-256 ${sha256}, ` +
-        `but ${size} bytes with ${expected} were sent`,
-    );
+  const client = Deno.createHttpClient({ proxy: { url: `socks5h://127.0.0.1:${socksPort}` } });
+  try {
+    const start = performance.now();
+    const response = await fetch(`http://127.0.0.1:${server.addr.port}/`, { client, signal });
+    const received = await response.bytes();
+    const seconds = (performance.now() - start) / 1000;
+    return { bytes: received.length, seconds, sha256: await sameHash(sent, received) };
+  } finally {
+    client.close();
+    await server.shutdown();
   }
-  return { bytes: received.length, seconds, sha256 };
+}
+
+/** The SHA-256 that both have. */
+async function sameHash(
+  sent: Uint8Array<ArrayBuffer>,
+  received: Uint8Array<ArrayBuffer>,
+): Promise<string> {
+  const [expected, sha256] = await Promise.all([sha256Hex(sent), sha256Hex(received)]);
+  if (sha256 === expected) return sha256;
+  throw new Error(
+    `The download arrived damaged: ${received.length} bytes with SHA-256 ${sha256}, ` +
+      `but ${sent.length} bytes with ${expected} were sent`,
+  );
 }
 
 function randomBytes(size: number): Uint8Array<ArrayBuffer> {

@@ -10,7 +10,7 @@
 
 import { parseAddress } from "../address.ts";
 import { formatBridgeLine } from "../bridge_line.ts";
-import { Deadline } from "../net/deadline.ts";
+import { withDeadline } from "../net/deadline.ts";
 import { parseLine } from "../parent/line.ts";
 import { quoteForShell } from "../parent/shell.ts";
 import { startAuthorities } from "./authorities.ts";
@@ -162,27 +162,30 @@ class PrivateNetwork implements TorNetwork {
   }
 
   async start(): Promise<void> {
-    using deadline = new Deadline(BOOTSTRAP_MS, "The private Tor network", this.#signal());
-    const { signal } = deadline;
-    const trusted = await startAuthorities(this.#processes, signal, this.#tell);
-    const { bridge, address, published } = await this.#startBridge(trusted, signal);
-    this.#bridge = bridge;
-    await this.#startClient(trusted, address, published, signal);
+    const what = "The private Tor network";
+    await withDeadline(BOOTSTRAP_MS, what, this.#signal(), async (signal) => {
+      const trusted = await startAuthorities(this.#processes, signal, this.#tell);
+      const { bridge, address, published } = await this.#startBridge(trusted, signal);
+      this.#bridge = bridge;
+      await this.#startClient(trusted, address, published, signal);
+    });
   }
 
   async countedClient(): Promise<{ userAddr: string; seen: string }> {
-    if (this.#bridge === undefined) throw new TypeError("The network has not been started");
+    const bridge = this.#bridge;
+    if (bridge === undefined) throw new TypeError("The network has not been started");
     const { transport } = this.#options;
-    using deadline = new Deadline(NOTE_MS, `Counting a client of ${transport}`, this.#signal());
-    const { signal } = deadline;
-    const [userAddr] = await this.#bridge.logged(/Received USERADDR.*/, signal);
-    // Relays that test the bridge's own port are clients with '<no transport>'.
-    const client = /Seen client from '.*' with transport '([^<].*)'/;
-    const [seen, counted] = await this.#bridge.logged(client, signal);
-    if (counted !== transport) {
-      throw new Error(`The bridge counted its client under ${counted}, not under ${transport}`);
-    }
-    return { userAddr, seen };
+    const what = `Counting a client of ${transport}`;
+    return await withDeadline(NOTE_MS, what, this.#signal(), async (signal) => {
+      const [userAddr] = await bridge.logged(/Received USERADDR.*/, signal);
+      // Relays that test the bridge's own port are clients with '<no transport>'.
+      const client = /Seen client from '.*' with transport '([^<].*)'/;
+      const [seen, counted] = await bridge.logged(client, signal);
+      if (counted !== transport) {
+        throw new Error(`The bridge counted its client under ${counted}, not under ${transport}`);
+      }
+      return { userAddr, seen };
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

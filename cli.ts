@@ -16,9 +16,7 @@ import { explain } from "./cli/explain.ts";
 import { server } from "./cli/server_command.ts";
 import { complain, flush, print } from "./cli/terminal.ts";
 import { torCommand } from "./cli/tor_command.ts";
-
-/** The version in deno.json, which is not published as a module. */
-const VERSION = "0.1.0";
+import { VERSION } from "./cli/version.ts";
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["client", client],

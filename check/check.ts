@@ -113,7 +113,7 @@ function infoOf({ check, role }: Task): CheckInfo {
 export const checks: readonly CheckInfo[] = catalogue.map(infoOf);
 
 /** Which halves are checked, with which commands, and why a half is not. */
-interface Plan {
+export interface Plan {
   readonly subject: Subject;
   readonly roles: readonly Role[];
   readonly skipped: readonly CheckResult[];
@@ -140,7 +140,8 @@ function capital(sentence: string): string {
   return sentence.slice(0, 1).toUpperCase() + sentence.slice(1);
 }
 
-async function plan(
+/** Finds out which halves of a program can be checked, and how. */
+export async function plan(
   command: readonly string[],
   options: CheckOptions,
   directory: string,

@@ -11,6 +11,7 @@ import { bodyText, CODES, COOKIE_HEADER, formatMessage } from "../net/ext_orport
 import { endWords, type Fixture } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import {
+  admit,
   authenticate,
   clientHash,
   exchangeNonces,
@@ -46,7 +47,9 @@ async function arrives(probe: Probe, bytes: Uint8Array, where: string): Promise<
 
 /** Answers DONE and expects the payload to flow both ways. */
 async function goesOn(fixture: Fixture, ...answers: readonly Uint8Array[]): Promise<void> {
-  const { user, backend } = await introduced(await extended(fixture), PAYLOAD);
+  const server = await extended(fixture);
+  server.port.attendant = (probe) => admit(probe, server.cookie, answers);
+  const { user, backend } = await introduced(server, PAYLOAD);
   for (const answer of answers) await backend.send(answer);
   await arrives(backend, PAYLOAD, "the Extended ORPort");
   await backend.send(ANSWER);

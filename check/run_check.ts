@@ -12,6 +12,8 @@ import { Failed, Skipped, type Verdict } from "./verdict.ts";
 
 /** A check takes no more than so many of its longest waits. */
 const WAITS = 9;
+/** Some watch a program for a while, however short those are; in milliseconds. */
+const LEAST = 30_000;
 
 function byHand(fixture: Fixture, hand: string | undefined): string {
   if (fixture.lastProgram === null) return hand ?? "";
@@ -54,7 +56,7 @@ function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
 /** Makes a check on a fixture, and leaves everything there as it is then. */
 export async function judge(fixture: Fixture, task: Task): Promise<Verdict> {
   fixture.wired = task.check.crosses === "end";
-  const limit = WAITS * fixture.subject.timeout;
+  const limit = Math.max(WAITS * fixture.subject.timeout, LEAST);
   try {
     const done = await resultWithin(task.check.run(fixture).then(() => true), limit);
     if (done === null) throw new Error(`The check did not end within ${limit / 1000} s`);

@@ -8,7 +8,7 @@ import { byHand, places, type Scene } from "../check/by_hand.ts";
 import type { CheckInfo, CheckOptions } from "../check/check.ts";
 import { NOT_CHECKED, report } from "./check_report.ts";
 import type { Interrupt } from "./supervise.ts";
-import { harmless, note, painter, print } from "./terminal.ts";
+import { harmless, painter, print } from "./terminal.ts";
 
 /** What there is besides the program. */
 function surroundings({ listeners, otherHalf }: Scene): string[] {
@@ -41,7 +41,7 @@ export async function showByHand(
   interrupt: Interrupt,
 ): Promise<number> {
   let status = NOT_CHECKED;
-  const tell = (text: string) => note(harmless(text));
+  const tell = (text: string) => print(harmless(text));
   await byHand(program, { ...options, role, signal: interrupt.signal }, id, {
     tell,
     async show(scene) {

@@ -27,14 +27,15 @@ export class Progress implements Disposable {
   constructor(checks: readonly CheckInfo[], screen: Screen = Deno.stderr) {
     this.#screen = screen;
     this.#checks = checks;
-    if (screen.isTerminal()) this.#timer = setInterval(() => this.#show(), EVERY);
+    if (screen.isTerminal()) this.#timer = setInterval(() => this.show(), EVERY);
   }
 
   #write(text: string): void {
     if (this.#timer !== undefined) this.#screen.writeSync(new TextEncoder().encode(text));
   }
 
-  #show(): void {
+  /** Shows it anew. */
+  show(): void {
     const seconds = Math.floor((Date.now() - this.#since) / 1000);
     const what = this.#next === undefined
       ? "starting the program"

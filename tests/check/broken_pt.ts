@@ -1,7 +1,7 @@
 /**
  * A pluggable transport with one fault: `broken_pt.ts --fault ID`, where the fault has the name of
  * the check that is to find it, and behind a colon what is wrong where that can be several things.
- * Without a fault it is a good one.
+ * Several have a + between them. Without a fault it is a good one.
  *
  * Its transport is `dummy`, which changes nothing, and the program is a client and a server.
  */
@@ -12,11 +12,11 @@ import { type ProxyInfo, readProxy } from "../../config.ts";
 import { closeQuietly, readFull, type StreamConn, writeAll } from "../../net/conn.ts";
 import { dial } from "../../net/dial.ts";
 
-const fault = Deno.args[0] === "--fault" ? Deno.args[1] : undefined;
+const faults = Deno.args[0] === "--fault" ? Deno.args[1]?.split("+") ?? [] : [];
 const NAME = "dummy";
 
 function broken(name: string): boolean {
-  return fault === name;
+  return faults.includes(name);
 }
 
 function say(line: string): void {

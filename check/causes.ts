@@ -9,7 +9,7 @@ import type { CheckResult } from "./check.ts";
 import type { Level } from "./verdict.ts";
 
 /** Checks that look at one thing from several sides. Whatever else fails fails for its own reason. */
-const FAMILIES: readonly (readonly string[])[] = [
+export const families: readonly (readonly string[])[] = [
   // A message at the Extended ORPort that is not known.
   ["ext-unknown", "ext-control"],
   // The parts of a proxy's URI.
@@ -47,7 +47,7 @@ function isFailure(result: CheckResult): result is Failure {
 /** Whether two failures have one cause: they are of one family, or the same was seen in both. */
 export function haveOneCause(one: Failure, other: Failure): boolean {
   if (one.role !== other.role) return false;
-  if (FAMILIES.some((ids) => ids.includes(one.id) && ids.includes(other.id))) return true;
+  if (families.some((ids) => ids.includes(one.id) && ids.includes(other.id))) return true;
   return one.expected === other.expected && one.got === other.got;
 }
 

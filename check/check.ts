@@ -65,6 +65,8 @@ export type CheckResult = CheckInfo & Verdict;
 export interface CheckOptions {
   /** The transport's name. */
   transport: string;
+  /** The name of another transport of the program, to be started together with the first. */
+  beside?: string | undefined;
   /** The half to check; default: both, if the program supports both. */
   role?: "client" | "server" | undefined;
   /**
@@ -150,6 +152,7 @@ export async function plan(
   const { transport, role, peer, timeout = TIMEOUT, serverOptions = [], args = [] } = options;
   const alone: Subject = {
     transport,
+    beside: options.beside ?? null,
     commands: { client: command, server: command },
     plain: {},
     options: formatServerOptions({ [transport]: serverOptions }),

@@ -32,6 +32,8 @@ export interface PlainStart {
 /** What is checked, for all checks of one run. */
 export interface Subject {
   readonly transport: string;
+  /** Another transport of the program, where one is known. */
+  readonly beside: string | null;
   /** The command of each half that there is. */
   readonly commands: Readonly<Partial<Record<Role, readonly string[]>>>;
   /** What the checked program made of the plain environment, as far as that was tried. */

@@ -94,7 +94,7 @@ async function meet(
   );
   const user = await fixture.dial(client.method.address);
   // A handshake that does not get as far as the request ends the check at once.
-  const asked = ask(user, target);
+  const asked = ask(user, target, client);
   const never = asked.then(() => Promise.withResolvers<never>().promise);
   const proxy = await Promise.race([proxies.accept(), never]);
   if (proxy === null) throw new Failed("a connection to the proxy", "none comes");
@@ -105,8 +105,8 @@ async function meet(
  * Asks for a connection. A transport may grant it without one, and dial with the first byte of its
  * user: what counts is where it dials to.
  */
-async function ask(user: Probe, target: Target): Promise<void> {
-  const outcome = await socksConnect(user, target).catch((error) => {
+async function ask(user: Probe, target: Target, { method }: Running): Promise<void> {
+  const outcome = await socksConnect(user, target, method).catch((error) => {
     if (error instanceof Failed) return null;
     throw error;
   });
@@ -377,7 +377,7 @@ export const proxyChecks: readonly Check[] = [
     async run(fixture) {
       const proxies = fixture.listen();
       const { client, target } = await meet(fixture, "socks5", expectSocks5, "", proxies);
-      void ask(await fixture.dial(client.method.address), target).catch(() => {});
+      void ask(await fixture.dial(client.method.address), target, client).catch(() => {});
       const proxy = await proxies.accept();
       expect(proxy !== null, "the next connection at the proxy", "none comes");
       await proxy.receive(2, "a SOCKS5 greeting");
@@ -396,7 +396,7 @@ export const proxyChecks: readonly Check[] = [
       const target = await clientTarget(fixture, fixture.backend);
       const client = await accepting(fixture, `socks5://${formatAddress(dead)}`);
       const user = await fixture.dial(client.method.address);
-      await ask(user, target);
+      await ask(user, target, client);
       await wentNowhere(user, fixture.backend);
     },
   },

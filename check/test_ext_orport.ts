@@ -49,13 +49,16 @@ export function freshCookie(): Uint8Array<ArrayBuffer> {
 /** Starts a server with an Extended ORPort. */
 export async function extended(
   fixture: Fixture,
-  options: { file?: Uint8Array<ArrayBuffer>; changes?: Variables } = {},
+  options: {
+    file?: Uint8Array<ArrayBuffer>;
+    changes?: Variables;
+    port?: TestListener;
+  } = {},
 ): Promise<Extended> {
   const cookie = freshCookie();
-  const { file = concat(COOKIE_HEADER, cookie), changes = {} } = options;
+  const { file = concat(COOKIE_HEADER, cookie), changes = {}, port = fixture.listen() } = options;
   const path = freshPath(fixture.subject, "cookie");
   await Deno.writeFile(path, file, { mode: 0o600 });
-  const port = fixture.listen();
   port.attendant = (probe) => admit(probe, cookie);
   const tunnel = await testTunnel(fixture, {
     backend: port,

@@ -47,6 +47,8 @@ loopback only; a transport that connects elsewhere on its own is not held back.
   --client          check it as a client only
   --server          check it as a server only; without either, it is checked as
                     both, as far as it is both
+  --beside NAME     another transport of the program, which is started together with
+                    the first one
   --peer 'COMMAND'  the program that is the other half, for a transport that
                     changes the bytes and comes as two programs; its words are
                     separated by spaces

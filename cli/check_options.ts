@@ -15,6 +15,7 @@ export const OPTIONS = {
   client: { type: "boolean" },
   server: { type: "boolean" },
   transport: { type: "string" },
+  beside: { type: "string" },
   peer: { type: "string" },
   option: { type: "string", multiple: true },
   args: { type: "string" },
@@ -81,6 +82,19 @@ function readPatience(text: string | undefined): number | undefined {
   throw new UsageError(`--patience is no number of seconds up to ${LONGEST_PATIENCE}: ${text}`);
 }
 
+function readName(name: string, option: string): string {
+  try {
+    return parseTransportName(name);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new UsageError(`${option} is malformed: ${cause.message}`, { cause });
+  }
+}
+
+function readBeside(name: string | undefined): string | undefined {
+  return name === undefined ? undefined : readName(name, "--beside");
+}
+
 /** The transport to check: the one that is named, or the only one that the program has. */
 async function readTransport(name: string | undefined, program: readonly string[]) {
   if (name === undefined) {
@@ -89,12 +103,7 @@ async function readTransport(name: string | undefined, program: readonly string[
     const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
     throw new UsageError(`--transport NAME is missing: the transport to check, ${choice}`);
   }
-  try {
-    return parseTransportName(name);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new UsageError(`--transport is malformed: ${cause.message}`, { cause });
-  }
+  return readName(name, "--transport");
 }
 
 /** Which checks are wanted. */
@@ -128,6 +137,7 @@ export async function readOptions(
   const { role, only } = readChoice(values);
   return {
     transport: await readTransport(text(values, "transport"), program),
+    beside: readBeside(text(values, "beside")),
     role,
     peer: text(values, "peer")?.split(" ").filter((word) => word !== ""),
     serverOptions: texts(values, "option").map(readOption),
@@ -160,7 +170,7 @@ export function byHandCommand(
   transport: string,
   program: readonly string[],
 ): string {
-  const single = ["peer", "args", "patience"].flatMap((name) => {
+  const single = ["beside", "peer", "args", "patience"].flatMap((name) => {
     const value = text(values, name);
     return value === undefined ? [] : [`--${name}`, value];
   });

@@ -20,7 +20,7 @@ async function openBare(fixture: Fixture): Promise<Probe> {
   const probe = await fixture.dial(method.address);
   if (fixture.role === "server") return probe;
   const { args } = fixture.subject;
-  const reply = await socksConnect(probe, { address: fixture.backend.address, args });
+  const reply = await socksConnect(probe, { address: fixture.backend.address, args }, method);
   if (reply === 0) return probe;
   const which = args === "" ? "without arguments" : "with these arguments";
   throw new Skipped(`it refuses a connection ${which} with reply ${reply}`);

@@ -65,6 +65,8 @@ export type CheckResult = CheckInfo & Verdict;
 export interface CheckOptions {
   /** The transport's name. */
   transport: string;
+  /** The name of another transport of the program, to be started together with the first. */
+  beside?: string | undefined;
   /** The half to check; default: both, if the program supports both. */
   role?: "client" | "server" | undefined;
   /**
@@ -113,7 +115,7 @@ function infoOf({ check, role }: Task): CheckInfo {
 export const checks: readonly CheckInfo[] = catalogue.map(infoOf);
 
 /** Which halves are checked, with which commands, and why a half is not. */
-interface Plan {
+export interface Plan {
   readonly subject: Subject;
   readonly roles: readonly Role[];
   readonly skipped: readonly CheckResult[];
@@ -140,7 +142,8 @@ function capital(sentence: string): string {
   return sentence.slice(0, 1).toUpperCase() + sentence.slice(1);
 }
 
-async function plan(
+/** Finds out which halves of a program can be checked, and how. */
+export async function plan(
   command: readonly string[],
   options: CheckOptions,
   directory: string,
@@ -149,6 +152,7 @@ async function plan(
   const { transport, role, peer, timeout = TIMEOUT, serverOptions = [], args = [] } = options;
   const alone: Subject = {
     transport,
+    beside: options.beside ?? null,
     commands: { client: command, server: command },
     plain: {},
     options: formatServerOptions({ [transport]: serverOptions }),

@@ -77,6 +77,7 @@ export class Program implements AsyncDisposable {
   #stdoutLength = 0;
   #stderrText = "";
   #status: Deno.CommandStatus | null = null;
+  #release: Promise<void> | null = null;
 
   constructor(start: Start) {
     this.start = start;
@@ -189,8 +190,12 @@ export class Program implements AsyncDisposable {
     killChild(this.#process, signal);
   }
 
-  /** Kills it and waits until it is reaped. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Kills it and waits until it is reaped; once. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#release ??= this.#end();
+  }
+
+  async #end(): Promise<void> {
     killGroup(this.#process, "SIGKILL");
     await this.#process.status;
     killGroup(this.#process, "SIGKILL"); // What it has left running.

@@ -164,6 +164,19 @@ const commonChecks: readonly Check[] = [
       refused(fixture, "neither list of transports is set", { [CLIENT]: null, [SERVER]: null }),
   },
   {
+    id: "mode-empty",
+    roles: BOTH,
+    title: "starts no transport for an empty list of them",
+    section: { client: "pt-spec 3.2.2", server: "pt-spec 3.2.3" },
+    level: "robustness",
+    async run(fixture) {
+      const list = fixture.role === "client" ? CLIENT : SERVER;
+      const program = await decision(fixture, { [list]: "" });
+      const method = methodOf(program, fixture.subject.transport);
+      expect(method === null, `no transport for an empty ${list}`, outputOf(program));
+    },
+  },
+  {
     id: "mode-both",
     roles: BOTH,
     title: "refuses to be client and server at once",

@@ -11,6 +11,7 @@ import { bodyText, CODES, COOKIE_HEADER, formatMessage } from "../net/ext_orport
 import { endWords, type Fixture } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import {
+  admit,
   authenticate,
   clientHash,
   exchangeNonces,
@@ -46,7 +47,15 @@ async function arrives(probe: Probe, bytes: Uint8Array, where: string): Promise<
 
 /** Answers DONE and expects the payload to flow both ways. */
 async function goesOn(fixture: Fixture, ...answers: readonly Uint8Array[]): Promise<void> {
-  const { user, backend } = await introduced(await extended(fixture), PAYLOAD);
+  await goesOnFrom(await extended(fixture), answers);
+}
+
+async function goesOnFrom(
+  server: Extended,
+  answers: readonly Uint8Array[],
+): Promise<void> {
+  server.port.attendant = (probe) => admit(probe, server.cookie, answers);
+  const { user, backend } = await introduced(server, PAYLOAD);
   for (const answer of answers) await backend.send(answer);
   await arrives(backend, PAYLOAD, "the Extended ORPort");
   await backend.send(ANSWER);
@@ -113,6 +122,22 @@ const authenticationChecks: readonly Check[] = [
       expect(backend !== null, "a connection to the Extended ORPort", "none comes");
       const others = await fixture.backend.uninvited();
       expect(others === 0, "no connection to the plain ORPort", "one comes");
+    },
+  },
+  {
+    id: "ext-ipv6",
+    roles: SERVER,
+    title: "connects to an Extended ORPort with an IPv6 address",
+    section: "pt-spec 3.2.3",
+    level: "robustness",
+    async run(fixture) {
+      const port = fixture.listenIpv6();
+      await precondition(goesOn(fixture, formatMessage(CODES.OKAY)));
+      const server = await extended(fixture, { port });
+      await goesOnFrom(server, [formatMessage(CODES.OKAY)]).catch((error) => {
+        if (!(error instanceof Skipped)) throw error;
+        throw new Failed("a connection to the Extended ORPort", error.reason);
+      });
     },
   },
   {

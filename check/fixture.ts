@@ -32,6 +32,8 @@ export interface PlainStart {
 /** What is checked, for all checks of one run. */
 export interface Subject {
   readonly transport: string;
+  /** Another transport of the program, where one is known. */
+  readonly beside: string | null;
   /** The command of each half that there is. */
   readonly commands: Readonly<Partial<Record<Role, readonly string[]>>>;
   /** What the checked program made of the plain environment, as far as that was tried. */
@@ -136,6 +138,12 @@ export class Fixture implements AsyncDisposable {
   wire: Wire | null = null;
   /** Whether the check used a program that other checks use too. */
   usedShared = false;
+  /** Whether the check takes connections, from a half that cannot be watched without us. */
+  attended = false;
+  /** Where connections arrive. */
+  readonly listeners: TestListener[] = [];
+  /** The other half, where it runs. */
+  readonly others: Program[] = [];
   readonly #shared: SharedPrograms;
   readonly #fresh: boolean;
   readonly #stack = new AsyncDisposableStack();
@@ -162,12 +170,24 @@ export class Fixture implements AsyncDisposable {
 
   /** Where the checked transport's connections arrive, unless a check wants another place. */
   get backend(): TestListener {
-    return this.#backend ??= this.own(new TestListener(this.subject.timeout));
+    this.attended = true;
+    return this.#theBackend;
+  }
+
+  get #theBackend(): TestListener {
+    return this.#backend ??= this.#listen("127.0.0.1");
+  }
+
+  #listen(hostname: string): TestListener {
+    const listener = this.own(new TestListener(this.subject.timeout, hostname));
+    this.listeners.push(listener);
+    return listener;
   }
 
   /** A further place where connections arrive. */
   listen(hostname = "127.0.0.1"): TestListener {
-    return this.own(new TestListener(this.subject.timeout, hostname));
+    this.attended = true;
+    return this.#listen(hostname);
   }
 
   /** Where the client half connects to reach a server half. */
@@ -204,7 +224,7 @@ export class Fixture implements AsyncDisposable {
     changes: Variables = {},
     options: StartOptions = {},
   ): Promise<Program> {
-    const { role = this.role, orport = this.backend.address, wrap = [], cwd } = options;
+    const { role = this.role, orport = this.#theBackend.address, wrap = [], cwd } = options;
     if (role === this.role && Object.keys(changes).length > 0) this.needsPlain("done");
     const command = this.subject.commands[role];
     if (command === undefined) throw new Skipped(`needs the ${role} half: give it with --peer`);
@@ -218,6 +238,7 @@ export class Fixture implements AsyncDisposable {
     };
     const program = this.own(this.#spawn(start, role));
     if (role === this.role) this.lastProgram = program;
+    else this.others.push(program);
     return program;
   }
 

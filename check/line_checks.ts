@@ -293,6 +293,28 @@ export const lineChecks: readonly Check[] = [
     },
   },
   {
+    id: "name-several",
+    roles: BOTH,
+    title: "starts two transports that are asked for together, each at a place of its own",
+    section: METHOD_SECTION,
+    level: "MUST",
+    async run(fixture) {
+      fixture.needsPlain("started");
+      const { transport, beside } = fixture.subject;
+      if (beside === null) {
+        throw new Skipped("needs the name of another transport of the program (--beside)");
+      }
+      const alone = methodOf(await startWith(fixture, beside), beside);
+      if (alone === null) throw new Skipped(`needs a program that starts ${beside} alone`);
+      const program = await startWith(fixture, `${transport},${beside}`);
+      const [one, other] = [methodOf(program, transport), methodOf(program, beside)];
+      const apart = one !== null && other !== null &&
+        formatAddress(one.address) !== formatAddress(other.address);
+      const expected = `${keyword(fixture.role)} lines for ${transport} and ${beside}`;
+      expect(apart, `${expected} with two addresses`, outputOf(program));
+    },
+  },
+  {
     id: "name-similar",
     roles: BOTH,
     title: "does not take a similar name for its own",

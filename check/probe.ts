@@ -42,6 +42,9 @@ export class Probe implements Disposable {
   #over: "end" | "reset" | null = null;
   readonly #scratch = new Uint8Array(1 << 16);
 
+  /** Is told what is read and written, where somebody watches. */
+  narrator: ((what: "got" | "sent", bytes: Uint8Array) => void) | null = null;
+
   readonly conn: StreamConn;
   readonly timeout: number;
 
@@ -55,6 +58,7 @@ export class Probe implements Disposable {
       const count = await this.conn.read(this.#scratch);
       if (count === null) return this.#over = "end";
       this.#pieces.push(this.#scratch.slice(0, count));
+      this.narrator?.("got", this.#scratch.subarray(0, count));
       this.#buffered += count;
       return "bytes";
     } catch {
@@ -131,6 +135,7 @@ export class Probe implements Disposable {
   async send(bytes: Uint8Array): Promise<void> {
     try {
       await writeAll(this.conn, bytes);
+      this.narrator?.("sent", bytes);
     } catch {
       // The following read says how the connection ended.
     }

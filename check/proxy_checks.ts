@@ -71,22 +71,30 @@ interface Meeting {
   readonly asked: Promise<void>;
 }
 
-/** Asks a client for a connection and meets it at its proxy. */
+/** What a proxy takes from a client that is to connect to a target. */
+type Converse = (proxy: Probe, target: Readonly<Address>) => Promise<unknown>;
+
+/**
+ * Asks a client for a connection and meets it at its proxy. `converse` is what the proxy takes from
+ * others, who come once the check is over.
+ */
 async function meet(
   fixture: Fixture,
   scheme: string,
+  converse: Converse,
   userInfo = "",
   proxies: TestListener = fixture.listen(),
 ): Promise<Meeting> {
   await needsDestination(fixture.subject);
   const target = await clientTarget(fixture, fixture.backend);
+  proxies.attendant = (proxy) => converse(proxy, target.address);
   const client = await accepting(
     fixture,
     `${scheme}://${userInfo}${formatAddress(proxies.address)}`,
   );
   const user = await fixture.dial(client.method.address);
   // A handshake that does not get as far as the request ends the check at once.
-  const asked = ask(user, target);
+  const asked = ask(user, target, client);
   const never = asked.then(() => Promise.withResolvers<never>().promise);
   const proxy = await Promise.race([proxies.accept(), never]);
   if (proxy === null) throw new Failed("a connection to the proxy", "none comes");
@@ -97,8 +105,8 @@ async function meet(
  * Asks for a connection. A transport may grant it without one, and dial with the first byte of its
  * user: what counts is where it dials to.
  */
-async function ask(user: Probe, target: Target): Promise<void> {
-  const outcome = await socksConnect(user, target).catch((error) => {
+async function ask(user: Probe, target: Target, { method }: Running): Promise<void> {
+  const outcome = await socksConnect(user, target, method).catch((error) => {
     if (error instanceof Failed) return null;
     throw error;
   });
@@ -140,6 +148,10 @@ async function expectSocks5As(
   expect(sameBytes(got, wanted), hex(wanted), hex(got));
   await proxy.send(Uint8Array.of(1, 0));
   await expectSocks5Request(proxy, target);
+}
+
+function as(user: string, password: string): Converse {
+  return (proxy, target) => expectSocks5As(proxy, target, user, password);
 }
 
 /** Refuses, and expects that the client does not go around. */
@@ -256,7 +268,7 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const meeting = await meet(fixture, "socks5");
+      const meeting = await meet(fixture, "socks5", expectSocks5);
       await expectSocks5(meeting.proxy, meeting.target.address);
       await refuse(fixture, meeting, SOCKS5_REFUSAL);
     },
@@ -269,7 +281,7 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const meeting = await meet(fixture, "socks4a");
+      const meeting = await meet(fixture, "socks4a", expectSocks4Request);
       await expectSocks4Request(meeting.proxy, meeting.target.address);
       await refuse(fixture, meeting, SOCKS4_REFUSAL);
     },
@@ -282,7 +294,7 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const meeting = await meet(fixture, "http");
+      const meeting = await meet(fixture, "http", expectConnect);
       await expectConnect(meeting.proxy, meeting.target.address);
       await refuse(fixture, meeting, HTTP_REFUSAL);
     },
@@ -295,8 +307,9 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const { proxy, target } = await meet(fixture, "socks5", "tor:test1234@");
-      await expectSocks5As(proxy, target.address, "tor", "test1234");
+      const converse = as("tor", "test1234");
+      const { proxy, target } = await meet(fixture, "socks5", converse, "tor:test1234@");
+      await converse(proxy, target.address);
     },
   },
   {
@@ -307,8 +320,9 @@ export const proxyChecks: readonly Check[] = [
     level: "robustness",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const { proxy, target } = await meet(fixture, "socks5", "tor:p@ss:word@");
-      await expectSocks5As(proxy, target.address, "tor", "p@ss:word");
+      const converse = as("tor", "p@ss:word");
+      const { proxy, target } = await meet(fixture, "socks5", converse, "tor:p@ss:word@");
+      await converse(proxy, target.address);
     },
   },
   {
@@ -319,7 +333,7 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const { proxy, target } = await meet(fixture, "http", "tor:test1234@");
+      const { proxy, target } = await meet(fixture, "http", expectConnect, "tor:test1234@");
       const head = await expectConnect(proxy, target.address);
       const line = `Proxy-Authorization: Basic ${btoa("tor:test1234")}`;
       const lines = head.split("\r\n").map((line) => line.replace(/: */, ": "));
@@ -335,7 +349,7 @@ export const proxyChecks: readonly Check[] = [
     level: "robustness",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const { proxy, target } = await meet(fixture, "socks4a", "tor@");
+      const { proxy, target } = await meet(fixture, "socks4a", expectSocks4Request, "tor@");
       const userId = await expectSocks4Request(proxy, target.address);
       expect(userId === "tor", "the user id tor", JSON.stringify(userId));
     },
@@ -348,7 +362,8 @@ export const proxyChecks: readonly Check[] = [
     level: "robustness",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const { proxy, target } = await meet(fixture, "socks5", "", fixture.listenIpv6());
+      const proxies = fixture.listenIpv6();
+      const { proxy, target } = await meet(fixture, "socks5", expectSocks5, "", proxies);
       await expectSocks5(proxy, target.address);
     },
   },
@@ -361,8 +376,8 @@ export const proxyChecks: readonly Check[] = [
     hand: "ask the transport for two connections, and answer the second at the proxy",
     async run(fixture) {
       const proxies = fixture.listen();
-      const { client, target } = await meet(fixture, "socks5", "", proxies);
-      void ask(await fixture.dial(client.method.address), target).catch(() => {});
+      const { client, target } = await meet(fixture, "socks5", expectSocks5, "", proxies);
+      void ask(await fixture.dial(client.method.address), target, client).catch(() => {});
       const proxy = await proxies.accept();
       expect(proxy !== null, "the next connection at the proxy", "none comes");
       await proxy.receive(2, "a SOCKS5 greeting");
@@ -381,7 +396,7 @@ export const proxyChecks: readonly Check[] = [
       const target = await clientTarget(fixture, fixture.backend);
       const client = await accepting(fixture, `socks5://${formatAddress(dead)}`);
       const user = await fixture.dial(client.method.address);
-      await ask(user, target);
+      await ask(user, target, client);
       await wentNowhere(user, fixture.backend);
     },
   },

@@ -12,6 +12,8 @@ import { Failed, Skipped, type Verdict } from "./verdict.ts";
 
 /** A check takes no more than so many of its longest waits. */
 const WAITS = 9;
+/** Some watch a program for a while, however short those are; in milliseconds. */
+const LEAST = 30_000;
 
 function byHand(fixture: Fixture, hand: string | undefined): string {
   if (fixture.lastProgram === null) return hand ?? "";
@@ -47,7 +49,21 @@ function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
     got,
     said: fixture.lastProgram?.lastWords ?? [],
     byHand: byHand(fixture, task.check.hand),
+    attended: fixture.attended,
   };
+}
+
+/** Makes a check on a fixture, and leaves everything there as it is then. */
+export async function judge(fixture: Fixture, task: Task): Promise<Verdict> {
+  fixture.wired = task.check.crosses === "end";
+  const limit = Math.max(WAITS * fixture.subject.timeout, LEAST);
+  try {
+    const done = await resultWithin(task.check.run(fixture).then(() => true), limit);
+    if (done === null) throw new Error(`The check did not end within ${limit / 1000} s`);
+    return { outcome: "ok" };
+  } catch (error) {
+    return verdictOf(error, fixture, task);
+  }
 }
 
 async function attempt(
@@ -57,17 +73,8 @@ async function attempt(
   fresh: boolean,
 ): Promise<{ verdict: Verdict; usedShared: boolean }> {
   const fixture = new Fixture(subject, task.role, shared, fresh);
-  fixture.wired = task.check.crosses === "end";
-  const limit = WAITS * subject.timeout;
-  let verdict: Verdict = { outcome: "ok" };
-  try {
-    const done = await resultWithin(task.check.run(fixture).then(() => true), limit);
-    if (done === null) throw new Error(`The check did not end within ${limit / 1000} s`);
-  } catch (error) {
-    verdict = verdictOf(error, fixture, task);
-  } finally {
-    await fixture[Symbol.asyncDispose]();
-  }
+  const verdict = await judge(fixture, task)
+    .finally(() => fixture[Symbol.asyncDispose]());
   return { verdict, usedShared: fixture.usedShared };
 }
 

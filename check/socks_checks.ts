@@ -555,6 +555,27 @@ const requestChecks: readonly Check[] = [
 /** What clients and accidents do. */
 const robustnessChecks: readonly Check[] = [
   {
+    id: "socks-as-tor",
+    roles: CLIENT,
+    title: "takes the handshake that tor makes: methods 0 and 2, arguments, request",
+    section: "tor connection_proxy_connect()",
+    level: "MUST",
+    async run(fixture) {
+      const target = await clientTarget(fixture, fixture.backend);
+      // Without arguments of its own it may know none.
+      if (target.args === "") await precondition(takes(fixture, "key=value"));
+      const probe = await dial(fixture);
+      // What it prefers is another check's.
+      const method = await precondition(choice(probe, NO_AUTH, PASSWORD));
+      if (method !== PASSWORD) throw new Skipped(`needs the method 2, not ${method}`);
+      await probe.send(argumentFields(target.args === "" ? "key=value" : target.args));
+      const status = await probe.receive(2, "01 00");
+      expect(hex(status) === "01 00", "01 00", hex(status));
+      await probe.send(request(target.address));
+      await receiveReply(probe);
+    },
+  },
+  {
     id: "socks-chunked",
     roles: CLIENT,
     title: "takes a handshake that comes a byte at a time",

@@ -5,7 +5,16 @@
  */
 
 import type { Address } from "../address.ts";
-import { argumentFields, greeting, NO_AUTH, PASSWORD, request } from "./socks_message.ts";
+import type { ClientMethod, ServerMethod } from "../parent/line.ts";
+import {
+  argumentFields,
+  greeting,
+  NO_AUTH,
+  PASSWORD,
+  request,
+  SOCKS4_GRANTED,
+  socks4Request,
+} from "./socks_message.ts";
 import { receiveReply } from "./socks_reply.ts";
 import { precondition, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
@@ -40,7 +49,29 @@ export async function socksReply(
   return await receiveReply(probe);
 }
 
-/** The same; resolves to the reply's code. */
-export async function socksConnect(probe: Probe, target: Target): Promise<number> {
-  return (await socksReply(probe, target))[1] ?? 0xff;
+/**
+ * Makes a SOCKS4 request.
+ *
+ * @returns The reply of 8 bytes.
+ * @throws {Failed} When it does not come whole.
+ */
+export async function socks4Reply(
+  probe: Probe,
+  { address, args }: Target,
+): Promise<Uint8Array<ArrayBuffer>> {
+  await probe.send(socks4Request(address, args));
+  return await probe.receive(8, "a whole SOCKS4 reply of 8 bytes");
+}
+
+/** Goes through the handshake of a listener; resolves to 0 when it grants, else to another code. */
+export async function socksConnect(
+  probe: Probe,
+  target: Target,
+  method?: Readonly<ClientMethod | ServerMethod>,
+): Promise<number> {
+  if (method?.kind !== "cmethod" || method.socksVersion === 5) {
+    return (await socksReply(probe, target))[1] ?? 0xff;
+  }
+  const code = (await socks4Reply(probe, target))[1] ?? 0xff;
+  return code === SOCKS4_GRANTED ? 0 : code;
 }

@@ -43,11 +43,8 @@ type Connect = (address: Address) => Promise<Probe>;
 
 /** The user's end through a client. */
 async function connectThrough(connect: Connect, client: Running, target: Target): Promise<Probe> {
-  if (client.method.kind === "cmethod" && client.method.socksVersion !== 5) {
-    throw new Skipped("needs a transport that speaks SOCKS5");
-  }
   const probe = await connect(client.method.address);
-  const reply = await precondition(socksConnect(probe, target));
+  const reply = await precondition(socksConnect(probe, target, client.method));
   if (reply !== 0) throw new Skipped(`needs a granted connection, but got reply ${reply}`);
   return probe;
 }

@@ -49,6 +49,11 @@ export type Verdict =
     readonly said: readonly string[];
     /** How to see it by hand: a command for a shell, and what to do then. */
     readonly byHand: string;
+    /**
+     * Whether that shows only with the checker's other side: a proxy, an Extended ORPort, a target
+     * or the other half. `ptlib check --by-hand` keeps it running.
+     */
+    readonly attended: boolean;
   }
   | {
     readonly outcome: "skipped";

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { type Cause, causesOf } from "../check/causes.ts";
 import type { CheckInfo, CheckResult } from "../check/check.ts";
+import { fold, foldCommand } from "./fold.ts";
 import { harmless, type painter } from "./terminal.ts";
 
 const MARKS = { ok: "ok  ", failed: "FAIL", skipped: "skip", error: "ERR " } as const;
@@ -12,7 +14,8 @@ const STYLES = { ok: "green", failed: "red", skipped: "yellow", error: "red" } a
 /** The status when there is no verdict: not enough could be checked, or the checker failed. */
 export const NOT_CHECKED = 3;
 const LEVELS = ["MUST", "SHOULD", "robustness", "extra"] as const;
-const [ID_WIDTH, LEVEL_WIDTH, SECTION_WIDTH] = [32, 10, 21];
+const [ID_WIDTH, LEVEL_WIDTH] = [32, 10];
+const BELOW = " ".repeat(7);
 
 /** The number of results of each kind. */
 export interface Count {
@@ -22,32 +25,66 @@ export interface Count {
   errors: number;
 }
 
-/** What a check is, in the columns of a line. */
-export function columns(mark: string, check: CheckInfo): string {
-  return [
-    mark,
-    `${check.role}/${check.id}`.padEnd(ID_WIDTH),
-    check.level.padEnd(LEVEL_WIDTH),
-    check.section.padEnd(SECTION_WIDTH),
-    check.title,
-  ].filter((text) => text !== "").join(" ");
+/** What a check is, and what it says. */
+export function columns(mark: string, check: CheckInfo, text = check.title): string {
+  const name = `${check.role}/${check.id}`.padEnd(ID_WIDTH);
+  const lead = [mark, name, check.level.padEnd(LEVEL_WIDTH)].filter((text) => text !== "");
+  return fold(`${lead.join(" ")} `, text);
+}
+
+/** What a check is, with its section. */
+export function description(check: CheckInfo): string {
+  return columns("", check, `${check.title} (${check.section})`);
 }
 
 /** One line for a check, and for one that failed what to know about it. */
-export function report(result: CheckResult, paint: ReturnType<typeof painter>): string {
+export function report(
+  result: CheckResult,
+  paint: ReturnType<typeof painter>,
+  byHand: (result: CheckResult) => string,
+): string {
   const line = columns(paint(STYLES[result.outcome], MARKS[result.outcome]), result);
-  if (result.outcome === "ok") return line;
-  if (result.outcome === "skipped") {
-    return `${line} ${paint("dim", `(${harmless(result.reason)})`)}`;
+  const below = (label: string, text: string) => fold(BELOW + label, harmless(text));
+  switch (result.outcome) {
+    case "ok":
+      return line;
+    case "skipped":
+      return `${line}\n${below("", result.reason)}`;
+    case "error":
+      return `${line}\n${below("the checker: ", result.problem)}`;
+    case "failed":
+      return [
+        line,
+        below("rule:     ", result.section),
+        below("expected: ", result.expected),
+        below("got:      ", result.got),
+        ...result.said.map((words) => below("it said:  ", words)),
+        foldCommand(`${BELOW}by hand:  `, harmless(byHand(result))),
+      ].join("\n");
   }
-  if (result.outcome === "error") return `${line}\n       the checker: ${harmless(result.problem)}`;
-  return [
-    line,
-    `       expected: ${harmless(result.expected)}`,
-    `       got:      ${harmless(result.got)}`,
-    ...result.said.map((words) => `       it said:  ${harmless(words)}`),
-    `       by hand:  ${harmless(result.byHand)}`,
-  ].join("\n");
+}
+
+/** One line for a failure whose cause has been told. */
+export function reportAgain(
+  result: CheckResult,
+  known: CheckResult,
+  paint: ReturnType<typeof painter>,
+): string {
+  return columns(paint("red", MARKS.failed), result, `as ${known.id}`);
+}
+
+function causeLine({ level, role, ids }: Cause): string {
+  return fold(`  ${level.padEnd(LEVEL_WIDTH)} `, `${role}/${ids.join(", ")}`);
+}
+
+/** The causes of the failures, the worst first, where there are several failures to remember. */
+export function recap(results: readonly CheckResult[]): string[] {
+  const causes = causesOf(results);
+  const failed = results.filter(({ outcome }) => outcome === "failed").length;
+  if (failed < 2) return [];
+  const byLevel = LEVELS.flatMap((level) => causes.filter((cause) => cause.level === level));
+  const one = causes.length === 1 ? "1 cause" : `${causes.length} causes`;
+  return [`${failed} failures of ${one}:`, ...byLevel.map(causeLine)];
 }
 
 /** How many results of each kind there are. */
@@ -62,12 +99,25 @@ export function countOf(results: readonly CheckResult[]): Count {
   };
 }
 
+/** The same, for each level. */
+export function countByLevel(
+  results: readonly CheckResult[],
+): Record<(typeof LEVELS)[number], Count> {
+  const count = (level: string) => countOf(results.filter((result) => result.level === level));
+  const [must, should, robustness, extra] = [
+    count("MUST"),
+    count("SHOULD"),
+    count("robustness"),
+    count("extra"),
+  ];
+  return { MUST: must, SHOULD: should, robustness, extra };
+}
+
 /** The number of failures of each level, where there is one. */
 export function failuresByLevel(results: readonly CheckResult[]): string {
-  const counts = LEVELS.map((level) => {
-    const failed = results.filter((it) => it.outcome === "failed" && it.level === level);
-    return failed.length === 0 ? "" : `${failed.length} ${level}`;
-  }).filter((text) => text !== "");
+  const levels = countByLevel(results);
+  const counts = LEVELS.map((level) => [levels[level].failed, level] as const)
+    .filter(([failed]) => failed > 0).map(([failed, level]) => `${failed} ${level}`);
   return counts.length === 0 ? "" : ` (${counts.join(", ")})`;
 }
 

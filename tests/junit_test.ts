@@ -14,7 +14,15 @@ Deno.test("junit() writes each outcome, and escapes what a program said", () => 
     { ...info, outcome: "ok" },
     { ...info, outcome: "skipped", reason: "needs <b>" },
     { ...info, outcome: "error", problem: "a\x1bb" },
-    { ...info, outcome: "failed", expected: '"a"', got: "b & c", said: [], byHand: "env -i x" },
+    {
+      ...info,
+      outcome: "failed",
+      expected: '"a"',
+      got: "b & c",
+      said: [],
+      byHand: "env -i x",
+      attended: false,
+    },
   ];
   const start = '  <testcase classname="client" name="x: holds (MUST, pt-spec 1)"';
   assertEquals(junit("dummy", results).split("\n"), [

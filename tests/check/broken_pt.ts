@@ -1,7 +1,7 @@
 /**
  * A pluggable transport with one fault: `broken_pt.ts --fault ID`, where the fault has the name of
  * the check that is to find it, and behind a colon what is wrong where that can be several things.
- * Without a fault it is a good one.
+ * Several have a + between them. Without a fault it is a good one.
  *
  * Its transport is `dummy`, which changes nothing, and the program is a client and a server.
  */
@@ -12,11 +12,13 @@ import { type ProxyInfo, readProxy } from "../../config.ts";
 import { closeQuietly, readFull, type StreamConn, writeAll } from "../../net/conn.ts";
 import { dial } from "../../net/dial.ts";
 
-const fault = Deno.args[0] === "--fault" ? Deno.args[1] : undefined;
+const faults = Deno.args[0] === "--fault" ? Deno.args[1]?.split("+") ?? [] : [];
 const NAME = "dummy";
+/** The same by another name. */
+const SECOND = "second";
 
 function broken(name: string): boolean {
-  return fault === name;
+  return faults.includes(name);
 }
 
 function say(line: string): void {
@@ -115,6 +117,8 @@ function dieInUse(): void {
 
 function readRole(): "client" | "server" | null {
   const [client, server] = [variable("CLIENT_TRANSPORTS"), variable("SERVER_TRANSPORTS")];
+  if (broken("mode-empty") && client === "") return "client";
+  if (broken("mode-empty") && server === "") return "server";
   if (client && server && !broken("mode-both")) throw new SyntaxError("both lists are set");
   if (!client && !server) {
     if (!broken("mode-neither")) throw new SyntaxError("neither list is set");
@@ -155,8 +159,7 @@ function readBind(names: readonly string[]): Address | undefined {
     if (found.has(name) && !broken("bindaddr-twice")) throw new SyntaxError(`${name} twice`);
     found.set(name, address("TOR_PT_SERVER_BINDADDR", text));
   }
-  const bind = found.get(NAME);
-  return bind;
+  return found.get(NAME) ?? found.get(SECOND);
 }
 
 function readPorts(): Pick<Wanted, "orport" | "extended" | "cookieFile"> {
@@ -170,6 +173,7 @@ function readPorts(): Pick<Wanted, "orport" | "extended" | "cookieFile"> {
   const lenient = broken("orport-malformed") && plain === "127.0.0.1";
   const orport = !plain || lenient ? null : address("TOR_PT_ORPORT", plain);
   const extended = ext ? address("TOR_PT_EXTENDED_SERVER_PORT", ext) : null;
+  if (broken("ext-ipv6") && extended?.[0].includes(":")) extended[0] = "127.0.0.1";
   if (broken("orport-ipv6") && orport?.[0].includes(":")) orport[0] = "127.0.0.1";
   const usesPlain = broken("ext-preferred") && orport !== null;
   return { orport, extended: usesPlain ? null : extended, cookieFile: file };
@@ -200,7 +204,7 @@ async function readEnvironment(): Promise<Wanted> {
     readOddities();
     const role = readRole();
     const list = variable(role === "server" ? "SERVER_TRANSPORTS" : "CLIENT_TRANSPORTS") ?? "";
-    const names = list.split(",");
+    const names = (list === "" ? NAME : list).split(",");
     const server = role === "server";
     if (server) readOptions(names);
     return {
@@ -326,7 +330,32 @@ function chooseMethod(offered: Uint8Array): number {
   return broken("socks-unacceptable") ? 0 : 0xff;
 }
 
-async function negotiateMethod(conn: StreamConn): Promise<number> {
+const SPEAKS_SOCKS4 = faults.some((name) => name.startsWith("socks4-"));
+
+function socks4Reply(granted: boolean): Uint8Array {
+  return Uint8Array.of(0, granted ? 90 : 91, 0, 0, 0, 0, 0, 0);
+}
+
+/** The target of a SOCKS4 request, or null when the connection has been answered. */
+async function handshake4(conn: StreamConn): Promise<Address | null> {
+  const [version, command, high = 0, low = 0, ...ip] = await read(conn, 8);
+  let userId = "";
+  for (let byte = await readByte(conn); byte !== 0; byte = await readByte(conn)) {
+    userId += String.fromCharCode(byte);
+  }
+  if (userId !== "") parseSocksArgs(userId);
+  const refuses = broken("socks4-args") && userId.includes("\\");
+  if (version === 4 && command === 1 && !refuses) {
+    return [bytesToIp(Uint8Array.from(ip)), high << 8 | low];
+  }
+  await writeAll(conn, socks4Reply(false));
+  return null;
+}
+
+/** The method that is chosen, and how many were offered. */
+async function negotiateMethod(
+  conn: StreamConn,
+): Promise<{ method: number; offered: number }> {
   if (broken("socks-pipelined")) {
     const chunk = new Uint8Array(1024);
     let count = await conn.read(chunk) ?? 0;
@@ -334,14 +363,15 @@ async function negotiateMethod(conn: StreamConn): Promise<number> {
     const length = 2 + (chunk[1] ?? 0);
     if (count > length) throw new Error("something follows the greeting");
     await readFull(conn, chunk.subarray(count, length));
-    return chooseMethod(chunk.subarray(2, length));
+    return { method: chooseMethod(chunk.subarray(2, length)), offered: length - 2 };
   }
   const version = await readByte(conn);
   if (version !== 5 && !(version === 4 && broken("socks-version-4"))) {
     if (broken("socks-garbage") && version !== 4) Deno.exit(1);
     throw new Error("not SOCKS5");
   }
-  return chooseMethod(await read(conn, await readByte(conn)));
+  const methods = await read(conn, await readByte(conn));
+  return { method: chooseMethod(methods), offered: methods.length };
 }
 
 /** Whether the arguments in the two fields are good. */
@@ -368,7 +398,8 @@ function takesArguments(user: Uint8Array, password: Uint8Array): boolean {
   }
 }
 
-async function readArguments(conn: StreamConn): Promise<boolean> {
+async function readArguments(conn: StreamConn, offered: number): Promise<boolean> {
+  if (broken("socks-as-tor") && offered === 2) return false;
   const version = await readByte(conn);
   if (version !== 1 && !broken("socks-auth-version")) return false;
   const user = await read(conn, await readByte(conn));
@@ -424,11 +455,12 @@ async function reject(conn: StreamConn, code: number): Promise<void> {
 
 /** The target of a request that can be tried, or null when the connection has been answered. */
 async function handshake(conn: StreamConn): Promise<Address | null> {
-  const method = await negotiateMethod(conn);
+  if (SPEAKS_SOCKS4) return await handshake4(conn);
+  const { method, offered } = await negotiateMethod(conn);
   await writeAll(conn, Uint8Array.of(5, method));
   if (method === 0xff) return null;
   if (method === 2) {
-    const good = await readArguments(conn);
+    const good = await readArguments(conn, offered);
     await writeAll(conn, Uint8Array.of(1, good ? 0 : 1));
     if (!good) return null;
   }
@@ -471,6 +503,7 @@ function refusedItself(error: Error): boolean {
 }
 
 function grant(): Uint8Array {
+  if (SPEAKS_SOCKS4) return socks4Reply(!broken("socks4-granted"));
   const reply = socksReply(0);
   if (broken("socks-granted-form")) reply[3] = 0;
   if (broken("socks-granted-form:version")) reply[0] = 4;
@@ -490,6 +523,7 @@ async function serveRequest(
     far = await connected;
   } catch {
     if (broken("log-addresses")) say(`LOG SEVERITY=notice MESSAGE="no ${target.join(":")}"`);
+    if (SPEAKS_SOCKS4) return await writeAll(conn, socks4Reply(broken("socks4-refused")));
     if (broken("socks-refused") && proxy === null) return await writeAll(conn, socksReply(0));
     return await reject(conn, broken("socks-refused-code") ? 1 : 5);
   }
@@ -725,7 +759,8 @@ function reportMethod(wanted: Wanted, name: string): void {
   const listener = Deno.listen({ hostname, port });
   const text = saidAddress(wanted, [listener.addr.hostname, listener.addr.port]);
   if (wanted.role === "client") {
-    say(`CMETHOD ${name} ${broken("method-socks5") ? "socks4" : "socks5"} ${text}`);
+    const four = broken("method-socks5") || SPEAKS_SOCKS4;
+    say(`CMETHOD ${name} ${four ? "socks4" : "socks5"} ${text}`);
     serveClient(listener, wanted.proxy);
   } else {
     say(`SMETHOD ${name} ${text}${methodEnd()}`);
@@ -734,13 +769,14 @@ function reportMethod(wanted: Wanted, name: string): void {
 }
 
 function isOurs(name: string): boolean {
-  return name === NAME || (broken("name-similar") && name.startsWith(NAME));
+  return name === NAME || name === SECOND || (broken("name-similar") && name.startsWith(NAME));
 }
 
 async function reportMethods(wanted: Wanted): Promise<void> {
   const keyword = wanted.role === "client" ? "CMETHOD" : "SMETHOD";
   const names = broken("name-twice") ? wanted.names : [...new Set(wanted.names)];
   const ours = names.filter(isOurs);
+  if (broken("name-several")) ours.length = Math.min(1, ours.length);
   if (broken("name-unknown-beside") && ours.length < names.length) ours.length = 0;
   if (broken("name-unknown-done") && ours.length === 0) {
     await refuse("LOG SEVERITY=error MESSAGE=x");

@@ -11,6 +11,7 @@
  * @module
  */
 
+import { type Cause, causesOf } from "../../check/causes.ts";
 import type { CheckResult } from "../../check/mod.ts";
 import { namespaced, namespaceMissing } from "../interop/namespace.ts";
 import { writeTable } from "../table_in_file.ts";
@@ -162,16 +163,17 @@ async function check(subject: Subject): Promise<CheckResult[]> {
 }
 
 /** How many there are, and which. */
-function listed(ids: readonly string[]): string {
-  return ids.length === 0 ? "0" : `${ids.length}: ${ids.join(", ")}`;
+/** The causes of the failures, one behind the other, each with its checks. */
+function listed(causes: readonly Cause[]): string {
+  const all = causes.map(({ ids }) => ids.join(" + "));
+  return all.length === 0 ? "0" : `${all.length}: ${all.join(", ")}`;
 }
 
 function row(first: readonly string[], results: readonly CheckResult[]): string {
-  const failed = (level: string) =>
-    results.filter((result) => result.outcome === "failed" && result.level === level);
+  const causes = causesOf(results);
   const number = (outcome: string) =>
     String(results.filter((result) => result.outcome === outcome).length);
-  const failures = GRADES.map((level) => listed(failed(level).map(({ id }) => id)));
+  const failures = GRADES.map((grade) => listed(causes.filter(({ level }) => level === grade)));
   return cells([...first, number("ok"), ...failures, number("skipped")]);
 }
 

@@ -6,7 +6,7 @@ import {
   assertRejects,
 } from "@std/assert";
 import { check, type CheckOptions, type CheckResult, checks } from "../../check/mod.ts";
-import { permitted } from "../permitted.ts";
+import { granted, permitted } from "../permitted.ts";
 import { faults, ids, program, reported, reporters } from "./broken_program.ts";
 
 const NEEDS = ["net", "read", "write", "run"] as const;
@@ -46,7 +46,7 @@ Deno.test("checks has at least 60 checks, each with its own name and its section
 });
 
 permitted(NEEDS, "check() finds nothing wrong with a good program", async () => {
-  const all = await results(program());
+  const all = await results(program(), { beside: "second" });
   assertEquals(all.filter(({ outcome }) => outcome === "failed"), []);
   const skipped = all.flatMap(({ outcome, role, id }) =>
     outcome === "skipped" ? [`${role}/${id}`] : []
@@ -58,6 +58,9 @@ permitted(NEEDS, "check() finds nothing wrong with a good program", async () => 
       "client/log-grammar",
       "client/log-addresses",
       "client/status-grammar",
+      "client/socks4-granted",
+      "client/socks4-args",
+      "client/socks4-refused",
       "server/method-args",
       "server/method-args-long",
       "server/log-grammar",
@@ -183,6 +186,51 @@ permitted(NEEDS, "check() leaves no process behind, whatever the program ignores
     assertEquals(await processesWith(mark), [], fault);
   }
 });
+
+/** Whether Go is there, which compiles what `go run` is given. */
+function goMissing(): string | null {
+  try {
+    return new Deno.Command("go", { args: ["version"] }).outputSync().success ? null : "needs go";
+  } catch {
+    return "needs go";
+  }
+}
+
+permitted(NEEDS, "check() ends what a wrapper has started, with the wrapper", async () => {
+  if (Deno.build.os !== "linux") return;
+  const mark = crypto.randomUUID();
+  // Neither hands a signal on, and what they start ignores everything.
+  const shell = [
+    "sh",
+    "-c",
+    '"$@"; exit $?',
+    "sh",
+    ...program("stdin-closed+sigterm+sigint"),
+    mark,
+  ];
+  const all = await results(shell, {
+    only: /client\/(?:stdin-closed$|sigterm$|relay-bytes)/,
+    timeout: 3_000,
+  });
+  assertEquals(all.find(({ id }) => id === "relay-bytes")?.outcome, "ok");
+  assertEquals(await processesWith(mark), []);
+});
+
+permitted(NEEDS, "check() ends what go run has compiled and started", async () => {
+  if (Deno.build.os !== "linux") return;
+  const mark = crypto.randomUUID();
+  const path = new URL("./lingering.go", import.meta.url).pathname;
+  // What it takes from a compiler's cache is there in time.
+  await new Deno.Command("go", { args: ["build", "-o", "/dev/null", path] }).output();
+  const all = await results(["go", "run", path, mark], {
+    role: "client",
+    only: /client\/(?:method-listens|stdin-closed$)/,
+    timeout: 5_000,
+  });
+  assertEquals(all.find(({ id }) => id === "method-listens")?.outcome, "ok");
+  assertEquals(all.find(({ id }) => id === "stdin-closed")?.outcome, "failed");
+  assertEquals(await processesWith(mark), []);
+}, granted(["run"]) ? goMissing() : null);
 
 permitted(
   NEEDS,

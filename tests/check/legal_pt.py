@@ -5,7 +5,8 @@
     legal_pt.py --variants
 
 A variant does one thing in another way that is legal too, so that no check may accuse it. The
-transport is `dummy`, which changes nothing, and the program is a client and a server. It needs
+transport is `dummy`, which changes nothing, `second` is the same by another name, and the program is
+a client and a server. It needs
 nothing but Python's standard library.
 """
 
@@ -23,6 +24,7 @@ import time
 from urllib.parse import unquote
 
 NAME = "dummy"
+NAMES = ["dummy", "second"]
 
 # Each with what allows it.
 VARIANTS = {
@@ -36,6 +38,9 @@ VARIANTS = {
     "args-known": "it may refuse arguments that it does not know",
     "password-only": "it may demand arguments, so that no authentication will not do",
     "listens-ipv6": "it may listen for its user at ::1",
+    "socks4": "its listener may speak SOCKS4, in which the arguments are the user id (pt-spec 3.5)",
+    "methods-reversed": "it may report its transports in any order",
+    "list-empty": "it may take an empty list for one without names, and start nothing",
     "slow": "it may carry no more than 50 KiB a second",
     "status-string": "STATUS TRANSPORT= may be a CString (pt-spec 3.3.5)",
     "status-name": "STATUS TRANSPORT= may be a string (pt-spec 3.3.5)",
@@ -168,7 +173,7 @@ def read_bind_address():
         if name in found:
             raise ValueError("TOR_PT_SERVER_BINDADDR names a transport twice")
         found[name] = parse_address(address)
-    return found.get(NAME, ("0.0.0.0", 0))
+    return {name: found.get(name, ("0.0.0.0", 0)) for name in NAMES}
 
 
 class Environment:
@@ -179,6 +184,10 @@ class Environment:
         if state is None or not os.path.isabs(state):
             raise ValueError("TOR_PT_STATE_LOCATION is not an absolute path")
         client, server = variable("CLIENT_TRANSPORTS"), variable("SERVER_TRANSPORTS")
+        if legal("list-empty") and os.environ.get("TOR_PT_CLIENT_TRANSPORTS") == "":
+            client = client or ","
+        if legal("list-empty") and os.environ.get("TOR_PT_SERVER_TRANSPORTS") == "":
+            server = server or ","
         if (client is None) == (server is None):
             raise ValueError("one list of transports has to be set")
         self.is_client = client is not None
@@ -419,7 +428,36 @@ def code_for(error):
     return 5 if isinstance(error, ConnectionRefusedError) else 1
 
 
+def shake_hands4(conn):
+    """The target of a SOCKS4 request; None where it is none."""
+    version, command, port, ip = struct.unpack(">BBH4s", receive(conn, 8))
+    user = b""
+    while not user.endswith(b"\0"):
+        user += receive(conn, 1)
+    if version != 4 or command != 1:
+        return None
+    if user != b"\0":
+        parse_arguments(user[:-1].decode())
+    return str(ipaddress.ip_address(ip)), port
+
+
+def serve_user4(conn, proxy):
+    target = shake_hands4(conn)
+    if target is None:
+        return
+    try:
+        far = dial_as_told(target, proxy)
+    except (OSError, EOFError):
+        conn.sendall(b"\0\x5b" + bytes(6))
+        return
+    with far:
+        conn.sendall(b"\0\x5a" + bytes(6))
+        relay(conn, far)
+
+
 def serve_user(conn, proxy):
+    if legal("socks4"):
+        return serve_user4(conn, proxy)
     target = shake_hands(conn)
     if target is None:
         return
@@ -545,9 +583,9 @@ def command(code, body=b""):
     return struct.pack(">HH", code, len(body)) + body
 
 
-def introduce(far, cookie, peer):
+def introduce(far, cookie, peer, name):
     authenticate(far, cookie)
-    commands = command(1, format_address(*peer).encode()) + command(2, NAME.encode())
+    commands = command(1, format_address(*peer).encode()) + command(2, name.encode())
     if legal("ext-anonymous"):
         commands = b""
     if legal("ext-more"):
@@ -562,7 +600,7 @@ def introduce(far, cookie, peer):
             raise OSError("the parent does not want this client")
 
 
-def serve_client(conn, wanted):
+def serve_client(conn, wanted, name):
     peer = conn.getpeername()[:2]
     if wanted.extended is None:
         far = dial(wanted.orport)
@@ -571,44 +609,46 @@ def serve_client(conn, wanted):
         far = dial(wanted.extended)
     with far:
         if wanted.extended is not None:
-            introduce(far, cookie, peer)
+            introduce(far, cookie, peer, name)
         relay(conn, far)
 
 
 # The start
 
 
-def start_method(wanted):
+def start_method(wanted, name):
     if wanted.is_client:
         host = "::1" if legal("listens-ipv6") else "127.0.0.1"
         listener, own = listen(host, 0)
-        words = ["CMETHOD", NAME, "socks5", format_address(*own)]
+        kind = "socks4" if legal("socks4") else "socks5"
+        words = ["CMETHOD", name, kind, format_address(*own)]
         handle = lambda conn: serve_user(conn, wanted.proxy)
     else:
-        listener, own = listen(*wanted.bind)
+        listener, own = listen(*wanted.bind[name])
         # RFC 5737: an address of nobody, as of a host behind NAT.
         address = "192.0.2.1:443" if legal("published-address") else format_address(*own)
-        words = ["SMETHOD", NAME, address]
+        words = ["SMETHOD", name, address]
         if legal("published-args"):
             words.append("ARGS:key=a\\=b\\,c\\\\,empty=")
-        handle = lambda conn: serve_client(conn, wanted)
+        handle = lambda conn: serve_client(conn, wanted, name)
     say(("  " if legal("spaces") else " ").join(words))
     threading.Thread(target=serve, args=(listener, handle), daemon=True).start()
 
 
 def start_methods(wanted):
     keyword = "CMETHOD" if wanted.is_client else "SMETHOD"
-    if NAME in wanted.names:
+    names = [name for name in NAMES if name in wanted.names]
+    for name in reversed(names) if legal("methods-reversed") else names:
         unknown = not wanted.is_client and wanted.options.keys() - {"secret"}
         if legal("method-error"):
-            say("%s-ERROR %s no rocks available" % (keyword, NAME))
+            say("%s-ERROR %s no rocks available" % (keyword, name))
         elif legal("options-known") and unknown:
-            say("%s-ERROR %s there is an unknown option" % (keyword, NAME))
+            say("%s-ERROR %s there is an unknown option" % (keyword, name))
         else:
             try:
-                start_method(wanted)
+                start_method(wanted, name)
             except OSError as error:
-                say("%s-ERROR %s %s" % (keyword, NAME, error.strerror))
+                say("%s-ERROR %s %s" % (keyword, name, error.strerror))
     say("%sS DONE" % keyword)
 
 

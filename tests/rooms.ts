@@ -11,6 +11,7 @@ import config from "../deno.json" with { type: "json" };
 const ROOMS: readonly [name: string, files: RegExp][] = [
   ["cli", /^cli(?:\.ts$|\/)/],
   ["check", /^check\//],
+  ["censor", /^censor\//],
   ["parent", /^parent\//],
   ["webtunnel", /^webtunnel\//],
   ["run", /^run\//],

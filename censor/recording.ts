@@ -1,0 +1,37 @@
+/**
+ * The connections by which a transport is judged, by what went through them.
+ *
+ * @module
+ */
+
+import type { Flow } from "./flow.ts";
+
+/**
+ * What goes through a connection: short messages of random bytes or of English words, some long ones
+ * of random bytes, or a page by HTTPS. All but the last take turns.
+ *
+ * @example
+ * ```ts
+ * import type { Load } from "@ptlib/ptlib/censor";
+ *
+ * const structured: Load[] = ["text", "https"];
+ * if (structured.length !== 2) throw new Error();
+ * ```
+ */
+export type Load = "random" | "text" | "https" | "bulk";
+
+/**
+ * Connections by their loads. A load that was not tried is left out.
+ *
+ * @example
+ * ```ts
+ * import type { Recording } from "@ptlib/ptlib/censor";
+ *
+ * const count = (recording: Recording) => recording.text?.length ?? 0;
+ * if (count({}) !== 0) throw new Error();
+ * ```
+ */
+export type Recording = Readonly<Partial<Record<Load, readonly Flow[]>>>;
+
+/** The name of the site that is asked for where HTTPS is inside. */
+export const SITE = "www.example.com";

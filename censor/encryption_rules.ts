@@ -17,7 +17,7 @@ const WU = "Wu et al., USENIX Security 2023";
 const WANG = "Wang et al., CCS 2015";
 
 /** A sample with less bytes has no entropy to speak of. */
-const SMALLEST_SAMPLE = 1_024;
+const SMALLEST_SAMPLE = 768;
 /** Random bytes have 8 bits each; the sample of a text or a header has clearly less. */
 const RANDOM_START = 7.8;
 /** English has about 4.2 bits per byte, whatever each letter is replaced by. */
@@ -81,9 +81,9 @@ const randomStart: Rule = {
   },
 };
 
-/** What each side said last: the transport's own handshake is over by then. */
-function lastMessages(flow: Flow): number[] {
-  return bursts(flow).slice(-2).flatMap(({ bytes }) => [...bytes]);
+/** Some messages behind the first two, which may be the transport's own handshake. */
+function laterMessages(flow: Flow): number[] {
+  return bursts(flow).slice(2, 6).flatMap(({ bytes }) => [...bytes]);
 }
 
 const readable: Rule = {
@@ -94,7 +94,7 @@ const readable: Rule = {
   limits: "What the transport carries may be encrypted itself, as everything of tor's is.",
   remedy: "encrypt, with a key of its own for each connection",
   judge: ({ text = [] }: Recording) => {
-    const bytes = text.flatMap(lastMessages);
+    const bytes = text.flatMap(laterMessages);
     if (bytes.length < SMALLEST_SAMPLE) {
       return { sight: "unclear", figure: `${bytes.length} bytes are too few` };
     }

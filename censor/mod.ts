@@ -7,12 +7,14 @@
  */
 
 export { byPosition, entropy, type Place } from "./byte_statistics.ts";
+export { CensorError } from "./censor_error.ts";
 export { type ClientHello, parseClientHello } from "./client_hello.ts";
 export type { Finding, Judgement, RuleInfo, Sight } from "./finding.ts";
 export { type Burst, bursts, firstPayload, type Flow, type Segment } from "./flow.ts";
 export { type Exemption, exemptions, isFullyEncrypted } from "./fully_encrypted.ts";
 export { type HttpRequest, parseHttpRequest } from "./http_request.ts";
 export { findNestedHandshakes } from "./nested_handshake.ts";
+export { type Observation, observe, type ObserveOptions } from "./observe.ts";
 export { judge, rules } from "./passive_rules.ts";
 export type { Load, Recording } from "./recording.ts";
 export {

@@ -16,7 +16,7 @@ const CLIENT_HELLO: Sizes = [180, 3_500];
 /** From ServerHello to Finished, with the certificates of an ordinary site. */
 const SERVER_FLIGHT: Sizes = [2_000, 12_000];
 /** The client's Finished, with or without its first request behind it. */
-const CLIENT_FINISHED: Sizes = [58, 1_800];
+const CLIENT_FINISHED: Sizes = [58, 3_500];
 
 const HANDSHAKE = [CLIENT_HELLO, SERVER_FLIGHT, CLIENT_FINISHED];
 /** How many bursts are looked at, after the tunnel's own handshake. */

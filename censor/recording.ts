@@ -7,8 +7,8 @@
 import type { Flow } from "./flow.ts";
 
 /**
- * What goes through a connection: short messages of random bytes or of English words, some long ones
- * of random bytes, or a page by HTTPS. All but the last take turns.
+ * What goes through a connection: short messages of random bytes or of English words, in turns, or a
+ * page by HTTPS.
  *
  * @example
  * ```ts
@@ -18,7 +18,7 @@ import type { Flow } from "./flow.ts";
  * if (structured.length !== 2) throw new Error();
  * ```
  */
-export type Load = "random" | "text" | "https" | "bulk";
+export type Load = "random" | "text" | "https";
 
 /**
  * Connections by their loads. A load that was not tried is left out.

@@ -5,14 +5,8 @@
  */
 
 import { check, type CheckOptions, type CheckResult, checks } from "../check/check.ts";
-import {
-  type Command,
-  type OptionValues,
-  parseTransportName,
-  splitArguments,
-  UsageError,
-} from "./command.ts";
-import { transportsOf } from "./program_transports.ts";
+import { type Command, type OptionValues, splitArguments, UsageError } from "./command.ts";
+import { chooseTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
 import { harmless, note, painter, print } from "./terminal.ts";
 
@@ -75,22 +69,6 @@ function text(values: OptionValues, name: string): string | undefined {
   return typeof value === "string" ? value : undefined;
 }
 
-/** The transport to check: the one that is named, or the only one that the program has. */
-async function readTransport(name: string | undefined, program: readonly string[]) {
-  if (name === undefined) {
-    const [only, ...more] = await transportsOf(program);
-    if (only !== undefined && more.length === 0) return only;
-    const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
-    throw new UsageError(`--transport NAME is missing: the transport to check, ${choice}`);
-  }
-  try {
-    return parseTransportName(name);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new UsageError(`--transport is malformed: ${cause.message}`, { cause });
-  }
-}
-
 async function readOptions(
   values: OptionValues,
   program: readonly string[],
@@ -110,7 +88,7 @@ async function readOptions(
   );
   if (!matches) throw new UsageError("no check matches --only");
   return {
-    transport: await readTransport(text(values, "transport"), program),
+    transport: await chooseTransport(text(values, "transport"), program),
     role,
     peer: text(values, "peer")?.split(" ").filter((word) => word !== ""),
     only,

@@ -6,6 +6,7 @@
 
 import { Program } from "../check/checked_program.ts";
 import { passedThrough } from "../parent/child_environment.ts";
+import { parseTransportName, UsageError } from "./command.ts";
 
 /** How long it may take to answer, in milliseconds. */
 const TIMEOUT = 10_000;
@@ -27,7 +28,7 @@ function namesIn(text: string): string[] {
  * @returns Their names; none where the program does not tell.
  * @throws {Deno.errors.NotFound} When there is no such program.
  */
-export async function transportsOf(program: readonly string[]): Promise<string[]> {
+async function transportsOf(program: readonly string[]): Promise<string[]> {
   const command = [...program, "--capabilities"];
   const asked = new Program({ command, environment: passedThrough(), timeout: TIMEOUT });
   try {
@@ -36,5 +37,31 @@ export async function transportsOf(program: readonly string[]): Promise<string[]
     return namesIn(asked.lines.map(({ text }) => text).join("\n"));
   } finally {
     await asked[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * The transport of a program that is meant: the one that is named, or the only one that there is.
+ *
+ * @param name The value of `--transport`, where it is given.
+ * @param program The program and its arguments.
+ * @returns Its name.
+ * @throws {UsageError} When the name is malformed, or missing and needed.
+ */
+export async function chooseTransport(
+  name: string | undefined,
+  program: readonly string[],
+): Promise<string> {
+  if (name === undefined) {
+    const [only, ...more] = await transportsOf(program);
+    if (only !== undefined && more.length === 0) return only;
+    const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
+    throw new UsageError(`--transport NAME is missing: the transport to check, ${choice}`);
+  }
+  try {
+    return parseTransportName(name);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new UsageError(`--transport is malformed: ${cause.message}`, { cause });
   }
 }

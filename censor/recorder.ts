@@ -1,0 +1,93 @@
+/**
+ * The censor's place: between client and server, where everything passes and is written down.
+ *
+ * @module
+ */
+
+import type { Address } from "../address.ts";
+import { acceptAll } from "../net/accept.ts";
+import { closeQuietly, connectTcp, type StreamConn } from "../net/conn.ts";
+import { relay } from "../net/relay.ts";
+import type { Flow, Segment } from "./flow.ts";
+
+/** What is written down of one connection at most, in bytes; what comes then passes unseen. */
+const MOST_BYTES = 8 * 1024 * 1024;
+
+/** Writes one connection down. */
+class Notes {
+  readonly segments: Segment[] = [];
+  readonly #start = performance.now();
+  #left = MOST_BYTES;
+
+  /** The same connection, of which every byte that is read is written down. */
+  watch(conn: StreamConn, fromClient: boolean): StreamConn {
+    return {
+      read: async (into) => {
+        const count = await conn.read(into);
+        if (count !== null) this.#add(fromClient, into.subarray(0, count));
+        return count;
+      },
+      write: (bytes) => conn.write(bytes),
+      closeWrite: () => conn.closeWrite(),
+      close: () => conn.close(),
+    };
+  }
+
+  #add(fromClient: boolean, bytes: Uint8Array): void {
+    if (bytes.length === 0 || bytes.length > this.#left) return;
+    this.#left -= bytes.length;
+    this.segments.push({ fromClient, time: performance.now() - this.#start, bytes: bytes.slice() });
+  }
+}
+
+/** Lets connections on loopback pass, and writes them down. */
+export class Recorder implements AsyncDisposable {
+  /** Where it listens. */
+  readonly address: Readonly<Address>;
+  /** Where the connections go; before it is set, they are closed. */
+  target: Readonly<Address> | null = null;
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #ending = new AbortController();
+  readonly #carried = new Set<Promise<void>>();
+  readonly #accepting: Promise<void>;
+  #notes: Notes[] = [];
+
+  constructor() {
+    this.address = ["127.0.0.1", this.#listener.addr.port];
+    this.#accepting = this.#accept();
+  }
+
+  async #accept(): Promise<void> {
+    for await (const conn of acceptAll(this.#listener, this.#ending)) {
+      const carried = this.#carry(conn);
+      this.#carried.add(carried);
+      carried.finally(() => this.#carried.delete(carried));
+    }
+  }
+
+  async #carry(client: Deno.TcpConn): Promise<void> {
+    const notes = new Notes();
+    this.#notes.push(notes);
+    const { signal } = this.#ending;
+    try {
+      if (this.target === null) throw new Error("There is no server yet");
+      const server = await connectTcp(this.target, signal);
+      await relay(notes.watch(client, true), notes.watch(server, false), { signal });
+    } catch {
+      closeQuietly(client); // Whoever connects sees that the server is not there.
+    }
+  }
+
+  /** The connections that have begun since the last time, as they are now. */
+  take(): Flow[] {
+    const taken = this.#notes;
+    this.#notes = [];
+    return taken.map(({ segments }) => segments.slice()).filter(({ length }) => length > 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await this.#accepting;
+    await Promise.all(this.#carried);
+  }
+}

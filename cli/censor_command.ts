@@ -1,0 +1,141 @@
+/**
+ * `ptlib censor`: shows a pluggable transport with a censor's eyes.
+ *
+ * @module
+ */
+
+import {
+  bursts,
+  type Finding,
+  type Flow,
+  judge,
+  type Observation,
+  observe,
+  type ObserveOptions,
+  type Recording,
+  rules,
+} from "../censor/mod.ts";
+import { parseArguments } from "./bridge_options.ts";
+import { CAUTION, count, countText, findingText, shapes, wrap } from "./censor_report.ts";
+import { type Command, parseOption, splitArguments } from "./command.ts";
+import { chooseTransport } from "./program_transports.ts";
+import { Interrupt } from "./supervise.ts";
+import { note, painter, print } from "./terminal.ts";
+import { TunnelRequest } from "./tunnel_options.ts";
+
+const OPTIONS = {
+  transport: { type: "string" },
+  peer: { type: "string" },
+  args: { type: "string" },
+  option: { type: "string", multiple: true },
+  "fail-on": { type: "string" },
+  json: { type: "boolean" },
+} as const;
+
+const HELP = `Usage: ptlib censor [OPTION]... -- PROGRAM...
+
+Starts both halves of a transport, lets connections pass between them, and tells
+what published rules of censors see of it. It sends nothing but to loopback; a
+transport that connects elsewhere on its own is not held back.
+
+  --transport NAME  the transport, such as obfs4; without it, the program is
+                    asked, as by ptlib check
+  --peer 'COMMAND'  the program that is the other half, where there are two; its
+                    words are separated by spaces
+  --args K=V;K=V    arguments of the client, besides those that the server
+                    publishes; {address} in them is where it has to connect
+  --option K=V      an option of the server, with {address} in the same way; may
+                    come several times
+  --fail-on RULE,.. end with status 1 when one of these rules sees it
+  --json            one JSON object for machines
+  -- PROGRAM...     the program that has the transport, and its arguments
+
+Status 0: it was looked at, whatever was seen.
+
+Example: ptlib censor --transport obfs4 -- obfs4proxy`;
+
+/** How many messages of a connection machines are told. */
+const TOLD = 20;
+
+function readRules(text: string): string[] {
+  const ids = text.split(",");
+  for (const id of ids) {
+    if (rules.some((rule) => rule.id === id)) continue;
+    const all = rules.map((rule) => rule.id).join(", ");
+    throw new SyntaxError(`there is no rule ${id}; there are ${all}`);
+  }
+  return ids;
+}
+
+async function readOptions(request: TunnelRequest): Promise<ObserveOptions> {
+  return {
+    args: request.parse("args", request.optional("args") ?? "", parseArguments),
+    serverOptions: request.all("option").map((text) => request.parse("option", text, parseOption)),
+    peer: request.optional("peer")?.split(" ").filter((word) => word !== ""),
+    transport: await chooseTransport(request.optional("transport"), request.program),
+  };
+}
+
+/** The sizes of a connection's first messages, those from the server below zero. */
+function sizesOf(flow: Flow): number[] {
+  return bursts(flow).slice(0, TOLD).map(({ fromClient, bytes }) =>
+    fromClient ? bytes.length : -bytes.length
+  );
+}
+
+function sizesByLoad(recording: Recording): Record<string, number[][]> {
+  return Object.fromEntries(
+    Object.entries(recording).map(([load, flows]) => [load, flows.map(sizesOf)]),
+  );
+}
+
+/** The report for machines. */
+function documentOf(
+  command: readonly string[],
+  transport: string,
+  { through, plain }: Observation,
+  findings: readonly Finding[],
+) {
+  const messages = { through: sizesByLoad(through), plain: sizesByLoad(plain) };
+  return { command, transport, caution: CAUTION, ...count(findings), findings, messages };
+}
+
+function printReport(observation: Observation, findings: readonly Finding[]): void {
+  const paint = painter(Deno.stdout);
+  for (const finding of findings) print(findingText(finding, paint));
+  print(`\n${shapes(observation)}\n\n${paint("bold", wrap(CAUTION, 0))}`);
+  print(countText(findings));
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const { values, program } = splitArguments(args, OPTIONS);
+  const request = new TunnelRequest(values, program, "");
+  const failing = request.parse(
+    "fail-on",
+    request.optional("fail-on") ?? "",
+    (text) => text === "" ? [] : readRules(text),
+  );
+  const options = await readOptions(request);
+  const interrupt = new Interrupt();
+  const { transport } = options;
+  note(`watching the transport ${transport} of ${program.join(" ")} ...`);
+  try {
+    const observation = await observe(program, { ...options, signal: interrupt.signal });
+    const findings = await judge(observation.through);
+    if (values["json"] !== true) printReport(observation, findings);
+    else print(JSON.stringify(documentOf(program, transport, observation, findings), null, 2));
+    return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    return 1;
+  } finally {
+    interrupt[Symbol.dispose]();
+  }
+}
+
+/** The command `ptlib censor`. */
+export const censorCommand: Command = {
+  summary: "shows a transport with a censor's eyes",
+  help: HELP,
+  run,
+};

@@ -94,6 +94,18 @@ class Service implements Disposable {
   }
 }
 
+/** A port that nobody has: some transports publish another address than that they listen on. */
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return listener.addr.port;
+}
+
+/** Where a server can be reached on this machine. */
+function reachedAt(published: Readonly<Address>, bound: Readonly<Address>): Readonly<Address> {
+  return published[0] === bound[0] ? published : bound;
+}
+
 /** Starts a half by the first command that is one. */
 async function startHalf<M extends ClientMethod | ServerMethod>(
   commands: readonly (readonly string[])[],
@@ -153,13 +165,14 @@ async function recordTransport(
 ): Promise<Recording> {
   const { transport, signal } = options;
   const recorder = new Recorder();
+  const bound: Address = ["127.0.0.1", freePort()];
   const processes: AsyncDisposable[] = [recorder];
   try {
     const server = await startHalf(commands, (command) =>
       launchServer(command, {
         transports: {
           [transport]: {
-            bindAddress: ["127.0.0.1", 0],
+            bindAddress: bound,
             options: filledIn(options.serverOptions, recorder.address),
           },
         },
@@ -178,7 +191,7 @@ async function recordTransport(
     const [from, to] = [client.methods[transport], server.methods[transport]];
     // Without them the launch would have failed.
     if (from === undefined || to === undefined) throw new CensorError("A half has no method");
-    recorder.target = to.address;
+    recorder.target = reachedAt(to.address, bound);
     const args = clientArgs(to.args, filledIn(options.args, recorder.address));
     const open = (signal: AbortSignal) => dialTransport(from, recorder.address, args, { signal });
     return await record(recorder, { open, accept: () => service.accept() }, certificate, options);

@@ -18,31 +18,24 @@ import { ja3, ja4 } from "./tls_fingerprint.ts";
 /** A share of connections that is habit, and one that is no more than chance. */
 const [HABIT, CHANCE] = [0.5, 0.25];
 
-/** The share of connections in which a handshake could begin with a burst. */
-function shareAt(flows: readonly Flow[], start: number): number {
+/** The share of connections in which there could be a handshake, wherever it begins. */
+function shareOf(flows: readonly Flow[]): number {
   if (flows.length === 0) return 0;
-  return flows.filter((flow) => findNestedHandshakes(flow).includes(start)).length / flows.length;
+  return flows.filter((flow) => findNestedHandshakes(flow).length > 0).length / flows.length;
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
 }
 
 function nested(https: readonly Flow[], text: readonly Flow[]): Judgement {
   if (https.length === 0) return { sight: "unclear", figure: "no connection with HTTPS inside" };
-  const starts = new Set(https.flatMap(findNestedHandshakes));
-  const best = [...starts].map((start) => ({
-    start,
-    inside: shareAt(https, start),
-    without: shareAt(text, start),
-  })).reduce(
-    (most, next) => next.inside - next.without > most.inside - most.without ? next : most,
-    { start: 0, inside: 0, without: 0 },
-  );
-  const excess = best.inside - best.without;
-  const percent = (share: number) => `${Math.round(100 * share)} %`;
+  const [inside, without] = [shareOf(https), shareOf(text)];
+  const excess = inside - without;
   return {
     sight: excess >= HABIT ? "seen" : excess >= CHANCE ? "unclear" : "clear",
-    figure: excess < CHANCE
-      ? `its sizes are in ${percent(best.inside)} of ${https.length} connections with HTTPS inside`
-      : `from message ${best.start + 1} on in ${percent(best.inside)} of ${https.length} ` +
-        `connections with HTTPS inside, and in ${percent(best.without)} with text`,
+    figure: `in ${percent(inside)} of ${https.length} connections with HTTPS inside, in ` +
+      `${percent(without)} of ${text.length} with text`,
   };
 }
 

@@ -16,6 +16,8 @@ export { type HttpRequest, parseHttpRequest } from "./http_request.ts";
 export { findNestedHandshakes } from "./nested_handshake.ts";
 export { type Observation, observe, type ObserveOptions } from "./observe.ts";
 export { judge, rules } from "./passive_rules.ts";
+export { judgeProbes, probeRules } from "./probe_rules.ts";
+export type { Probing } from "./probe_server.ts";
 export type { Load, Recording } from "./recording.ts";
 export {
   findLengthField,
@@ -26,4 +28,5 @@ export {
   type LengthRelation,
   lengthsOf,
 } from "./regularity.ts";
+export type { Ending, Probe, ProbeOutcome } from "./send_probe.ts";
 export { ja3, ja4 } from "./tls_fingerprint.ts";

@@ -7,15 +7,16 @@
 
 import { type Address, formatAddress } from "../address.ts";
 import { acceptAll } from "../net/accept.ts";
-import { connectTcp } from "../net/conn.ts";
+import { closeQuietly, connectTcp } from "../net/conn.ts";
 import { dialTransport } from "../parent/dial_transport.ts";
 import { launchClient, launchServer, type TransportProcess } from "../parent/launch.ts";
 import { LaunchError } from "../parent/launch_error.ts";
 import type { ClientMethod, ServerMethod } from "../parent/line.ts";
 import { CensorError } from "./censor_error.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
-import type { Flow } from "./flow.ts";
+import { firstBurst, type Flow } from "./flow.ts";
 import { pass, type Way } from "./loads.ts";
+import { probeServer, type Probing } from "./probe_server.ts";
 import { Recorder } from "./recorder.ts";
 import { type Load, type Recording, SITE } from "./recording.ts";
 
@@ -47,8 +48,10 @@ export interface ObserveOptions {
   serverOptions?: Iterable<readonly [string, string]> | undefined;
   /** How many connections there are of each kind. Default: 30. */
   connections?: number | undefined;
-  /** Is called before each kind of connections. */
-  onLoad?: ((load: Load) => void) | undefined;
+  /** Whether the server is probed, which takes some 12 seconds. Default: true. */
+  probes?: boolean | undefined;
+  /** Is called before each kind of connections, and before the probes. */
+  onLoad?: ((load: Load | "probes") => void) | undefined;
   /** Ends it: programs that run are ended, and it throws the signal's reason. */
   signal?: AbortSignal | undefined;
 }
@@ -68,6 +71,8 @@ export interface Observation {
   readonly through: Recording;
   /** The same without a transport. */
   readonly plain: Recording;
+  /** What became of probes of the server; `null` where none were wanted. */
+  readonly probing: Probing | null;
 }
 
 const CONNECTIONS = 30;
@@ -89,8 +94,25 @@ class Service implements Disposable {
     return value;
   }
 
+  /** Takes all connections while something is done that may make some, and does nothing with them. */
+  async counting<T>(work: (arrived: () => number) => Promise<T>): Promise<T> {
+    const arrived: Deno.TcpConn[] = [];
+    let over = false;
+    const accepting = (async () => {
+      while (!over) arrived.push(await this.accept());
+    })();
+    try {
+      return await work(() => arrived.length);
+    } finally {
+      over = true;
+      this.#listener.close();
+      await accepting.catch(() => {}); // Nobody listens any more.
+      arrived.forEach(closeQuietly);
+    }
+  }
+
   [Symbol.dispose](): void {
-    this.#listener.close();
+    closeQuietly(this.#listener);
   }
 }
 
@@ -162,7 +184,7 @@ async function recordTransport(
   service: Service,
   certificate: Certificate,
   directory: string,
-): Promise<Recording> {
+): Promise<Pick<Observation, "through" | "probing">> {
   const { transport, signal } = options;
   const recorder = new Recorder();
   const bound: Address = ["127.0.0.1", freePort()];
@@ -194,7 +216,15 @@ async function recordTransport(
     recorder.target = reachedAt(to.address, bound);
     const args = clientArgs(to.args, filledIn(options.args, recorder.address));
     const open = (signal: AbortSignal) => dialTransport(from, recorder.address, args, { signal });
-    return await record(recorder, { open, accept: () => service.accept() }, certificate, options);
+    const way = { open, accept: () => service.accept() };
+    const through = await record(recorder, way, certificate, options);
+    if (options.probes === false) return { through, probing: null };
+    options.onLoad?.("probes");
+    const flight = firstBurst(through.text?.at(-1) ?? [], true);
+    const probing = await service.counting((arrived) =>
+      probeServer(reachedAt(to.address, bound), flight, arrived, signal)
+    );
+    return { through, probing };
   } finally {
     for (const process of processes.reverse()) await process[Symbol.asyncDispose]();
   }
@@ -224,7 +254,7 @@ async function recordPlain(
  *
  * @param command The program, and its arguments.
  * @param options The transport and the rest.
- * @returns What passed, with the transport and without it.
+ * @returns What passed, with the transport and without it, and what probes of the server showed.
  * @throws {LaunchError} When the program cannot be launched as one of the halves.
  * @throws {CensorError} When connections do not get through.
  * @throws {unknown} The signal's reason when it aborts.
@@ -234,7 +264,7 @@ async function recordPlain(
  * import { firstPayload, fixedPlaces, observe } from "@ptlib/ptlib/censor";
  *
  * async function hasConstantByte(command: string[], transport: string): Promise<boolean> {
- *   const { through } = await observe(command, { transport });
+ *   const { through } = await observe(command, { transport, probes: false });
  *   return fixedPlaces((through.random ?? []).map(firstPayload)).length > 0;
  * }
  * ```
@@ -249,8 +279,8 @@ export async function observe(
   try {
     const commands = options.peer === undefined ? [command] : [command, options.peer];
     const certificate = await makeCertificate(SITE);
-    const through = await recordTransport(commands, options, service, certificate, directory);
-    return { through, plain: await recordPlain(options, service, certificate) };
+    const plain = await recordPlain(options, service, certificate);
+    return { plain, ...await recordTransport(commands, options, service, certificate, directory) };
   } catch (error) {
     options.signal?.throwIfAborted();
     throw error;

@@ -9,14 +9,25 @@ import {
   type Finding,
   type Flow,
   judge,
+  judgeProbes,
   type Observation,
   observe,
   type ObserveOptions,
+  type ProbeOutcome,
+  probeRules,
   type Recording,
   rules,
 } from "../censor/mod.ts";
 import { parseArguments } from "./bridge_options.ts";
-import { CAUTION, count, countText, findingText, shapes, wrap } from "./censor_report.ts";
+import {
+  CAUTION,
+  count,
+  countText,
+  findingText,
+  reactions,
+  shapes,
+  wrap,
+} from "./censor_report.ts";
 import { type Command, parseOption, splitArguments } from "./command.ts";
 import { chooseTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
@@ -34,9 +45,10 @@ const OPTIONS = {
 
 const HELP = `Usage: ptlib censor [OPTION]... -- PROGRAM...
 
-Starts both halves of a transport, lets connections pass between them, and tells
-what published rules of censors see of it. It sends nothing but to loopback; a
-transport that connects elsewhere on its own is not held back.
+Starts both halves of a transport, lets connections pass between them, probes
+the server, and tells what published rules of censors see of it. It sends
+nothing but to loopback; a transport that connects elsewhere on its own is not
+held back.
 
   --transport NAME  the transport, such as obfs4; without it, the program is
                     asked, as by ptlib check
@@ -60,8 +72,9 @@ const TOLD = 20;
 function readRules(text: string): string[] {
   const ids = text.split(",");
   for (const id of ids) {
-    if (rules.some((rule) => rule.id === id)) continue;
-    const all = rules.map((rule) => rule.id).join(", ");
+    const known = [...rules, ...probeRules].map((rule) => rule.id);
+    if (known.includes(id)) continue;
+    const all = known.join(", ");
     throw new SyntaxError(`there is no rule ${id}; there are ${all}`);
   }
   return ids;
@@ -89,21 +102,28 @@ function sizesByLoad(recording: Recording): Record<string, number[][]> {
   );
 }
 
+function probeOf({ kind, name, bytes, answer, ending, milliseconds }: ProbeOutcome) {
+  return { kind, name, sent: bytes.length, answer: answer.toHex(), ending, milliseconds };
+}
+
 /** The report for machines. */
 function documentOf(
   command: readonly string[],
   transport: string,
-  { through, plain }: Observation,
+  { through, plain, probing }: Observation,
   findings: readonly Finding[],
 ) {
   const messages = { through: sizesByLoad(through), plain: sizesByLoad(plain) };
-  return { command, transport, caution: CAUTION, ...count(findings), findings, messages };
+  const probes = probing && { reached: probing.reached, outcomes: probing.outcomes.map(probeOf) };
+  return { command, transport, caution: CAUTION, ...count(findings), findings, messages, probes };
 }
 
 function printReport(observation: Observation, findings: readonly Finding[]): void {
   const paint = painter(Deno.stdout);
   for (const finding of findings) print(findingText(finding, paint));
-  print(`\n${shapes(observation)}\n\n${paint("bold", wrap(CAUTION, 0))}`);
+  print(`\n${shapes(observation)}`);
+  print(`\n${reactions(observation.probing?.outcomes ?? [])}`);
+  print(`\n${paint("bold", wrap(CAUTION, 0))}`);
   print(countText(findings));
 }
 
@@ -121,7 +141,9 @@ async function run(args: readonly string[]): Promise<number> {
   note(`watching the transport ${transport} of ${program.join(" ")} ...`);
   try {
     const observation = await observe(program, { ...options, signal: interrupt.signal });
-    const findings = await judge(observation.through);
+    const passive = await judge(observation.through);
+    const active = observation.probing === null ? [] : judgeProbes(observation.probing);
+    const findings = [...passive, ...active];
     if (values["json"] !== true) printReport(observation, findings);
     else print(JSON.stringify(documentOf(program, transport, observation, findings), null, 2));
     return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;

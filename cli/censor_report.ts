@@ -4,7 +4,14 @@
  * @module
  */
 
-import { type Burst, bursts, type Finding, type Observation, type Sight } from "../censor/mod.ts";
+import {
+  type Burst,
+  bursts,
+  type Finding,
+  type Observation,
+  type ProbeOutcome,
+  type Sight,
+} from "../censor/mod.ts";
 import { harmless, type painter } from "./terminal.ts";
 
 type Paint = ReturnType<typeof painter>;
@@ -72,6 +79,22 @@ export function shapes({ through, plain }: Observation): string {
     "The first messages of a connection, in bytes (> from the client, < from the server):",
     ...rows,
   ]
+    .join("\n");
+}
+
+const ENDINGS = { fin: "closed by FIN", rst: "closed by RST", open: "left open" } as const;
+
+/** What the server did to which probes. */
+export function reactions(outcomes: readonly ProbeOutcome[]): string {
+  const groups = Map.groupBy(
+    outcomes,
+    ({ answer, ending }) => `${answer.length > 0 ? "answered" : "no answer"}, ${ENDINGS[ending]}`,
+  );
+  const rows = Array.from(groups, ([reaction, group]) => {
+    const names = new Set(group.map(({ name }) => name.replace(/ random bytes$/, "")));
+    return `  ${reaction.padEnd(26)}${wrap([...names].join(", "), 28)}`;
+  });
+  return ["What the server did within 4 s to each probe (numbers: so many random bytes):", ...rows]
     .join("\n");
 }
 

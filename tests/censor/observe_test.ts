@@ -6,6 +6,7 @@ import {
   CensorError,
   type Flow,
   judge,
+  judgeProbes,
   type Observation,
   observe,
   type ObserveOptions,
@@ -56,7 +57,7 @@ const KNOWN: readonly [
 
 for (const [transport, command, options, seen] of KNOWN) {
   permitted(NEEDS, `observe() of ${transport}: ${seen.join(", ")}`, async () => {
-    const observation = await observe(command, { transport, ...options });
+    const observation = await observe(command, { transport, probes: false, ...options });
     assertEquals(await seenIn(observation), seen);
     for (const recording of [observation.through, observation.plain]) {
       assertEquals(recording.random?.length, 30);
@@ -66,11 +67,36 @@ for (const [transport, command, options, seen] of KNOWN) {
   });
 }
 
+const PROBED: readonly [
+  transport: string,
+  command: readonly string[],
+  options: Partial<ObserveOptions>,
+  seen: readonly string[],
+][] = [
+  ["rot13", deno("examples/rot13"), {}, ["open-door"]],
+  ["webtunnel", deno("webtunnel/main"), { args: URL_ARGUMENT, serverOptions: URL_ARGUMENT }, [
+    "replay",
+    "changed-replay",
+  ]],
+];
+
+for (const [transport, command, options, seen] of PROBED) {
+  permitted(NEEDS, `observe() probes the server of ${transport}: ${seen.join(", ")}`, async () => {
+    const { probing } = await observe(command, { transport, connections: 1, ...options });
+    const findings = judgeProbes(probing!).filter(({ sight }) => sight === "seen");
+    assertEquals(findings.map(({ id }) => id), seen);
+  });
+}
+
 permitted(
   NEEDS,
   "observe() of a transport that changes nothing sees what is there without",
   async () => {
-    const { through, plain } = await observe(PLAIN, { transport: "plain", connections: 1 });
+    const { through, plain } = await observe(PLAIN, {
+      transport: "plain",
+      connections: 1,
+      probes: false,
+    });
     assertEquals(sizes(through.text?.[0]).length, 6);
     assertEquals(sizes(through.https?.[0]).slice(0, 1), sizes(plain.https?.[0]).slice(0, 1));
     const [, flight = 0] = sizes(plain.https?.[0]);
@@ -91,7 +117,7 @@ permitted(NEEDS, "observe() leaves no file behind, and tells why it failed", asy
 });
 
 permitted(NEEDS, "observe() takes the other half from the peer", async () => {
-  const options = { transport: "plain", peer: PLAIN, connections: 1 };
+  const options = { transport: "plain", peer: PLAIN, connections: 1, probes: false };
   const { through } = await observe(["/bin/false"], options);
   assertEquals(sizes(through.text?.[0]).length, 6);
 });

@@ -2,8 +2,10 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { countText, findingText, shapes, wrap } from "../../cli/censor_report.ts";
-import { type Finding, judge, rules, type Sight } from "../../censor/mod.ts";
+import { type Finding, judge, probeRules, rules, type Sight } from "../../censor/mod.ts";
 import { command, finished, PLAIN } from "./ptlib_process.ts";
+
+const ALL = [...rules, ...probeRules];
 
 function finding(sight: Sight, figure = "a figure"): Finding {
   return { ...rules[0]!, sight, figure };
@@ -28,7 +30,7 @@ Deno.test("findingText() has what must be known, in 100 columns", async () => {
 
 Deno.test("findingText() lets nothing that was seen steer the terminal", () => {
   const text = findingText(finding("seen", "GET /\x1b[2J\x07"), plainText);
-  assert(!/[\x00-\x09\x0b-\x1f]/.test(text), JSON.stringify(text));
+  assert(!/\p{Cc}/u.test(text.replaceAll("\n", "")), JSON.stringify(text));
 });
 
 Deno.test("wrap() breaks between words, and bears one that is too long", () => {
@@ -42,7 +44,8 @@ Deno.test("countText() and shapes() sum up", () => {
   assertEquals(countText(findings), "2 seen, 1 clear, 1 unclear");
   const flow = [{ fromClient: true, time: 0, bytes: new Uint8Array(9) }];
   const answer = { fromClient: false, time: 1, bytes: new Uint8Array(7) };
-  const text = shapes({ through: { text: [[...flow, answer]] }, plain: { text: [flow] } });
+  const plain = { text: [flow] };
+  const text = shapes({ through: { text: [[...flow, answer]] }, plain, probing: null });
   assertMatch(text, /text inside +>9 <7\n +without it +>9$/);
 });
 
@@ -50,10 +53,12 @@ command("ptlib censor tells of each rule, and ends with 1 where --fail-on is hit
   const args = ["censor", "--transport", "plain", "--fail-on", "http,readable", "--", ...PLAIN];
   const { code, out, err } = await finished(args);
   assertEquals(code, 1, err);
-  assertEquals(out.match(/^(?:seen|clear|unclear) /gm)?.length, rules.length);
+  assertEquals(out.match(/^(?:seen|clear|unclear) /gm)?.length, ALL.length);
   assertMatch(out, /^seen +readable /m);
   assertMatch(out, /no promise/);
-  assertMatch(out, /\n1 seen, 9 clear, 0 unclear\n$/);
+  assertMatch(out, /^seen +open-door /m);
+  assertMatch(out, /^ +no answer, left open +silence, half-close, HTTP, SSH,/m);
+  assertMatch(out, /\n2 seen, 12 clear, 2 unclear\n$/);
   assert(!out.includes("\x1b"), "colours are for terminals");
 });
 
@@ -64,8 +69,9 @@ command("ptlib censor --json tells machines, with the sizes of messages", async 
   assertEquals(code, 0, err);
   const report = JSON.parse(out);
   assertEquals(report.transport, "plain");
-  assertEquals([report.seen, report.clear, report.unclear], [1, 9, 0]);
-  assertEquals(report.findings.map(({ id }: Finding) => id), rules.map(({ id }) => id));
+  assertEquals([report.seen, report.clear, report.unclear], [2, 12, 2]);
+  assertEquals(report.findings.map(({ id }: Finding) => id), ALL.map(({ id }) => id));
+  assertEquals(report.probes.reached, { garbage: 44, changed: 5, replay: 3 });
   assertEquals(report.messages.through.text.length, 30);
   assertEquals(report.messages.plain.text[0].length, 6);
   assert(report.messages.plain.text[0][0] > 0 && report.messages.plain.text[0][1] < 0);

@@ -1,7 +1,7 @@
 /** What foreign transports are known for is seen. */
 
 import { assertEquals } from "@std/assert";
-import { judge, observe, type ObserveOptions } from "../../censor/mod.ts";
+import { judge, judgeProbes, observe, type ObserveOptions } from "../../censor/mod.ts";
 import { certificatePin } from "../../net/tls.ts";
 import { TEST_CERTIFICATE } from "../net/test_certificates.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
@@ -12,7 +12,7 @@ const NEEDS = ["env", "net", "read", "write", "run"] as const;
 const RANDOM = ["fully-encrypted", "random-start", "nested-tls"];
 
 async function sights(command: readonly string[], options: ObserveOptions, sight: string) {
-  const { through } = await observe(command, options);
+  const { through } = await observe(command, { probes: false, ...options });
   const findings = await judge(through);
   return findings.filter((finding) => finding.sight === sight).map(({ id }) => id);
 }
@@ -27,6 +27,15 @@ for (const name of ["obfs4proxy", "lyrebird"] as const) {
     assertEquals(await sights([program], { transport: "obfs4" }, "seen"), RANDOM);
   });
 }
+
+watched(
+  "obfs4proxy",
+  "observe() probes obfs4proxy's server, and nothing is seen",
+  async (program) => {
+    const { probing } = await observe([program], { transport: "obfs4", connections: 1 });
+    assertEquals(judgeProbes(probing!).filter(({ sight }) => sight !== "clear"), []);
+  },
+);
 
 const URL_IN_TLS = "https://pt.example/secret";
 

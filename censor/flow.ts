@@ -7,7 +7,7 @@
 import { concat } from "../net/conn.ts";
 
 /**
- * Some bytes that passed together.
+ * Some bytes that passed together, or the end of what one side sends.
  *
  * @example
  * ```ts
@@ -19,10 +19,12 @@ import { concat } from "../net/conn.ts";
 export interface Segment {
   /** Whether the client sent them. */
   readonly fromClient: boolean;
-  /** When they passed, in milliseconds after the connection was opened. */
+  /** When they passed, in milliseconds, by one clock for all connections. */
   readonly time: number;
-  /** The bytes. */
+  /** The bytes; none where it is an end. */
   readonly bytes: Uint8Array;
+  /** How this side ended, where it did. */
+  readonly end?: "fin" | "rst";
 }
 
 /**

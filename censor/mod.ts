@@ -14,8 +14,10 @@ export { type Burst, bursts, firstPayload, type Flow, type Segment } from "./flo
 export { type Exemption, exemptions, isFullyEncrypted } from "./fully_encrypted.ts";
 export { type HttpRequest, parseHttpRequest } from "./http_request.ts";
 export { findNestedHandshakes } from "./nested_handshake.ts";
+export { askNdpi } from "./ndpi.ts";
 export { type Observation, observe, type ObserveOptions } from "./observe.ts";
 export { judge, rules } from "./passive_rules.ts";
+export { toPcap } from "./pcap.ts";
 export { judgeProbes, probeRules } from "./probe_rules.ts";
 export type { Probing } from "./probe_server.ts";
 export type { Load, Recording } from "./recording.ts";

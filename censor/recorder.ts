@@ -8,24 +8,32 @@ import type { Address } from "../address.ts";
 import { acceptAll } from "../net/accept.ts";
 import { closeQuietly, connectTcp, type StreamConn } from "../net/conn.ts";
 import { relay } from "../net/relay.ts";
-import type { Flow, Segment } from "./flow.ts";
+import { bursts, type Flow, type Segment } from "./flow.ts";
 
 /** What is written down of one connection at most, in bytes; what comes then passes unseen. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
+/** What is empty is an end. */
+const NOTHING = new Uint8Array();
+
 /** Writes one connection down. */
 class Notes {
   readonly segments: Segment[] = [];
-  readonly #start = performance.now();
   #left = MOST_BYTES;
 
-  /** The same connection, of which every byte that is read is written down. */
+  /** The same connection, of which everything that is read is written down. */
   watch(conn: StreamConn, fromClient: boolean): StreamConn {
     return {
       read: async (into) => {
-        const count = await conn.read(into);
-        if (count !== null) this.#add(fromClient, into.subarray(0, count));
-        return count;
+        try {
+          const count = await conn.read(into);
+          if (count === null) this.#end(fromClient, "fin");
+          else this.#add(fromClient, into.subarray(0, count));
+          return count;
+        } catch (error) {
+          if (error instanceof Deno.errors.ConnectionReset) this.#end(fromClient, "rst");
+          throw error;
+        }
       },
       write: (bytes) => conn.write(bytes),
       closeWrite: () => conn.closeWrite(),
@@ -36,8 +44,17 @@ class Notes {
   #add(fromClient: boolean, bytes: Uint8Array): void {
     if (bytes.length === 0 || bytes.length > this.#left) return;
     this.#left -= bytes.length;
-    this.segments.push({ fromClient, time: performance.now() - this.#start, bytes: bytes.slice() });
+    this.segments.push({ fromClient, time: now(), bytes: bytes.slice() });
   }
+
+  #end(fromClient: boolean, end: "fin" | "rst"): void {
+    this.segments.push({ fromClient, time: now(), bytes: NOTHING, end });
+  }
+}
+
+/** Milliseconds since 1970, and parts of them. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 /** Lets connections on loopback pass, and writes them down. */
@@ -78,11 +95,14 @@ export class Recorder implements AsyncDisposable {
     }
   }
 
-  /** The connections that have begun since the last time, as they are now. */
+  /**
+   * The connections that have begun since the last time, and in which something was said. What
+   * passes yet is added to them.
+   */
   take(): Flow[] {
     const taken = this.#notes;
     this.#notes = [];
-    return taken.map(({ segments }) => segments.slice()).filter(({ length }) => length > 0);
+    return taken.map(({ segments }) => segments).filter((flow) => bursts(flow).length > 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

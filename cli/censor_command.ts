@@ -5,6 +5,7 @@
  */
 
 import {
+  askNdpi,
   bursts,
   type Finding,
   type Flow,
@@ -17,6 +18,7 @@ import {
   probeRules,
   type Recording,
   rules,
+  toPcap,
 } from "../censor/mod.ts";
 import { parseArguments } from "./bridge_options.ts";
 import {
@@ -40,6 +42,7 @@ const OPTIONS = {
   args: { type: "string" },
   option: { type: "string", multiple: true },
   "fail-on": { type: "string" },
+  pcap: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
@@ -59,6 +62,8 @@ held back.
   --option K=V      an option of the server, with {address} in the same way; may
                     come several times
   --fail-on RULE,.. end with status 1 when one of these rules sees it
+  --pcap FILE       write what passed between the halves into a capture, which
+                    Wireshark, tshark and ndpiReader open
   --json            one JSON object for machines
   -- PROGRAM...     the program that has the transport, and its arguments
 
@@ -118,6 +123,12 @@ function documentOf(
   return { command, transport, caution: CAUTION, ...count(findings), findings, messages, probes };
 }
 
+async function writeCapture(file: string, recording: Recording): Promise<void> {
+  const flows = Object.values(recording).flat();
+  await Deno.writeFile(file, toPcap(flows));
+  note(`${flows.length} connections are in ${file}`);
+}
+
 function printReport(observation: Observation, findings: readonly Finding[]): void {
   const paint = painter(Deno.stdout);
   for (const finding of findings) print(findingText(finding, paint));
@@ -141,9 +152,12 @@ async function run(args: readonly string[]): Promise<number> {
   note(`watching the transport ${transport} of ${program.join(" ")} ...`);
   try {
     const observation = await observe(program, { ...options, signal: interrupt.signal });
+    const file = request.optional("pcap");
+    if (file !== undefined) await writeCapture(file, observation.through);
     const passive = await judge(observation.through);
     const active = observation.probing === null ? [] : judgeProbes(observation.probing);
-    const findings = [...passive, ...active];
+    const named = await askNdpi(observation.through.text ?? []);
+    const findings = [...passive, ...named === null ? [] : [named], ...active];
     if (values["json"] !== true) printReport(observation, findings);
     else print(JSON.stringify(documentOf(program, transport, observation, findings), null, 2));
     return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;

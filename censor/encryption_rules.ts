@@ -23,9 +23,9 @@ const RANDOM_START = 7.8;
 /** English has about 4.2 bits per byte, whatever each letter is replaced by. */
 const READABLE = 7;
 
-function ofBlocked(load: string, flows: readonly Flow[]): Judgement {
+function ofBlocked(inside: string, flows: readonly Flow[]): Judgement {
   const blocked = flows.filter((flow) => isFullyEncrypted(firstPayload(flow))).length;
-  const figure = `${blocked} of ${flows.length} connections with ${load} inside are blocked`;
+  const figure = `${blocked} of ${flows.length} connections${inside} are blocked`;
   if (flows.length === 0) return { sight: "unclear", figure };
   const sight = blocked === 0 ? "clear" : blocked * 2 >= flows.length ? "seen" : "unclear";
   return { sight, figure };
@@ -40,8 +40,11 @@ const fullyEncrypted: Rule = {
     "connections to certain addresses; other censors and later rules look at other things.",
   remedy: "begin with what an ordinary protocol begins with, such as TLS, and go on as it does; " +
     "six printable bytes at the start satisfy this one rule",
-  judge: ({ text, https }: Recording) =>
-    worstOf([["text", text], ["https", https]] as const, ofBlocked),
+  judge: ({ text, https, captured }: Recording) =>
+    worstOf(
+      [[" with text inside", text], [" with https inside", https], ["", captured]] as const,
+      ofBlocked,
+    ),
 };
 
 function worstOf(
@@ -65,7 +68,7 @@ const randomStart: Rule = {
   limits: "Compressed files and new protocols have it, too; the paper found that a censor who " +
     "relies on it alone blocks much else.",
   remedy: "begin with what is not random, as an ordinary protocol does",
-  judge: ({ text = [] }: Recording) => {
+  judge: ({ captured = [], text = captured }: Recording) => {
     if (text.length > 0 && text.every(isKnownStart)) {
       return { sight: "clear", figure: "it begins like TLS or HTTP" };
     }

@@ -31,4 +31,5 @@ export {
   lengthsOf,
 } from "./regularity.ts";
 export type { Ending, Probe, ProbeOutcome } from "./send_probe.ts";
+export { fromCapture } from "./tcp_streams.ts";
 export { ja3, ja4 } from "./tls_fingerprint.ts";

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { concat } from "../net/conn.ts";
 import type { Flow } from "./flow.ts";
 import { packetsOf } from "./tcp_packets.ts";
 
@@ -52,8 +51,15 @@ function packetHeader(milliseconds: number, length: number): Uint8Array {
  */
 export function toPcap(flows: readonly Flow[]): Uint8Array<ArrayBuffer> {
   const packets = flows.flatMap(packetsOf).sort((one, other) => one.time - other.time);
-  return concat(
+  const parts = [
     header(),
     ...packets.flatMap(({ time, frame }) => [packetHeader(time, frame.length), frame]),
-  );
+  ];
+  const file = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    file.set(part, at);
+    at += part.length;
+  }
+  return file;
 }

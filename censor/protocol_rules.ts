@@ -34,8 +34,10 @@ function nested(https: readonly Flow[], text: readonly Flow[]): Judgement {
   const excess = inside - without;
   return {
     sight: excess >= HABIT ? "seen" : excess >= CHANCE ? "unclear" : "clear",
-    figure: `in ${percent(inside)} of ${https.length} connections with HTTPS inside, in ` +
-      `${percent(without)} of ${text.length} with text`,
+    figure: `in ${percent(inside)} of ${https.length} connections` +
+      (text.length > 0
+        ? ` with HTTPS inside, in ${percent(without)} of ${text.length} with text`
+        : ", whatever is inside"),
   };
 }
 
@@ -49,11 +51,11 @@ const nestedHandshake: Rule = {
     "What else has such sizes is blocked with it.",
   remedy: "pad or split the first messages of what is inside, in both directions, or put several " +
     "connections into one",
-  judge: ({ https = [], text = [] }: Recording) => {
-    const open = https.length > 0 && https.every((flow) => isHello(flow)) &&
-      !text.some((flow) => isHello(flow));
-    // It is not inside anything then.
-    return open
+  judge: ({ captured = [], https = captured, text = [] }: Recording) => {
+    // Of those in a capture it is not known whether they are in something else.
+    const isOpen = captured.length === 0 && https.length > 0 && https.every(isHello) &&
+      !text.some(isHello);
+    return isOpen
       ? { sight: "clear", figure: "TLS is not inside: it passes as it is" }
       : nested(https, text);
   },
@@ -110,8 +112,8 @@ const tls: Rule = {
   source: "JA3 (Althouse et al., Salesforce, 2017), JA4 (FoxIO, 2023)",
   limits: "Few programs are listed here. One that is not may be a browser's, or nobody else's.",
   remedy: "send what a browser sends, by a library for it such as uTLS, and renew that with it",
-  judge: async ({ text = [], random = [], https = [] }: Recording) => {
-    const all = [...text, ...random];
+  judge: async ({ text = [], random = [], captured = [], https = [] }: Recording) => {
+    const all = [...text, ...random, ...captured];
     const own = all.filter(isHello);
     if (own.length * 2 > all.length) return await judgeOwn(own);
     const inside = https.filter(isHello);
@@ -133,8 +135,8 @@ const http: Rule = {
   source: "RFC 9112 section 3; every censor reads Host and path",
   limits: "Plain HTTP is ordinary. It shows which site and path, and whatever the headers say.",
   remedy: "put it into TLS, or behind a web server that does",
-  judge: ({ text = [], random = [] }: Recording) => {
-    const flows = [...text, ...random];
+  judge: ({ text = [], random = [], captured = [] }: Recording) => {
+    const flows = [...text, ...random, ...captured];
     const requests = flows.map((flow) => parseHttpRequest(firstBurst(flow, true)))
       .filter((request) => request !== null);
     const [first] = requests;

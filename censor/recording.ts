@@ -21,7 +21,8 @@ import type { Flow } from "./flow.ts";
 export type Load = "random" | "text" | "https";
 
 /**
- * Connections by their loads. A load that was not tried is left out.
+ * Connections by their loads. A load that was not tried is left out. Of those in a capture it is not
+ * known what goes through them: they are `captured`, and stand alone.
  *
  * @example
  * ```ts
@@ -31,7 +32,7 @@ export type Load = "random" | "text" | "https";
  * if (count({}) !== 0) throw new Error();
  * ```
  */
-export type Recording = Readonly<Partial<Record<Load, readonly Flow[]>>>;
+export type Recording = Readonly<Partial<Record<Load | "captured", readonly Flow[]>>>;
 
 /** The name of the site that is asked for where HTTPS is inside. */
 export const SITE = "www.example.com";

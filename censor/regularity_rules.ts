@@ -35,7 +35,7 @@ function ordinaryStart(flows: readonly Flow[]): string | null {
 
 /** Judges random messages, but for those of a protocol that all the world has. */
 function ofOwn(judge: (flows: readonly Flow[]) => Judgement): Rule["judge"] {
-  return ({ random = [] }: Recording) => {
+  return ({ captured = [], random = captured }: Recording) => {
     if (random.length < FEWEST_FLOWS) {
       return { sight: "unclear", figure: `${random.length} connections are too few` };
     }

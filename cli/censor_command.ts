@@ -9,6 +9,7 @@ import {
   bursts,
   type Finding,
   type Flow,
+  fromCapture,
   judge,
   judgeProbes,
   type Observation,
@@ -30,7 +31,13 @@ import {
   shapes,
   wrap,
 } from "./censor_report.ts";
-import { type Command, parseOption, splitArguments } from "./command.ts";
+import {
+  type Command,
+  type OptionValues,
+  parseOption,
+  splitArguments,
+  UsageError,
+} from "./command.ts";
 import { chooseTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
 import { note, painter, print } from "./terminal.ts";
@@ -43,10 +50,12 @@ const OPTIONS = {
   option: { type: "string", multiple: true },
   "fail-on": { type: "string" },
   pcap: { type: "string" },
+  from: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
 const HELP = `Usage: ptlib censor [OPTION]... -- PROGRAM...
+       ptlib censor [OPTION]... --from FILE
 
 Starts both halves of a transport, lets connections pass between them, probes
 the server, and tells what published rules of censors see of it. It sends
@@ -64,6 +73,9 @@ held back.
   --fail-on RULE,.. end with status 1 when one of these rules sees it
   --pcap FILE       write what passed between the halves into a capture, which
                     Wireshark, tshark and ndpiReader open
+  --from FILE       judge a capture (pcap, pcapng) in place of a program: all TCP
+                    connections in it whose first packet is there, so that it
+                    should have no other ones
   --json            one JSON object for machines
   -- PROGRAM...     the program that has the transport, and its arguments
 
@@ -129,23 +141,75 @@ async function writeCapture(file: string, recording: Recording): Promise<void> {
   note(`${flows.length} connections are in ${file}`);
 }
 
-function printReport(observation: Observation, findings: readonly Finding[]): void {
+/** The report for people, with what else is to be shown. */
+function printFindings(findings: readonly Finding[], others: readonly string[]): void {
   const paint = painter(Deno.stdout);
   for (const finding of findings) print(findingText(finding, paint));
-  print(`\n${shapes(observation)}`);
-  print(`\n${reactions(observation.probing?.outcomes ?? [])}`);
-  print(`\n${paint("bold", wrap(CAUTION, 0))}`);
+  for (const other of [...others, paint("bold", wrap(CAUTION, 0))]) print(`\n${other}`);
   print(countText(findings));
+}
+
+function pictures(observation: Observation): string[] {
+  return [shapes(observation), reactions(observation.probing?.outcomes ?? [])];
+}
+
+/** What came of all rules, and how it ends by what one is to fail on. */
+function statusOf(findings: readonly Finding[], failing: readonly string[]): number {
+  return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;
+}
+
+function readFailing(values: OptionValues): string[] {
+  const text = values["fail-on"];
+  if (typeof text !== "string") return [];
+  try {
+    return readRules(text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new UsageError(`--fail-on is malformed: ${cause.message}`, { cause });
+  }
+}
+
+/** What stands beside `--from`; everything else is about a program. */
+const BESIDE_FROM = ["from", "json", "fail-on"];
+
+async function readFlows(file: string): Promise<Flow[]> {
+  try {
+    return fromCapture(await Deno.readFile(file));
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw new UsageError(`--from cannot be read: ${cause.message}`, { cause });
+  }
+}
+
+/** Judges a capture. */
+async function judgeFile(file: string, values: OptionValues): Promise<number> {
+  const failing = readFailing(values);
+  const captured = await readFlows(file);
+  note(`${captured.length} connections are in ${file}`);
+  const named = await askNdpi(captured);
+  const findings = [...await judge({ captured }), ...named === null ? [] : [named]];
+  const messages = sizesByLoad({ captured });
+  const document = { from: file, caution: CAUTION, ...count(findings), findings, messages };
+  if (values["json"] === true) print(JSON.stringify(document, null, 2));
+  else printFindings(findings, []);
+  return statusOf(findings, failing);
 }
 
 async function run(args: readonly string[]): Promise<number> {
   const { values, program } = splitArguments(args, OPTIONS);
+  const { from } = values;
+  if (typeof from !== "string") return await watchProgram(values, program);
+  if (program.length > 0 || Object.keys(values).some((name) => !BESIDE_FROM.includes(name))) {
+    throw new UsageError(
+      "--from stands alone, with --json and --fail-on: there is no program then",
+    );
+  }
+  return await judgeFile(from, values);
+}
+
+async function watchProgram(values: OptionValues, program: readonly string[]): Promise<number> {
   const request = new TunnelRequest(values, program, "");
-  const failing = request.parse(
-    "fail-on",
-    request.optional("fail-on") ?? "",
-    (text) => text === "" ? [] : readRules(text),
-  );
+  const failing = readFailing(values);
   const options = await readOptions(request);
   const interrupt = new Interrupt();
   const { transport } = options;
@@ -158,9 +222,9 @@ async function run(args: readonly string[]): Promise<number> {
     const active = observation.probing === null ? [] : judgeProbes(observation.probing);
     const named = await askNdpi(observation.through.text ?? []);
     const findings = [...passive, ...named === null ? [] : [named], ...active];
-    if (values["json"] !== true) printReport(observation, findings);
+    if (values["json"] !== true) printFindings(findings, pictures(observation));
     else print(JSON.stringify(documentOf(program, transport, observation, findings), null, 2));
-    return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;
+    return statusOf(findings, failing);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     return 1;

@@ -83,13 +83,19 @@ command("ptlib censor --json tells machines, with the sizes of messages", async 
   assert(report.messages.plain.text[0][0] > 0 && report.messages.plain.text[0][1] < 0);
 });
 
-command("ptlib censor --pcap writes a capture", async (directory) => {
+command("ptlib censor --from judges the capture that --pcap writes", async (directory) => {
   const file = `${directory}/a.pcap`;
   const args = ["--transport", "plain", "--pcap", file, "--", ...PLAIN];
   const { code, err } = await finished(["censor", ...args]);
   assertEquals(code, 0, err);
   assertMatch(err, /90 connections are in /);
-  assertEquals((await Deno.readFile(file)).subarray(0, 4).toHex(), "d4c3b2a1");
+  const from = await finished(["censor", "--from", file, "--json", "--fail-on", "tls-fingerprint"]);
+  assertEquals(from.code, 0, from.err);
+  const report = JSON.parse(from.out);
+  assertEquals(report.messages.captured.length, 90);
+  assertEquals(report.findings[0].figure, "30 of 90 connections are blocked");
+  const text = await finished(["censor", "--from", file]);
+  assertMatch(text.out, /^unclear fully-encrypted/);
 });
 
 const WRONG: readonly [args: string[], complaint: RegExp][] = [
@@ -101,6 +107,10 @@ const WRONG: readonly [args: string[], complaint: RegExp][] = [
   ],
   [["--transport", "plain", "--option", "x", "--", "true"], /--option is malformed: it is not K=V/],
   [["--transport", "plain", "--args", "a", "--", "true"], /--args is malformed/],
+  [["--from", "x", "--", "true"], /--from stands alone/],
+  [["--from", "x", "--transport", "plain"], /--from stands alone/],
+  [["--from", "/nonexistent"], /--from cannot be read: No such file/],
+  [["--from", "/dev/null"], /--from cannot be read: it is not a capture/],
 ];
 
 command("ptlib censor says what is wrong with its arguments", async () => {

@@ -31,5 +31,6 @@ export {
   lengthsOf,
 } from "./regularity.ts";
 export type { Ending, Probe, ProbeOutcome } from "./send_probe.ts";
+export { type ReportPage, reportPage } from "./report_page.ts";
 export { fromCapture } from "./tcp_streams.ts";
 export { ja3, ja4 } from "./tls_fingerprint.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { concat } from "../net/conn.ts";
 import { beginsLikeTls } from "./fully_encrypted.ts";
 import { type Burst, bursts, type Flow } from "./flow.ts";
 
@@ -27,6 +28,24 @@ function fits({ bytes }: Burst, [least, most]: Sizes): boolean {
 }
 
 /**
+ * Passes over what a client says in the middle of the server's flight: some send their Change Cipher
+ * Spec before they have all of it, when a tunnel brings it in two pieces.
+ */
+function withoutInterruptions(all: readonly Burst[]): Burst[] {
+  const [least] = CLIENT_FINISHED;
+  const kept: Burst[] = [];
+  for (const [index, burst] of all.entries()) {
+    const isInterruption = burst.fromClient && burst.bytes.length < least && index > 0 &&
+      index + 1 < all.length;
+    if (isInterruption) continue;
+    const last = kept.at(-1);
+    if (last?.fromClient !== burst.fromClient) kept.push(burst);
+    else kept[kept.length - 1] = { ...last, bytes: concat(last.bytes, burst.bytes) };
+  }
+  return kept;
+}
+
+/**
  * Finds where a TLS handshake could be inside a tunnel: a burst of the client, one of the server and
  * one of the client again with the sizes of ClientHello, certificate and Finished. Where the tunnel
  * is TLS itself, its own handshake does not count.
@@ -35,7 +54,8 @@ function fits({ bytes }: Burst, [least, most]: Sizes): boolean {
  * Security 2024. They take likelihoods over many flows; these are ranges of sizes, which find less.
  *
  * @param flow The connection.
- * @returns The numbers of the bursts with which it could begin, counted from 0.
+ * @returns The numbers of the bursts with which it could begin, counted from 0, but for small ones of
+ * the client between two of the server.
  *
  * @example
  * ```ts
@@ -51,7 +71,7 @@ function fits({ bytes }: Burst, [least, most]: Sizes): boolean {
  * ```
  */
 export function findNestedHandshakes(flow: Flow): number[] {
-  const all = bursts(flow);
+  const all = withoutInterruptions(bursts(flow));
   const isTls = all[0]?.fromClient === true && beginsLikeTls(all[0].bytes);
   const starts: number[] = [];
   for (let start = isTls ? 2 : 0; start <= LAST_START; start++) {

@@ -18,6 +18,8 @@ import {
   type ProbeOutcome,
   probeRules,
   type Recording,
+  type ReportPage,
+  reportPage,
   rules,
   toPcap,
 } from "../censor/mod.ts";
@@ -51,6 +53,7 @@ const OPTIONS = {
   "fail-on": { type: "string" },
   pcap: { type: "string" },
   from: { type: "string" },
+  html: { type: "string" },
   json: { type: "boolean" },
 } as const;
 
@@ -76,6 +79,8 @@ held back.
   --from FILE       judge a capture (pcap, pcapng) in place of a program: all TCP
                     connections in it whose first packet is there, so that it
                     should have no other ones
+  --html FILE       write the report with pictures, as a page that needs nothing
+                    else
   --json            one JSON object for machines
   -- PROGRAM...     the program that has the transport, and its arguments
 
@@ -141,6 +146,13 @@ async function writeCapture(file: string, recording: Recording): Promise<void> {
   note(`${flows.length} connections are in ${file}`);
 }
 
+async function writePage(values: OptionValues, page: ReportPage): Promise<void> {
+  const file = values["html"];
+  if (typeof file !== "string") return;
+  await Deno.writeTextFile(file, reportPage(page));
+  note(`the pictures are in ${file}`);
+}
+
 /** The report for people, with what else is to be shown. */
 function printFindings(findings: readonly Finding[], others: readonly string[]): void {
   const paint = painter(Deno.stdout);
@@ -170,7 +182,7 @@ function readFailing(values: OptionValues): string[] {
 }
 
 /** What stands beside `--from`; everything else is about a program. */
-const BESIDE_FROM = ["from", "json", "fail-on"];
+const BESIDE_FROM = ["from", "json", "fail-on", "html"];
 
 async function readFlows(file: string): Promise<Flow[]> {
   try {
@@ -188,6 +200,7 @@ async function judgeFile(file: string, values: OptionValues): Promise<number> {
   note(`${captured.length} connections are in ${file}`);
   const named = await askNdpi(captured);
   const findings = [...await judge({ captured }), ...named === null ? [] : [named]];
+  await writePage(values, { title: file, caution: CAUTION, findings, recording: { captured } });
   const messages = sizesByLoad({ captured });
   const document = { from: file, caution: CAUTION, ...count(findings), findings, messages };
   if (values["json"] === true) print(JSON.stringify(document, null, 2));
@@ -201,7 +214,7 @@ async function run(args: readonly string[]): Promise<number> {
   if (typeof from !== "string") return await watchProgram(values, program);
   if (program.length > 0 || Object.keys(values).some((name) => !BESIDE_FROM.includes(name))) {
     throw new UsageError(
-      "--from stands alone, with --json and --fail-on: there is no program then",
+      "--from stands alone, with --json, --html and --fail-on: there is no program then",
     );
   }
   return await judgeFile(from, values);
@@ -222,6 +235,14 @@ async function watchProgram(values: OptionValues, program: readonly string[]): P
     const active = observation.probing === null ? [] : judgeProbes(observation.probing);
     const named = await askNdpi(observation.through.text ?? []);
     const findings = [...passive, ...named === null ? [] : [named], ...active];
+    await writePage(values, {
+      title: `${transport} of ${program.join(" ")}`,
+      caution: CAUTION,
+      findings,
+      recording: observation.through,
+      plain: observation.plain,
+      probes: observation.probing?.outcomes,
+    });
     if (values["json"] !== true) printFindings(findings, pictures(observation));
     else print(JSON.stringify(documentOf(program, transport, observation, findings), null, 2));
     return statusOf(findings, failing);

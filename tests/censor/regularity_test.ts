@@ -138,6 +138,12 @@ Deno.test("findNestedHandshakes() finds the sizes of a handshake where they begi
   assertEquals(findNestedHandshakes(flowOfLengths(517, 4000)), [], "the client says nothing more");
 });
 
+Deno.test("findNestedHandshakes() passes over what a client says in the middle of a flight", () => {
+  assertEquals(findNestedHandshakes(flowOfLengths(32, 64, 293, 2048, 6, 1166, 314, 6540)), [2]);
+  assertEquals(findNestedHandshakes(flowOfLengths(517, 1000, 57, 1000, 80)), [0]);
+  assertEquals(findNestedHandshakes(flowOfLengths(517, 1000, 58, 1000, 80)), []);
+});
+
 Deno.test("findNestedHandshakes() does not take the tunnel's own handshake for one inside", () => {
   const hello = Uint8Array.of(0x16, 3, 1, ...random(512));
   assertEquals(findNestedHandshakes(flowOf(hello, ...[4000, 80].map(random))), []);

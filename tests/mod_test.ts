@@ -62,7 +62,7 @@ async function loadedAtStart(path: string): Promise<string[]> {
 
 /** Whether `specifier` belongs to the half of a parent, which no transport loads. */
 function isOfParent(specifier: string): boolean {
-  return /^(?:parent\/|check\/|cli(?:\/|\.ts$))/.test(specifier.slice(ROOT.length));
+  return /^(?:parent\/|check\/|censor\/|cli(?:\/|\.ts$))/.test(specifier.slice(ROOT.length));
 }
 
 const EXPORTS = Object.values(config.exports);

@@ -18,7 +18,7 @@ function checkLength(args: URLSearchParams): URLSearchParams {
 }
 
 /** Reads `--args`. A space comes from a bridge line, where it stands between two of them. */
-function parseArguments(text: string): URLSearchParams {
+export function parseArguments(text: string): URLSearchParams {
   if (/\s/.test(text.replace(/\\./gs, ""))) {
     throw new SyntaxError(
       "there is a space in it, but arguments are separated by ; (--bridge-line takes a bridge line " +

@@ -7,8 +7,8 @@
 import { parseSocksArgs } from "../args.ts";
 import { type CheckInfo, type CheckOptions, checks } from "../check/check.ts";
 import { quoteForShell } from "../parent/shell.ts";
-import { type OptionValues, parseTransportName, UsageError } from "./command.ts";
-import { transportsOf } from "./program_transports.ts";
+import { type OptionValues, UsageError } from "./command.ts";
+import { chooseTransport, readTransportName } from "./program_transports.ts";
 
 /** The options, as `splitArguments` takes them. */
 export const OPTIONS = {
@@ -82,28 +82,8 @@ function readPatience(text: string | undefined): number | undefined {
   throw new UsageError(`--patience is no number of seconds up to ${LONGEST_PATIENCE}: ${text}`);
 }
 
-function readName(name: string, option: string): string {
-  try {
-    return parseTransportName(name);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new UsageError(`${option} is malformed: ${cause.message}`, { cause });
-  }
-}
-
 function readBeside(name: string | undefined): string | undefined {
-  return name === undefined ? undefined : readName(name, "--beside");
-}
-
-/** The transport to check: the one that is named, or the only one that the program has. */
-async function readTransport(name: string | undefined, program: readonly string[]) {
-  if (name === undefined) {
-    const [only, ...more] = await transportsOf(program);
-    if (only !== undefined && more.length === 0) return only;
-    const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
-    throw new UsageError(`--transport NAME is missing: the transport to check, ${choice}`);
-  }
-  return readName(name, "--transport");
+  return name === undefined ? undefined : readTransportName(name, "--beside");
 }
 
 /** Which checks are wanted. */
@@ -136,7 +116,7 @@ export async function readOptions(
   if (program.length === 0) throw new UsageError("there is no program after --");
   const { role, only } = readChoice(values);
   return {
-    transport: await readTransport(text(values, "transport"), program),
+    transport: await chooseTransport(text(values, "transport"), program, "to check"),
     beside: readBeside(text(values, "beside")),
     role,
     peer: text(values, "peer")?.split(" ").filter((word) => word !== ""),

@@ -1,4 +1,5 @@
 import { assertEquals } from "@std/assert";
+import * as censor from "../censor/mod.ts";
 import * as check from "../check/mod.ts";
 import * as config from "../config.ts";
 import * as net from "../net/mod.ts";
@@ -12,6 +13,7 @@ Deno.test("every error of ours has the name of its class", () => {
     ...net,
     ...parent,
     ...check,
+    ...censor,
     ...testing,
     ...webtunnel,
   })
@@ -20,5 +22,5 @@ Deno.test("every error of ours has the name of its class", () => {
     Object(Reflect.construct(Object(Class), ["words", "words"])).name
   );
   assertEquals(names, classes.map(([name]) => name));
-  assertEquals(names.length, 11);
+  assertEquals(names.length, 12);
 });

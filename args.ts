@@ -59,6 +59,19 @@ function formatPair([key, value]: readonly [string, string], special: RegExp): s
 }
 
 /**
+ * How many bytes of arguments a connection can have: the user name and the password of SOCKS5 (RFC
+ * 1929).
+ *
+ * @example
+ * ```ts
+ * import { formatSocksArgs, MOST_ARGUMENT_BYTES } from "@ptlib/ptlib/args";
+ *
+ * const fits = (args: URLSearchParams) => formatSocksArgs(args).length <= MOST_ARGUMENT_BYTES;
+ * ```
+ */
+export const MOST_ARGUMENT_BYTES = 510;
+
+/**
  * Reads the arguments of a SOCKS request, `k=v;k=v` (pt-spec section 3.5).
  *
  * @param text The joined user name and password fields. Empty means no arguments.

@@ -9,13 +9,11 @@
  */
 
 import { type Address, formatAddress, ipToBytes, parseAddress } from "./address.ts";
+import { MOST_ARGUMENT_BYTES } from "./args.ts";
 import { isTransportName } from "./grammar.ts";
 
 /** What a line without a port means, for tor too. */
 const DEFAULT_PORT = 443;
-
-/** What fits into the user name and the password of SOCKS5, in bytes. */
-const MOST_ARGUMENT_BYTES = 510;
 
 /**
  * What a bridge line says.

@@ -1,5 +1,6 @@
 /**
- * The command `ptlib`: tunnels through any pluggable transport, and checks of one.
+ * The command `ptlib`: tunnels through any pluggable transport, checks of one, and what a censor
+ * sees of it.
  *
  * ```sh
  * deno run -A jsr:@ptlib/ptlib/cli --help
@@ -9,6 +10,7 @@
  * @module
  */
 
+import { censorCommand } from "./cli/censor_command.ts";
 import { checkCommand } from "./cli/check_command.ts";
 import { client } from "./cli/client_command.ts";
 import { type Command, UsageError } from "./cli/command.ts";
@@ -23,6 +25,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["client", client],
   ["server", server],
   ["check", checkCommand],
+  ["censor", censorCommand],
   ["tor", torCommand],
   ["new", newCommand],
 ]);

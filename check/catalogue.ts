@@ -11,6 +11,7 @@ import { lineChecks } from "./line_checks.ts";
 import { proxyChecks } from "./proxy_checks.ts";
 import { relayChecks } from "./relay_checks.ts";
 import { shutdownChecks } from "./shutdown_checks.ts";
+import { socks4Checks } from "./socks4_checks.ts";
 import { socksChecks } from "./socks_checks.ts";
 import type { Role } from "./verdict.ts";
 import { versionChecks } from "./version_checks.ts";
@@ -27,6 +28,7 @@ const CHECKS: readonly Check[] = [
   ...lineChecks,
   ...proxyChecks,
   ...socksChecks,
+  ...socks4Checks,
   ...relayChecks,
   ...extOrPortChecks,
   ...shutdownChecks,

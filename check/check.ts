@@ -5,9 +5,11 @@
  * @module
  */
 
-import { SharedPrograms, type Subject } from "./fixture.ts";
+import { formatServerOptions, formatSocksArgs } from "../args.ts";
+import { CannotCheckError } from "./cannot_check_error.ts";
+import { type PlainStart, SharedPrograms, type Subject } from "./fixture.ts";
 import { catalogue, type Task } from "./catalogue.ts";
-import { findRole } from "./find_role.ts";
+import { findRole, firstWordWithin } from "./find_role.ts";
 import { runCheck } from "./run_check.ts";
 import { type Level, ofRole, type Role, type Verdict } from "./verdict.ts";
 
@@ -63,6 +65,8 @@ export type CheckResult = CheckInfo & Verdict;
 export interface CheckOptions {
   /** The transport's name. */
   transport: string;
+  /** The name of another transport of the program, to be started together with the first. */
+  beside?: string | undefined;
   /** The half to check; default: both, if the program supports both. */
   role?: "client" | "server" | undefined;
   /**
@@ -70,6 +74,12 @@ export interface CheckOptions {
    * only one half.
    */
   peer?: readonly string[] | undefined;
+  /** Options of the server half, such as a key. */
+  serverOptions?: Iterable<readonly [string, string]> | undefined;
+  /** Arguments of every connection to the client half, beside those that the server publishes. */
+  args?: Iterable<readonly [string, string]> | undefined;
+  /** Variables that the programs need, beside those of pt-spec. */
+  env?: Readonly<Record<string, string>> | undefined;
   /** Only checks whose `role/id` this matches. */
   only?: RegExp | undefined;
   /** The longest wait for anything, in milliseconds, 10,000 where it is left out. */
@@ -105,7 +115,7 @@ function infoOf({ check, role }: Task): CheckInfo {
 export const checks: readonly CheckInfo[] = catalogue.map(infoOf);
 
 /** Which halves are checked, with which commands, and why a half is not. */
-interface Plan {
+export interface Plan {
   readonly subject: Subject;
   readonly roles: readonly Role[];
   readonly skipped: readonly CheckResult[];
@@ -115,28 +125,51 @@ function other(role: Role): Role {
   return role === "client" ? "server" : "client";
 }
 
-async function plan(
+/** Stops where a program cannot be checked as any of some halves. */
+function checkUsable(starts: readonly PlainStart[], timeout: number): void {
+  const [first] = starts;
+  if (first !== undefined && starts.every(({ spoke }) => !spoke)) {
+    const seconds = firstWordWithin(timeout) / 1000;
+    throw new CannotCheckError(
+      `The program says nothing of the protocol within ${seconds} s: ${first.output}`,
+    );
+  }
+  const refusals = starts.map(({ refusal }) => refusal).filter((refusal) => refusal !== null);
+  if (refusals.length === starts.length) throw new CannotCheckError(capital(refusals.join("; ")));
+}
+
+function capital(sentence: string): string {
+  return sentence.slice(0, 1).toUpperCase() + sentence.slice(1);
+}
+
+/** Finds out which halves of a program can be checked, and how. */
+export async function plan(
   command: readonly string[],
   options: CheckOptions,
   directory: string,
   signal: AbortSignal,
 ): Promise<Plan> {
-  const { transport, role, peer, timeout = TIMEOUT } = options;
+  const { transport, role, peer, timeout = TIMEOUT, serverOptions = [], args = [] } = options;
   const alone: Subject = {
     transport,
+    beside: options.beside ?? null,
     commands: { client: command, server: command },
+    plain: {},
+    options: formatServerOptions({ [transport]: serverOptions }),
+    args: formatSocksArgs(args),
+    variables: options.env ?? {},
     directory,
     timeout,
     signal,
   };
-  const found = {
-    client: await findRole(alone, "client"),
-    server: await findRole(alone, "server"),
-  };
+  const finding = [findRole(alone, "client"), findRole(alone, "server")] as const;
+  await Promise.allSettled(finding);
+  const [client, server] = [await finding[0], await finding[1]];
+  const found = { client, server };
   const both = ["client", "server"] as const;
   const possible = both.filter((half) => found[half].refusal === null);
-  // A program that refuses to be either is not meant to: the checks say what is wrong.
-  const roles = role !== undefined ? [role] : possible.length === 0 ? both : possible;
+  const roles = role !== undefined ? [role] : possible;
+  checkUsable(role === undefined ? [client, server] : [found[role]], timeout);
   const commands: Partial<Record<Role, readonly string[]>> = {};
   for (const half of roles) commands[half] = command;
   for (const half of roles.map(other)) {
@@ -153,7 +186,7 @@ async function plan(
     outcome: "skipped",
     reason: found[half].refusal ?? "",
   }));
-  return { subject: { ...alone, commands }, roles, skipped };
+  return { subject: { ...alone, commands, plain: found }, roles, skipped };
 }
 
 /** Makes some checks side by side; the results come in their order. */
@@ -200,6 +233,7 @@ async function* runAll(
  * @param options The transport's name, and what to check.
  * @returns The results, in the order of {@linkcode checks}, each as soon as possible.
  * @throws {Deno.errors.NotFound} When there is no such program.
+ * @throws {CannotCheckError} When it is no transport, or has none of that name, or does not start.
  *
  * @example
  * ```ts
@@ -236,6 +270,7 @@ export async function* check(
   } finally {
     signal?.removeEventListener("abort", abort);
     stop.abort();
-    await Deno.remove(directory, { recursive: true });
+    // It may be gone: the programs of others may do what they want with it.
+    await Deno.remove(directory, { recursive: true }).catch(() => {});
   }
 }

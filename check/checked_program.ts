@@ -19,6 +19,8 @@ export interface Line {
 
 const latin1 = new TextDecoder("latin1");
 const MOST_STDERR = 2_000;
+const MOST_LOGS = 3;
+const LONGEST_LOG = 200;
 /** How many times as long as anything else a start may take. */
 const START = 3;
 /** What comes on stdout after so many bytes is read and forgotten. */
@@ -32,16 +34,24 @@ function read(text: string): Line {
   }
 }
 
+/** Whether a line may come at any time, and changes nothing. */
+export function isAside(message: Message | null): boolean {
+  return message?.kind === "log" || message?.kind === "status" ||
+    message?.kind === "status-version";
+}
+
 /** What is needed to start a program. */
 export interface Start {
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
   readonly timeout: number;
+  /** Its working directory; ours where it is left out. */
+  readonly cwd?: string;
 }
 
-function spawn({ command, environment }: Start): Deno.ChildProcess {
+function spawn({ command, environment, cwd }: Start): Deno.ChildProcess {
   try {
-    return spawnGroup(command, environment);
+    return spawnGroup(command, environment, cwd);
   } catch (cause) {
     if (!(cause instanceof Deno.errors.NotFound)) throw cause;
     const name = JSON.stringify(command[0]);
@@ -67,6 +77,7 @@ export class Program implements AsyncDisposable {
   #stdoutLength = 0;
   #stderrText = "";
   #status: Deno.CommandStatus | null = null;
+  #release: Promise<void> | null = null;
 
   constructor(start: Start) {
     this.start = start;
@@ -121,11 +132,21 @@ export class Program implements AsyncDisposable {
     return plain.trim().slice(-200);
   }
 
+  /** Its last words: LOG lines, and what stands last on its stderr. */
+  get lastWords(): string[] {
+    const logs = this.lines.filter(({ message }) => message?.kind === "log").slice(-MOST_LOGS);
+    const { complaint } = this;
+    return [...logs.map(({ text }) => text.slice(0, LONGEST_LOG)), ...complaint ? [complaint] : []];
+  }
+
   /**
    * Waits for a line; null when it does not come: the program fell silent, or time is up. To
    * start takes a program longer than anything else, most of all on a busy machine.
    */
-  async line(wanted: (line: Line) => boolean): Promise<Line | null> {
+  async line(
+    wanted: (line: Line) => boolean,
+    milliseconds = START * this.start.timeout,
+  ): Promise<Line | null> {
     const { promise, resolve } = Promise.withResolvers<Line>();
     const look = () => {
       const found = this.lines.find(wanted);
@@ -134,7 +155,7 @@ export class Program implements AsyncDisposable {
     this.#listeners.add(look);
     try {
       look();
-      await resultWithin(Promise.race([promise, this.silent]), START * this.start.timeout);
+      await resultWithin(Promise.race([promise, this.silent]), milliseconds);
       return this.lines.find(wanted) ?? null;
     } finally {
       this.#listeners.delete(look);
@@ -142,8 +163,8 @@ export class Program implements AsyncDisposable {
   }
 
   /** Waits for its end; null when it goes on. */
-  async ended(): Promise<Deno.CommandStatus | null> {
-    const status = await resultWithin(this.#process.status, this.start.timeout);
+  async ended(milliseconds = this.start.timeout): Promise<Deno.CommandStatus | null> {
+    const status = await resultWithin(this.#process.status, milliseconds);
     // Its last words may still be on their way.
     if (status !== null) await resultWithin(this.silent, this.start.timeout);
     return status;
@@ -169,8 +190,12 @@ export class Program implements AsyncDisposable {
     killChild(this.#process, signal);
   }
 
-  /** Kills it and waits until it is reaped. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Kills it and waits until it is reaped; once. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#release ??= this.#end();
+  }
+
+  async #end(): Promise<void> {
     killGroup(this.#process, "SIGKILL");
     await this.#process.status;
     killGroup(this.#process, "SIGKILL"); // What it has left running.

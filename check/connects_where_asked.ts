@@ -19,7 +19,7 @@ async function grantsElsewhere(fixture: Fixture): Promise<boolean> {
   const { args } = await clientTarget(fixture, fixture.backend);
   const { method } = await fixture.running();
   const user = await fixture.dial(method.address);
-  const reply = socksConnect(user, { address: asked.address, args }).catch(() => null);
+  const reply = socksConnect(user, { address: asked.address, args }, method).catch(() => null);
   const first = asked.accept();
   if (await Promise.race([reply, first.then(() => null)]) !== 0) return false;
   // Whatever was on its way to that place arrives before a connection of our own.

@@ -18,6 +18,13 @@ export interface Check {
   /** Where it is written. */
   readonly section: ByRole<string>;
   readonly level: ByRole<Level>;
+  /**
+   * What of it goes through both halves where a transport needs its other one, which then may be
+   * what fails. `bytes`: what is sent has to arrive. That is a program's own affair where it is
+   * both halves. `end`: what one end does has to show at the other; the wire between the halves is
+   * led through the checker then.
+   */
+  readonly crosses?: "bytes" | "end";
   /** What to do by hand after starting the program. */
   readonly hand?: string;
   /** Returns when the statement holds, throws {@linkcode Failed} or {@linkcode Skipped} else. */

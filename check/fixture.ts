@@ -5,26 +5,63 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../address.ts";
+import { type Address, formatAddress, isLoopback, unmappedIp } from "../address.ts";
 import type { ClientMethod, Message, ServerMethod } from "../parent/line.ts";
 import { type Line, Program, type Start } from "./checked_program.ts";
 import { type Role, Skipped } from "./verdict.ts";
 import { environment, type Variables } from "./program_environment.ts";
-import { TestListener } from "./listener.ts";
+import { refusingAddress, TestListener } from "./listener.ts";
 import { greeting, NO_AUTH, request } from "./socks_message.ts";
 import { Probe } from "./probe.ts";
+import { Wire } from "./wire.ts";
+
+/** What a program made of the plain environment of one half, as tor sets it. */
+export interface PlainStart {
+  /** Why it is not this half; null when it may be. */
+  readonly refusal: string | null;
+  /** Whether it said anything of the protocol. */
+  readonly spoke: boolean;
+  /** Whether it got through its start. */
+  readonly done: boolean;
+  /** Whether its transport was started. */
+  readonly started: boolean;
+  /** Its words. */
+  readonly output: string;
+}
 
 /** What is checked, for all checks of one run. */
 export interface Subject {
   readonly transport: string;
+  /** Another transport of the program, where one is known. */
+  readonly beside: string | null;
   /** The command of each half that there is. */
   readonly commands: Readonly<Partial<Record<Role, readonly string[]>>>;
+  /** What the checked program made of the plain environment, as far as that was tried. */
+  readonly plain: Readonly<Partial<Record<Role, PlainStart>>>;
+  /** What a server is told beside its address, as in TOR_PT_SERVER_TRANSPORT_OPTIONS; or nothing. */
+  readonly options: string;
+  /** What a client is told for each connection, as `K=V;K=V`; or nothing. */
+  readonly args: string;
+  /** Variables that programs need, beside those of pt-spec. */
+  readonly variables: Readonly<Record<string, string>>;
   /** A directory for state directories and cookies. */
   readonly directory: string;
   /** How long a wait may take, in milliseconds. */
   readonly timeout: number;
   /** Ends all checks at once. */
   readonly signal: AbortSignal;
+}
+
+/** What may be different about a start, besides variables. */
+export interface StartOptions {
+  /** The half; the checked one where it is left out. */
+  readonly role?: Role;
+  /** The parent's ORPort. */
+  readonly orport?: Address;
+  /** A command that starts the program. */
+  readonly wrap?: readonly string[];
+  /** The working directory. */
+  readonly cwd?: string;
 }
 
 /** A program that has said where its transport listens. */
@@ -65,6 +102,21 @@ export function endWords(status: Deno.CommandStatus | null): string {
     : `it was ended by ${status.signal}`;
 }
 
+const BINDADDR = "TOR_PT_SERVER_BINDADDR";
+
+/**
+ * Whether a server's line names an address that is not its own, for clients beyond a NAT. Where it
+ * has arguments, what its clients connect to may be in those.
+ */
+function isBehindAnother({ method }: Running): boolean {
+  return method.kind === "smethod" && method.args.size === 0 && !isOurOwn(method.address[0]);
+}
+
+/** Whether an address can be reached without leaving this machine. */
+function isOurOwn(host: string): boolean {
+  return isLoopback(host) || ["0.0.0.0", "::"].includes(unmappedIp(host) ?? "");
+}
+
 let states = 0;
 
 /** A directory of its own for every program. */
@@ -76,10 +128,22 @@ export function freshPath(subject: Subject, name: string): string {
 export class Fixture implements AsyncDisposable {
   readonly role: Role;
   readonly subject: Subject;
-  /** How the checked half was started last. */
-  lastStart: Start | null = null;
+  /** The program that was the checked half last. */
+  lastProgram: Program | null = null;
+  /** The command of the other half, when the check goes through that, too. */
+  otherHalf: readonly string[] | null = null;
+  /** Whether the wire between the halves is to be led through us. */
+  wired = false;
+  /** That wire, when it is. */
+  wire: Wire | null = null;
   /** Whether the check used a program that other checks use too. */
   usedShared = false;
+  /** Whether the check takes connections, from a half that cannot be watched without us. */
+  attended = false;
+  /** Where connections arrive. */
+  readonly listeners: TestListener[] = [];
+  /** The other half, where it runs. */
+  readonly others: Program[] = [];
   readonly #shared: SharedPrograms;
   readonly #fresh: boolean;
   readonly #stack = new AsyncDisposableStack();
@@ -106,31 +170,76 @@ export class Fixture implements AsyncDisposable {
 
   /** Where the checked transport's connections arrive, unless a check wants another place. */
   get backend(): TestListener {
-    return this.#backend ??= this.own(new TestListener(this.subject.timeout));
+    this.attended = true;
+    return this.#theBackend;
+  }
+
+  get #theBackend(): TestListener {
+    return this.#backend ??= this.#listen("127.0.0.1");
+  }
+
+  #listen(hostname: string): TestListener {
+    const listener = this.own(new TestListener(this.subject.timeout, hostname));
+    this.listeners.push(listener);
+    return listener;
   }
 
   /** A further place where connections arrive. */
   listen(hostname = "127.0.0.1"): TestListener {
-    return this.own(new TestListener(this.subject.timeout, hostname));
+    this.attended = true;
+    return this.#listen(hostname);
+  }
+
+  /** Where the client half connects to reach a server half. */
+  reach(server: Readonly<Address>): Address {
+    // A server that names another's address is reached by its arguments, and not through us.
+    if (!this.wired || !isLoopback(server[0])) return [...server];
+    this.wire = this.own(new Wire(server));
+    return this.wire.address;
+  }
+
+  /** A further place where connections arrive, at ::1; skips the check where this machine has no such address. */
+  listenIpv6(): TestListener {
+    try {
+      return this.listen("::1");
+    } catch (error) {
+      if (error instanceof Skipped) throw error;
+      throw new Skipped("needs the IPv6 loopback address ::1");
+    }
+  }
+
+  /**
+   * Skips the check unless the half does start, or gets through its start, in the plain
+   * environment: what it makes of a changed one says nothing otherwise.
+   */
+  needsPlain(stage: "done" | "started"): void {
+    const plain = this.subject.plain[this.role];
+    if (plain === undefined || plain[stage]) return;
+    const what = stage === "started" ? "a running" : "the start of a";
+    throw new Skipped(`needs ${what} ${this.role} in the plain environment: ${plain.output}`);
   }
 
   /** Starts a half as tor does, with some variables changed. */
   async start(
     changes: Variables = {},
-    options: { role?: Role; orport?: Address; wrap?: readonly string[] } = {},
+    options: StartOptions = {},
   ): Promise<Program> {
-    const { role = this.role, orport = this.backend.address, wrap = [] } = options;
+    const { role = this.role, orport = this.#theBackend.address, wrap = [], cwd } = options;
+    if (role === this.role && Object.keys(changes).length > 0) this.needsPlain("done");
     const command = this.subject.commands[role];
     if (command === undefined) throw new Skipped(`needs the ${role} half: give it with --peer`);
     const state = freshPath(this.subject, "state");
     await Deno.mkdir(state, { mode: 0o700 });
     const start: Start = {
       command: [...wrap, ...command],
-      environment: environment(role, this.subject.transport, state, orport, changes),
+      environment: environment(role, this.subject, state, orport, changes),
       timeout: this.subject.timeout,
+      ...cwd !== undefined && { cwd },
     };
-    if (role === this.role) this.lastStart = start;
-    return this.own(this.#spawn(start, role));
+    const program = this.own(this.#spawn(start, role));
+    if (role === this.role) this.lastProgram = program;
+    else this.others.push(program);
+    return program;
   }
 
   #spawn(start: Start, role: Role): Program {
@@ -145,9 +254,25 @@ export class Fixture implements AsyncDisposable {
   /** Starts a half and waits until its transport listens; without that the check is skipped. */
   async running(
     changes: Variables = {},
-    options: { role?: Role; orport?: Address; wrap?: readonly string[] } = {},
+    options: StartOptions = {},
   ): Promise<Running> {
-    return await this.untilRunning(await this.start(changes, options), options.role);
+    const running = await this.untilRunning(await this.start(changes, options), options.role);
+    return isBehindAnother(running) && changes[BINDADDR] === undefined
+      ? await this.#runningWhereTold(changes, options)
+      : running;
+  }
+
+  /** Has a server listen at a port that is known, because its line names another address. */
+  async #runningWhereTold(
+    changes: Variables,
+    options: StartOptions,
+  ): Promise<Running> {
+    const address = await refusingAddress();
+    if (address === null) throw new Skipped("needs a free port of 127.0.0.1");
+    const bind = { [BINDADDR]: `${this.subject.transport}-${formatAddress(address)}` };
+    const program = await this.start({ ...changes, ...bind }, options);
+    const { method } = await this.untilRunning(program, options.role);
+    return { program, method: { ...method, address } };
   }
 
   /** Waits until the transport of a program that was started listens. */
@@ -163,7 +288,7 @@ export class Fixture implements AsyncDisposable {
     if (this.#fresh) return await this.running();
     this.usedShared = true;
     const client = await this.#shared.client(this.subject);
-    this.lastStart = client.program.start;
+    this.lastProgram = client.program;
     return client;
   }
 
@@ -172,12 +297,16 @@ export class Fixture implements AsyncDisposable {
     if (this.#fresh) return await recordTranscript(this);
     this.usedShared = true;
     const transcript = await this.#shared.transcript(this.subject, this.role);
-    this.lastStart = transcript.program.start;
+    this.lastProgram = transcript.program;
     return transcript;
   }
 
   /** Connects to a listener of a program. */
   async dial([hostname, port]: Readonly<Address>): Promise<Probe> {
+    // A made-up or public address is nothing that a checker should connect to.
+    if (!isOurOwn(hostname)) {
+      throw new Skipped(`needs an address of this machine, not ${formatAddress([hostname, port])}`);
+    }
     try {
       return this.own(new Probe(await Deno.connect({ hostname, port }), this.subject.timeout));
     } catch (error) {
@@ -214,7 +343,7 @@ export interface Transcript {
 }
 
 /** Where a program that lives its life for a transcript is to connect: nobody is there. */
-const NOBODY: Readonly<Address> = ["127.0.0.1", 9];
+export const NOBODY: Readonly<Address> = ["127.0.0.1", 9];
 /** How long an answer is waited for that nobody is going to judge, in milliseconds. */
 const SHORT = 1_000;
 

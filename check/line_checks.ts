@@ -5,21 +5,37 @@
  * @module
  */
 
-import { isLoopback } from "../address.ts";
-import { type Fixture, isDone, outputOf, quoted, type Transcript } from "./fixture.ts";
+import { formatAddress, isLoopback } from "../address.ts";
+import { formatSocksArgs } from "../args.ts";
+import {
+  type Fixture,
+  isDone,
+  methodOf,
+  NOBODY,
+  outputOf,
+  quoted,
+  type Transcript,
+} from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import type { Line, Program } from "./checked_program.ts";
+import { isAside, type Line, type Program } from "./checked_program.ts";
 import type { Variables } from "./program_environment.ts";
 import { refuses } from "./listener.ts";
 import { expect, type Role, Skipped } from "./verdict.ts";
 
 const BOTH: readonly Role[] = ["client", "server"];
 const METHOD_SECTION = { client: "pt-spec 3.3.2", server: "pt-spec 3.3.3" };
+/** What fits into the two fields of RFC 1929. */
+const MOST_ARGUMENTS = 510;
 const UNKNOWN = "no_such_transport_exists";
 
 /** The keyword of the half's METHOD lines. */
 function keyword(role: Role): string {
   return role === "client" ? "CMETHOD" : "SMETHOD";
+}
+
+/** Whether a line says that a transport has not been started. */
+function isMethodError({ message }: Line): boolean {
+  return message?.kind === "cmethod-error" || message?.kind === "smethod-error";
 }
 
 /** Starts the half with a list of names, and waits for the end of its start. */
@@ -49,7 +65,7 @@ function none(wrong: readonly Line[], expected: string): void {
 /** The METHOD and METHOD-ERROR lines of one name. */
 function about(program: Program, name: string): Line[] {
   return program.lines.filter(({ text }) =>
-    /^[CS]METHOD/.test(text) && text.split(" ")[1] === name
+    /^[CS]METHOD/.test(text) && text.split(/ +/)[1] === name
   );
 }
 
@@ -148,25 +164,24 @@ export const lineChecks: readonly Check[] = [
     async run(fixture) {
       const { program } = await life(fixture);
       const lines = about(program, fixture.subject.transport);
+      if (lines.some(isMethodError)) {
+        throw new Skipped(`needs a transport that starts: ${outputOf(program)}`);
+      }
       const expected = fixture.role === "client"
         ? `CMETHOD ${fixture.subject.transport} socks5 ip:port`
         : `SMETHOD ${fixture.subject.transport} ip:port [ARGS:k=v,k=v]`;
-      const form = fixture.role === "client"
-        ? /^CMETHOD \w+ socks[45] [\d.:[\]a-f]+$/
-        : /^SMETHOD \w+ [\d.:[\]a-f]+(?: \S+)*$/;
-      const [line] = lines;
-      const good = lines.length === 1 && line !== undefined && line.message !== null &&
-        form.test(line.text);
+      const good = lines.length === 1 && lines.every(({ message }) => message !== null);
       expect(good, `one line ${expected}`, outputOf(program));
     },
   },
   {
     id: "method-listens",
-    roles: BOTH,
+    // The line of a server names the address that clients should use, which can be another's.
+    roles: ["client"],
     title: "listens where it says as soon as its start is over",
-    section: METHOD_SECTION,
+    section: "pt-spec 3.3.2",
     level: "MUST",
-    hand: "connect to the address of the METHOD line",
+    hand: "connect to the address of the CMETHOD line",
     async run(fixture) {
       const { method } = await fixture.running();
       expect(!await refuses(method.address), "a listener at the address", "nobody listens there");
@@ -179,8 +194,13 @@ export const lineChecks: readonly Check[] = [
     section: "pt-spec 2",
     level: "robustness",
     async run(fixture) {
-      const { method, program } = await fixture.running();
-      expect(isLoopback(method.address[0]), "a loopback address", outputOf(program));
+      const { method: { address }, program } = await fixture.running();
+      expect(isLoopback(address[0]), "a loopback address", outputOf(program));
+      // Where there is a whole network of loopback addresses, who listens at one does not listen
+      // at another, unless it listens everywhere.
+      if (address[0] !== "127.0.0.1") return;
+      const elsewhere = await refuses(["127.0.0.2", address[1]]);
+      expect(elsewhere, "a listener at 127.0.0.1 alone", "it listens at 127.0.0.2, too");
     },
   },
   {
@@ -214,6 +234,22 @@ export const lineChecks: readonly Check[] = [
     },
   },
   {
+    id: "method-args-long",
+    roles: ["server"],
+    title: "publishes no more arguments than a client can be given: 510 bytes",
+    section: "tor connection_proxy_connect()",
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const method = methodOf(program, fixture.subject.transport);
+      if (method?.kind !== "smethod" || method.args.size === 0) {
+        throw new Skipped("needs an SMETHOD line with ARGS");
+      }
+      const { length } = new TextEncoder().encode(formatSocksArgs(method.args));
+      expect(length <= MOST_ARGUMENTS, `at most ${MOST_ARGUMENTS} bytes`, String(length));
+    },
+  },
+  {
     id: "method-own-half",
     roles: BOTH,
     title: "says only the lines of its own half",
@@ -230,12 +266,13 @@ export const lineChecks: readonly Check[] = [
     roles: BOTH,
     title: "reports only transports that were asked for",
     section: METHOD_SECTION,
-    level: "MUST",
+    level: "SHOULD",
     async run(fixture) {
       const { program } = await life(fixture);
       const methods = program.lines.filter(({ text }) => /^[CS]METHOD(?:-ERROR)? /.test(text));
-      const others = methods.filter(({ text }) => text.split(" ")[1] !== fixture.subject.transport);
-      none(others, `nothing but ${fixture.subject.transport}`);
+      const { transport } = fixture.subject;
+      const others = methods.filter(({ text }) => text.split(/ +/)[1] !== transport);
+      none(others, `nothing but ${transport}`);
     },
   },
   {
@@ -243,8 +280,9 @@ export const lineChecks: readonly Check[] = [
     roles: BOTH,
     title: "starts a transport once that is named twice",
     section: "pt-spec 3.1",
-    level: "robustness",
+    level: "extra",
     async run(fixture) {
+      fixture.needsPlain("started");
       const { transport } = fixture.subject;
       const program = await startWith(fixture, `${transport},${transport}`);
       expect(
@@ -252,6 +290,28 @@ export const lineChecks: readonly Check[] = [
         `one ${keyword(fixture.role)} line`,
         outputOf(program),
       );
+    },
+  },
+  {
+    id: "name-several",
+    roles: BOTH,
+    title: "starts two transports that are asked for together, each at a place of its own",
+    section: METHOD_SECTION,
+    level: "MUST",
+    async run(fixture) {
+      fixture.needsPlain("started");
+      const { transport, beside } = fixture.subject;
+      if (beside === null) {
+        throw new Skipped("needs the name of another transport of the program (--beside)");
+      }
+      const alone = methodOf(await startWith(fixture, beside), beside);
+      if (alone === null) throw new Skipped(`needs a program that starts ${beside} alone`);
+      const program = await startWith(fixture, `${transport},${beside}`);
+      const [one, other] = [methodOf(program, transport), methodOf(program, beside)];
+      const apart = one !== null && other !== null &&
+        formatAddress(one.address) !== formatAddress(other.address);
+      const expected = `${keyword(fixture.role)} lines for ${transport} and ${beside}`;
+      expect(apart, `${expected} with two addresses`, outputOf(program));
     },
   },
   {
@@ -300,6 +360,7 @@ export const lineChecks: readonly Check[] = [
     section: { client: "pt-spec 3.2.2", server: "pt-spec 3.2.3" },
     level: "SHOULD",
     async run(fixture) {
+      fixture.needsPlain("started");
       const { transport } = fixture.subject;
       const program = await startWith(fixture, `${UNKNOWN},${transport}`);
       const started = about(program, transport).some(({ text }) => /^[CS]METHOD /.test(text));
@@ -313,6 +374,21 @@ export const lineChecks: readonly Check[] = [
     section: "pt-spec 3.3.4",
     level: "MUST",
     run: (fixture) => wellFormed(fixture, "LOG"),
+  },
+  {
+    id: "log-addresses",
+    roles: ["client"],
+    title: "names no bridge's address in LOG and STATUS",
+    section: "pt-spec 4",
+    level: "robustness",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const said = program.lines.filter(({ message }) => isAside(message));
+      if (said.length === 0) throw new Skipped("needs a LOG or STATUS line: the program says none");
+      const bridge = formatAddress(NOBODY);
+      const found = said.filter(({ text }) => `${text} `.match(/[\d.:]+\d/g)?.includes(bridge));
+      none(found, `no ${bridge}, which it was asked to connect to`);
+    },
   },
   {
     id: "status-grammar",

@@ -4,10 +4,11 @@
  * @module
  */
 
-import type { Address } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { closeQuietly } from "../net/conn.ts";
 import { resultWithin } from "../parent/result_within.ts";
-import { Probe } from "./probe.ts";
+import { hex, Probe } from "./probe.ts";
+import { Failed } from "./verdict.ts";
 
 /** Where connections arrive, one by one. */
 export interface Listener {
@@ -23,6 +24,8 @@ export class TestListener implements Listener, Disposable {
   readonly #timeout: number;
   readonly #probes: Probe[] = [];
   readonly #all: Probe[] = [];
+  /** What it says to whoever comes once the check is over, where that is more than nothing. */
+  attendant: ((probe: Probe) => Promise<unknown>) | null = null;
   #wake = Promise.withResolvers<void>();
   #closed = false;
 
@@ -77,6 +80,31 @@ export class TestListener implements Listener, Disposable {
     }
     sentinel.close();
     return count;
+  }
+
+  /** Answers whoever comes from now on, and tells what they send, until it is closed. */
+  async attend(tell: (text: string) => void): Promise<void> {
+    while (!this.#closed) {
+      const probe = await this.accept();
+      if (probe !== null) void this.#attendTo(probe, tell);
+    }
+  }
+
+  async #attendTo(probe: Probe, tell: (text: string) => void): Promise<void> {
+    const place = formatAddress(this.address);
+    tell(`${place}: a connection`);
+    probe.narrator = (what, bytes) => tell(`${place}: ${what} ${hex(bytes)}`);
+    try {
+      await this.attendant?.(probe);
+    } catch (error) {
+      if (!(error instanceof Failed)) throw error;
+      tell(`${place}: expected ${error.expected}, got ${error.got}`);
+    }
+    for (;;) {
+      const arrival = await probe.next();
+      probe.take();
+      if (arrival === "end" || arrival === "reset") return tell(`${place}: its ${arrival}`);
+    }
   }
 
   [Symbol.dispose](): void {

@@ -5,6 +5,7 @@
  * @module
  */
 
+export { CannotCheckError } from "./cannot_check_error.ts";
 export {
   check,
   type CheckInfo,

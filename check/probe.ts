@@ -17,11 +17,19 @@ const WORDS = {
   silence: "nothing more came",
 } as const;
 
+/** A hash is shown whole. */
+const MOST_SHOWN = 32;
+
 /** Bytes for people: in hexadecimal, cut where there are many. */
 export function hex(bytes: Uint8Array): string {
   if (bytes.length === 0) return "no byte";
-  const shown = bytes.subarray(0, 24).toHex().replace(/(..)(?=.)/g, "$1 ");
-  return bytes.length > 24 ? `${shown} ... (${bytes.length} bytes)` : shown;
+  const shown = bytes.subarray(0, MOST_SHOWN).toHex().replace(/(..)(?=.)/g, "$1 ");
+  return bytes.length > MOST_SHOWN ? `${shown} ... (${bytes.length} bytes)` : shown;
+}
+
+/** Whether two are the same to the last byte, which what people are shown does not tell. */
+export function sameBytes(one: Uint8Array, other: Uint8Array): boolean {
+  return one.length === other.length && one.every((byte, index) => byte === other[index]);
 }
 
 /** A connection with timeout. It reads only when it is asked to, so that it can also stall. */
@@ -33,6 +41,9 @@ export class Probe implements Disposable {
   /** Set when the stream is over. */
   #over: "end" | "reset" | null = null;
   readonly #scratch = new Uint8Array(1 << 16);
+
+  /** Is told what is read and written, where somebody watches. */
+  narrator: ((what: "got" | "sent", bytes: Uint8Array) => void) | null = null;
 
   readonly conn: StreamConn;
   readonly timeout: number;
@@ -47,6 +58,7 @@ export class Probe implements Disposable {
       const count = await this.conn.read(this.#scratch);
       if (count === null) return this.#over = "end";
       this.#pieces.push(this.#scratch.slice(0, count));
+      this.narrator?.("got", this.#scratch.subarray(0, count));
       this.#buffered += count;
       return "bytes";
     } catch {
@@ -104,14 +116,14 @@ export class Probe implements Disposable {
   }
 
   /**
-   * Waits until the peer has ended or reset the connection.
+   * Waits until the peer has ended or reset the connection, at most so long in silence.
    *
    * @returns What came before.
    * @throws {Failed} When it stays open.
    */
-  async ended(expected: string): Promise<Uint8Array<ArrayBuffer>> {
+  async ended(expected: string, milliseconds?: number): Promise<Uint8Array<ArrayBuffer>> {
     for (;;) {
-      const arrival = await this.next();
+      const arrival = await this.next(milliseconds);
       if (arrival === "end" || arrival === "reset") return this.take();
       if (arrival === "silence") {
         throw new Failed(expected, `${hex(this.take())}; the connection stays open`);
@@ -123,6 +135,7 @@ export class Probe implements Disposable {
   async send(bytes: Uint8Array): Promise<void> {
     try {
       await writeAll(this.conn, bytes);
+      this.narrator?.("sent", bytes);
     } catch {
       // The following read says how the connection ended.
     }

@@ -12,10 +12,17 @@ import type { Role } from "./verdict.ts";
 /** Variables for a program, or null for one that shall be unset. */
 export type Variables = Readonly<Record<string, string | null>>;
 
+/** What programs are told in every start. */
+export interface Told {
+  readonly transport: string;
+  readonly options: string;
+  readonly variables: Readonly<Record<string, string>>;
+}
+
 /** What tor sets for a transport, with some variables changed. */
 export function environment(
   role: Role,
-  transport: string,
+  { transport, options, variables }: Told,
   state: string,
   orport: Address,
   changes: Variables,
@@ -29,8 +36,9 @@ export function environment(
     TOR_PT_SERVER_TRANSPORTS: transport,
     TOR_PT_SERVER_BINDADDR: `${transport}-127.0.0.1:0`,
     TOR_PT_ORPORT: formatAddress(orport),
+    ...options !== "" && { TOR_PT_SERVER_TRANSPORT_OPTIONS: options },
   };
-  const all: Variables = { ...passedThrough(), ...common, ...own, ...changes };
+  const all: Variables = { ...passedThrough(), ...variables, ...common, ...own, ...changes };
   return Object.fromEntries(
     Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== null),
   );

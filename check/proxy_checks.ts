@@ -5,24 +5,24 @@
  * @module
  */
 
-import { type Address, formatAddress, ipToBytes } from "../address.ts";
-import { concat } from "../net/conn.ts";
+import { type Address, formatAddress } from "../address.ts";
 import { endWords, type Fixture, isDone, methodOf, outputOf, type Running } from "./fixture.ts";
 import type { Check } from "./definition.ts";
-import type { Program } from "./checked_program.ts";
+import { isAside, type Program } from "./checked_program.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { refusingAddress, type TestListener } from "./listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
 import { socksConnect, type Target } from "./socks_connect.ts";
-import { request } from "./socks_message.ts";
+import { credentials, PASSWORD } from "./socks_message.ts";
+import { expectConnect, expectSocks4Request, expectSocks5Request } from "./proxy_request.ts";
 import { expect, Failed, type Role, Skipped } from "./verdict.ts";
-import { hex, type Probe } from "./probe.ts";
+import { hex, type Probe, sameBytes } from "./probe.ts";
 
 const CLIENT: readonly Role[] = ["client"];
 const PROXY = "TOR_PT_PROXY";
-const LONGEST_HEAD = 4096;
 
 async function answer(fixture: Fixture, uri: string): Promise<Program> {
+  fixture.needsPlain("started");
   const program = await fixture.start({ [PROXY]: uri });
   await program.line(({ message }) =>
     message?.kind === "proxy-error" || message?.kind === "env-error" || isDone("client", message)
@@ -61,40 +61,64 @@ async function accepting(fixture: Fixture, uri: string): Promise<Running> {
 
 /** One of our proxies, in the middle of a conversation. */
 interface Meeting {
+  readonly client: Running;
   /** Where the client was asked to connect. */
   readonly target: Target;
   /** The proxy's end of the connection. */
   readonly proxy: Probe;
-  /** What the client answers to its user. */
-  readonly outcome: Promise<number | null>;
+  readonly user: Probe;
+  /** Settles when the user has been answered. */
+  readonly asked: Promise<void>;
 }
 
-/** Asks a client for a connection and meets it at its proxy. */
-async function meet(fixture: Fixture, scheme: string, userInfo = ""): Promise<Meeting> {
+/** What a proxy takes from a client that is to connect to a target. */
+type Converse = (proxy: Probe, target: Readonly<Address>) => Promise<unknown>;
+
+/**
+ * Asks a client for a connection and meets it at its proxy. `converse` is what the proxy takes from
+ * others, who come once the check is over.
+ */
+async function meet(
+  fixture: Fixture,
+  scheme: string,
+  converse: Converse,
+  userInfo = "",
+  proxies: TestListener = fixture.listen(),
+): Promise<Meeting> {
   await needsDestination(fixture.subject);
-  const proxies = fixture.listen();
   const target = await clientTarget(fixture, fixture.backend);
+  proxies.attendant = (proxy) => converse(proxy, target.address);
   const client = await accepting(
     fixture,
     `${scheme}://${userInfo}${formatAddress(proxies.address)}`,
   );
   const user = await fixture.dial(client.method.address);
-  const outcome = socksConnect(user, target).catch((error) => {
+  // A handshake that does not get as far as the request ends the check at once.
+  const asked = ask(user, target, client);
+  const never = asked.then(() => Promise.withResolvers<never>().promise);
+  const proxy = await Promise.race([proxies.accept(), never]);
+  if (proxy === null) throw new Failed("a connection to the proxy", "none comes");
+  return { client, target, proxy, user, asked };
+}
+
+/**
+ * Asks for a connection. A transport may grant it without one, and dial with the first byte of its
+ * user: what counts is where it dials to.
+ */
+async function ask(user: Probe, target: Target, { method }: Running): Promise<void> {
+  const outcome = await socksConnect(user, target, method).catch((error) => {
     if (error instanceof Failed) return null;
     throw error;
   });
-  // A handshake that does not get as far as the request ends the check at once.
-  const never = outcome.then(() => Promise.withResolvers<never>().promise);
-  const proxy = await Promise.race([proxies.accept(), never]);
-  if (proxy === null) throw new Failed("a connection to the proxy", "none comes");
-  return { target, proxy, outcome };
+  if (outcome === 0) await user.send(new TextEncoder().encode("a user's first bytes"));
 }
 
-/** Expects that a request that a proxy refused is refused, and went nowhere else. */
-async function wentNowhere(meeting: Meeting, backend: TestListener): Promise<void> {
-  meeting.proxy[Symbol.dispose]();
-  const outcome = await meeting.outcome;
-  expect(outcome !== 0, "a rejection, because the proxy refused", "the connection was granted");
+/** Expects that a connection that a proxy does not make is not made around it. */
+async function wentNowhere(user: Probe, backend: TestListener): Promise<void> {
+  // Whoever would dial around it has done so before the user's connection ends.
+  await user.ended("").catch((error) => {
+    if (!(error instanceof Failed)) throw error;
+  });
   const around = await backend.uninvited();
   expect(around === 0, "no connection around the proxy", "the target saw one");
 }
@@ -104,23 +128,43 @@ async function expectSocks5(proxy: Probe, target: Readonly<Address>): Promise<vo
   const [, count = 0] = await proxy.receive(2, "a SOCKS5 greeting");
   await proxy.receive(count, "its methods");
   await proxy.send(Uint8Array.of(5, 0));
-  await expectRequest(proxy, target);
+  await expectSocks5Request(proxy, target);
 }
 
-async function expectRequest(proxy: Probe, target: Readonly<Address>): Promise<void> {
-  const wanted = request(target);
-  const got = await proxy.receive(wanted.length, `the SOCKS5 request ${hex(wanted)}`);
-  expect(hex(got) === hex(wanted), `the SOCKS5 request ${hex(wanted)}`, hex(got));
-  await proxy.send(Uint8Array.of(5, 2, 0, 1, 0, 0, 0, 0, 0, 0));
+/** The same, with user name and password. */
+async function expectSocks5As(
+  proxy: Probe,
+  target: Readonly<Address>,
+  user: string,
+  password: string,
+): Promise<void> {
+  const [, count = 0] = await proxy.receive(2, "a SOCKS5 greeting");
+  const methods = await proxy.receive(count, "its methods");
+  expect(methods.includes(PASSWORD), "method 2 among those offered", hex(methods));
+  await proxy.send(Uint8Array.of(5, PASSWORD));
+  const text = new TextEncoder();
+  const wanted = credentials(text.encode(user), text.encode(password));
+  const got = await proxy.receive(wanted.length, hex(wanted));
+  expect(sameBytes(got, wanted), hex(wanted), hex(got));
+  await proxy.send(Uint8Array.of(1, 0));
+  await expectSocks5Request(proxy, target);
 }
 
-async function readHead(proxy: Probe): Promise<string> {
-  let head = "";
-  while (!head.endsWith("\r\n\r\n") && head.length < LONGEST_HEAD) {
-    head += String.fromCharCode(...await proxy.receive(1, "an HTTP head that ends"));
-  }
-  return head;
+function as(user: string, password: string): Converse {
+  return (proxy, target) => expectSocks5As(proxy, target, user, password);
 }
+
+/** Refuses, and expects that the client does not go around. */
+async function refuse(fixture: Fixture, { proxy, user, asked }: Meeting, answer: Uint8Array) {
+  await proxy.send(answer);
+  proxy[Symbol.dispose]();
+  await asked;
+  await wentNowhere(user, fixture.backend);
+}
+
+const SOCKS5_REFUSAL = Uint8Array.of(5, 2, 0, 1, 0, 0, 0, 0, 0, 0);
+const SOCKS4_REFUSAL = Uint8Array.of(0, 91, 0, 0, 0, 0, 0, 0);
+const HTTP_REFUSAL: Uint8Array = new TextEncoder().encode("HTTP/1.1 403 Forbidden\r\n\r\n");
 
 /** The checks of upstream proxies. */
 export const proxyChecks: readonly Check[] = [
@@ -159,7 +203,7 @@ export const proxyChecks: readonly Check[] = [
     roles: CLIENT,
     title: "says nothing of proxies when there is none",
     section: "pt-spec 3.3.2",
-    level: "MUST",
+    level: "robustness",
     async run(fixture) {
       const { program } = await fixture.transcript();
       const lines = program.lines.filter(({ text }) => text.startsWith("PROXY"));
@@ -178,7 +222,7 @@ export const proxyChecks: readonly Check[] = [
     id: "proxy-no-scheme",
     roles: CLIENT,
     title: "refuses a proxy without a kind",
-    section: "pt-spec 3.2.2",
+    section: "pt-spec 3.3.2",
     level: "MUST",
     run: (fixture) => refused(fixture, "127.0.0.1:1080"),
   },
@@ -186,7 +230,7 @@ export const proxyChecks: readonly Check[] = [
     id: "proxy-no-port",
     roles: CLIENT,
     title: "refuses a proxy without a port",
-    section: "pt-spec 3.2.2",
+    section: "pt-spec 3.3.2",
     level: "MUST",
     run: (fixture) => refused(fixture, "socks5://127.0.0.1"),
   },
@@ -208,7 +252,7 @@ export const proxyChecks: readonly Check[] = [
       const program = await refusing(fixture);
       const status = await program.ended();
       expect(status !== null, "the program's end after PROXY-ERROR", endWords(status));
-      const last = program.lines.findLast(({ message }) => message?.kind !== "log");
+      const last = program.lines.findLast(({ message }) => !isAside(message));
       expect(
         last?.message?.kind === "proxy-error",
         "PROXY-ERROR as the last word",
@@ -224,9 +268,9 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const meeting = await meet(fixture, "socks5");
+      const meeting = await meet(fixture, "socks5", expectSocks5);
       await expectSocks5(meeting.proxy, meeting.target.address);
-      await wentNowhere(meeting, fixture.backend);
+      await refuse(fixture, meeting, SOCKS5_REFUSAL);
     },
   },
   {
@@ -237,16 +281,9 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const meeting = await meet(fixture, "socks4a");
-      const [host, port] = meeting.target.address;
-      const ip = ipToBytes(host);
-      if (ip?.length !== 4) throw new Skipped("needs a server that listens at an IPv4 address");
-      const wanted = concat(Uint8Array.of(4, 1, port >> 8, port & 0xff), ip);
-      const got = await meeting.proxy.receive(8, `the SOCKS4 request ${hex(wanted)}`);
-      expect(hex(got) === hex(wanted), `the SOCKS4 request ${hex(wanted)}`, hex(got));
-      await meeting.proxy.receive(1, "a user id that ends");
-      await meeting.proxy.send(Uint8Array.of(0, 91, 0, 0, 0, 0, 0, 0));
-      await wentNowhere(meeting, fixture.backend);
+      const meeting = await meet(fixture, "socks4a", expectSocks4Request);
+      await expectSocks4Request(meeting.proxy, meeting.target.address);
+      await refuse(fixture, meeting, SOCKS4_REFUSAL);
     },
   },
   {
@@ -257,12 +294,9 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const meeting = await meet(fixture, "http");
-      const wanted = `CONNECT ${formatAddress(meeting.target.address)} HTTP/1.`;
-      const head = await readHead(meeting.proxy);
-      expect(head.startsWith(wanted), wanted, JSON.stringify(head.slice(0, 100)));
-      await meeting.proxy.send(new TextEncoder().encode("HTTP/1.1 403 Forbidden\r\n\r\n"));
-      await wentNowhere(meeting, fixture.backend);
+      const meeting = await meet(fixture, "http", expectConnect);
+      await expectConnect(meeting.proxy, meeting.target.address);
+      await refuse(fixture, meeting, HTTP_REFUSAL);
     },
   },
   {
@@ -273,18 +307,80 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const { proxy, target } = await meet(fixture, "socks5", "tor:test1234@");
-      const [, count = 0] = await proxy.receive(2, "a SOCKS5 greeting");
-      const methods = await proxy.receive(count, "its methods");
-      expect(methods.includes(2), "method 2 among those offered", hex(methods));
-      await proxy.send(Uint8Array.of(5, 2));
-      const text = new TextEncoder();
-      const [user, password] = [text.encode("tor"), text.encode("test1234")];
-      const wanted = concat(Uint8Array.of(1, 3), user, Uint8Array.of(8), password);
-      const got = await proxy.receive(wanted.length, hex(wanted));
-      expect(hex(got) === hex(wanted), hex(wanted), hex(got));
-      await proxy.send(Uint8Array.of(1, 0));
-      await expectRequest(proxy, target.address);
+      const converse = as("tor", "test1234");
+      const { proxy, target } = await meet(fixture, "socks5", converse, "tor:test1234@");
+      await converse(proxy, target.address);
+    },
+  },
+  {
+    id: "proxy-credentials-raw",
+    roles: CLIENT,
+    title: "takes a proxy's password as tor writes it, with an @ and a : in it",
+    section: "tor get_pt_proxy_uri()",
+    level: "robustness",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const converse = as("tor", "p@ss:word");
+      const { proxy, target } = await meet(fixture, "socks5", converse, "tor:p@ss:word@");
+      await converse(proxy, target.address);
+    },
+  },
+  {
+    id: "proxy-credentials-http",
+    roles: CLIENT,
+    title: "gives an HTTP proxy its user name and password",
+    section: "pt-spec 3.2.2",
+    level: "MUST",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const { proxy, target } = await meet(fixture, "http", expectConnect, "tor:test1234@");
+      const head = await expectConnect(proxy, target.address);
+      const line = `Proxy-Authorization: Basic ${btoa("tor:test1234")}`;
+      const lines = head.split("\r\n").map((line) => line.replace(/: */, ": "));
+      const given = lines.some((other) => other.toLowerCase() === line.toLowerCase());
+      expect(given, line, JSON.stringify(head.slice(0, 200)));
+    },
+  },
+  {
+    id: "proxy-credentials-socks4a",
+    roles: CLIENT,
+    title: "gives a SOCKS4a proxy its user id",
+    section: "pt-spec 3.2.2",
+    level: "robustness",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const { proxy, target } = await meet(fixture, "socks4a", expectSocks4Request, "tor@");
+      const userId = await expectSocks4Request(proxy, target.address);
+      expect(userId === "tor", "the user id tor", JSON.stringify(userId));
+    },
+  },
+  {
+    id: "proxy-ipv6",
+    roles: CLIENT,
+    title: "connects through a proxy with an IPv6 address",
+    section: "pt-spec 3.2.2",
+    level: "robustness",
+    hand: "ask the transport for a connection and watch the proxy",
+    async run(fixture) {
+      const proxies = fixture.listenIpv6();
+      const { proxy, target } = await meet(fixture, "socks5", expectSocks5, "", proxies);
+      await expectSocks5(proxy, target.address);
+    },
+  },
+  {
+    id: "proxy-stalled",
+    roles: CLIENT,
+    title: "serves a user beside one for whom the proxy does not answer",
+    section: "pt-spec 3.2.2",
+    level: "robustness",
+    hand: "ask the transport for two connections, and answer the second at the proxy",
+    async run(fixture) {
+      const proxies = fixture.listen();
+      const { client, target } = await meet(fixture, "socks5", expectSocks5, "", proxies);
+      void ask(await fixture.dial(client.method.address), target, client).catch(() => {});
+      const proxy = await proxies.accept();
+      expect(proxy !== null, "the next connection at the proxy", "none comes");
+      await proxy.receive(2, "a SOCKS5 greeting");
     },
   },
   {
@@ -300,13 +396,8 @@ export const proxyChecks: readonly Check[] = [
       const target = await clientTarget(fixture, fixture.backend);
       const client = await accepting(fixture, `socks5://${formatAddress(dead)}`);
       const user = await fixture.dial(client.method.address);
-      const outcome = await socksConnect(user, target).catch((error) => {
-        if (error instanceof Failed) return null;
-        throw error;
-      });
-      expect(outcome !== 0, "a rejection, because the proxy is dead", "the connection was granted");
-      const around = await fixture.backend.uninvited();
-      expect(around === 0, "no connection around the proxy", "the target saw one");
+      await ask(user, target, client);
+      await wentNowhere(user, fixture.backend);
     },
   },
 ];

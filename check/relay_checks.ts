@@ -9,25 +9,26 @@
 
 import type { Fixture } from "./fixture.ts";
 import type { Check } from "./definition.ts";
+import { bytesArriveAgainst, type Direction, endArrives } from "./blame.ts";
+import { carries, noise } from "./carried_bytes.ts";
 import { connectResettable, listenResettable, reset } from "./resettable.ts";
 import { refusingAddress, TestListener } from "./listener.ts";
 import { openPair, testTunnel, type TunnelledPair } from "./test_tunnel.ts";
 import { resultWithin } from "../parent/result_within.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
-import { hex, type Probe } from "./probe.ts";
+import { hex, type Probe, sameBytes } from "./probe.ts";
 
 const BOTH: readonly Role[] = ["client", "server"];
 const SECTION = "pt-spec 3 (6)";
 const MIB = 1 << 20;
 const LARGE = 8 * MIB;
+/** A piece that arrives before the next is sent; even one is enough of a slow transport. */
+const PIECE = MIB / 2;
 const MOST_CONNECTIONS = 50;
 /** What the system's own buffers on the way take is well below. */
 const MORE_THAN_BUFFERS = 64 * MIB;
 /** A writer that gets no byte rid of for so long is stalled, in milliseconds. */
 const STALLED = 1_000;
-
-/** From the user to the backend, or the other way. */
-type Direction = "up" | "down";
 
 function ends({ user, backend }: TunnelledPair, direction: Direction): [from: Probe, to: Probe] {
   return direction === "up" ? [user, backend] : [backend, user];
@@ -35,32 +36,6 @@ function ends({ user, backend }: TunnelledPair, direction: Direction): [from: Pr
 
 function names(direction: Direction): [from: string, to: string] {
   return direction === "up" ? ["the user", "the backend"] : ["the backend", "the user"];
-}
-
-function noise(length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  for (let start = 0; start < length; start += 65536) {
-    crypto.getRandomValues(bytes.subarray(start, start + 65536));
-  }
-  return bytes;
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex();
-}
-
-/** Sends bytes one way and expects them at the other end. */
-async function carries(from: Probe, to: Probe, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
-  const [, got] = await Promise.all([
-    from.send(bytes),
-    to.receive(bytes.length, `${bytes.length} bytes at the other end`),
-  ]);
-  if (bytes.length <= 64) {
-    expect(hex(got) === hex(bytes), hex(bytes), hex(got));
-  } else {
-    const [sent, arrived] = await Promise.all([sha256(bytes), sha256(got)]);
-    expect(sent === arrived, `SHA-256 ${sent}`, arrived);
-  }
 }
 
 /** Makes sure that both directions work before something else is tried. */
@@ -73,6 +48,14 @@ async function warm(fixture: Fixture): Promise<TunnelledPair> {
   const opened = await openPair(fixture, { alone: true });
   await warmUp(opened);
   return opened;
+}
+
+/** Carries a lot one way, or as much as gets through in a time. */
+async function carriesMuch(from: Probe, to: Probe, milliseconds: number): Promise<void> {
+  const end = Date.now() + milliseconds;
+  for (let sent = 0; sent < LARGE && Date.now() < end; sent += PIECE) {
+    await carries(from, to, noise(PIECE));
+  }
 }
 
 /** Writes until the writer stalls or has written more than any buffer on the way. */
@@ -94,11 +77,14 @@ function directed(direction: Direction): Check[] {
       title: `tells ${to} when ${from} has sent everything`,
       section: SECTION,
       level: "robustness",
+      crosses: "end",
       hand: `half-close the connection at ${from}`,
       async run(fixture) {
         const [sender, receiver] = ends(await warm(fixture), direction);
+        fixture.wire?.mark();
         await sender.closeWrite();
-        await receiver.ended(`the end of the stream at ${to}`);
+        const expected = `the end of the stream at ${to}`;
+        await endArrives(fixture, direction, () => receiver.ended(expected));
       },
     },
     {
@@ -107,13 +93,21 @@ function directed(direction: Direction): Check[] {
       title: `carries the other direction on when ${from} has sent everything`,
       section: SECTION,
       level: "robustness",
+      crosses: "end",
       hand: `half-close the connection at ${from}, then send from ${to}`,
       async run(fixture) {
         const [sender, receiver] = ends(await warm(fixture), direction);
+        fixture.wire?.mark();
         await sender.closeWrite();
         // A transport that tells of the end has closed everything by then, if it does so.
         await receiver.next(STALLED);
-        await carries(receiver, sender, noise(16));
+        const bytes = noise(16);
+        await bytesArriveAgainst(
+          fixture,
+          direction,
+          bytes.length,
+          () => carries(receiver, sender, bytes),
+        );
       },
     },
     {
@@ -122,6 +116,7 @@ function directed(direction: Direction): Check[] {
       title: `ends the connection of ${to} when ${from} resets its own`,
       section: SECTION,
       level: "robustness",
+      crosses: "end",
       hand: `reset the connection at ${from} (SO_LINGER 0)`,
       async run(fixture) {
         const { timeout } = fixture.subject;
@@ -136,8 +131,10 @@ function directed(direction: Direction): Check[] {
           });
         await warmUp(opened);
         const [sender, receiver] = ends(opened, direction);
+        fixture.wire?.mark();
         reset(sender);
-        await receiver.ended(`the end of the connection at ${to}`);
+        const expected = `the end of the connection at ${to}`;
+        await endArrives(fixture, direction, () => receiver.ended(expected));
       },
     },
     {
@@ -146,6 +143,7 @@ function directed(direction: Direction): Check[] {
       title: `stops ${from} while ${to} does not read, and loses nothing`,
       section: SECTION,
       level: "robustness",
+      crosses: "end",
       hand: `do not read at ${to} and send ${MORE_THAN_BUFFERS / MIB} MiB from ${from}`,
       async run(fixture) {
         const [sender, receiver] = ends(await warm(fixture), direction);
@@ -155,7 +153,9 @@ function directed(direction: Direction): Check[] {
           `a writer that stalls within ${MORE_THAN_BUFFERS / MIB} MiB`,
           "it could write all of that",
         );
-        for (let left = written; left > 0;) {
+        // What a slow transport still has when time is up is on its way.
+        const end = Date.now() + fixture.subject.timeout;
+        for (let left = written; left > 0 && Date.now() < end;) {
           const arrival = await receiver.peek();
           expect(arrival === "bytes", `${written} bytes at ${to}`, `${written - left}`);
           left -= receiver.take().length;
@@ -173,6 +173,7 @@ export const relayChecks: readonly Check[] = [
     title: "carries bytes both ways",
     section: SECTION,
     level: "MUST",
+    crosses: "bytes",
     async run(fixture) {
       const tunnel = await testTunnel(fixture);
       const user = await tunnel.dial();
@@ -181,7 +182,7 @@ export const relayChecks: readonly Check[] = [
       const backend = await fixture.backend.accept();
       if (backend === null) throw new Failed("a connection at the other end", "none comes");
       const got = await backend.receive(hello.length, `${hex(hello)} at the other end`);
-      expect(hex(got) === hex(hello), hex(hello), hex(got));
+      expect(sameBytes(got, hello), hex(hello), hex(got));
       await carries(backend, user, noise(32));
     },
   },
@@ -190,7 +191,8 @@ export const relayChecks: readonly Check[] = [
     roles: BOTH,
     title: "carries what the backend says before the user has said anything",
     section: SECTION,
-    level: "MUST",
+    level: "robustness",
+    crosses: "bytes",
     async run(fixture) {
       const { user, backend } = await openPair(fixture);
       await carries(backend, user, noise(32));
@@ -199,14 +201,16 @@ export const relayChecks: readonly Check[] = [
   {
     id: "relay-large",
     roles: BOTH,
-    title: `carries ${LARGE / MIB} MiB both ways at once, whole`,
+    title: `carries up to ${LARGE / MIB} MiB both ways at once, whole`,
     section: SECTION,
     level: "MUST",
+    crosses: "bytes",
     async run(fixture) {
       const { user, backend } = await warm(fixture);
+      const { timeout } = fixture.subject;
       await Promise.all([
-        carries(user, backend, noise(LARGE)),
-        carries(backend, user, noise(LARGE)),
+        carriesMuch(user, backend, timeout),
+        carriesMuch(backend, user, timeout),
       ]);
     },
   },
@@ -216,6 +220,7 @@ export const relayChecks: readonly Check[] = [
     title: `carries ${MOST_CONNECTIONS} connections side by side`,
     section: SECTION,
     level: "robustness",
+    crosses: "bytes",
     async run(fixture) {
       const tunnel = await testTunnel(fixture, { alone: true });
       const first = await tunnel.open();
@@ -236,6 +241,7 @@ export const relayChecks: readonly Check[] = [
     title: "carries a connection on beside one that is stalled",
     section: SECTION,
     level: "robustness",
+    crosses: "end",
     async run(fixture) {
       const tunnel = await testTunnel(fixture, { alone: true });
       const [stalled, other] = [await tunnel.open(), await tunnel.open()];
@@ -254,6 +260,7 @@ export const relayChecks: readonly Check[] = [
     title: "ends a connection when the ORPort refuses, and goes on",
     section: SECTION,
     level: "robustness",
+    crosses: "end",
     hand: "connect to it while nobody listens at the ORPort, then again when somebody does",
     async run(fixture) {
       const address = await refusingAddress();
@@ -263,7 +270,7 @@ export const relayChecks: readonly Check[] = [
       const tunnel = await testTunnel(fixture, { backend: later, alone: true });
       const lost = await tunnel.dial();
       await lost.send(noise(8));
-      await lost.ended("the end of the user's connection");
+      await endArrives(fixture, "down", () => lost.ended("the end of the user's connection"));
       let backend: TestListener;
       try {
         backend = fixture.own(new TestListener(fixture.subject.timeout, ...address));

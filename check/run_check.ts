@@ -12,10 +12,12 @@ import { Failed, Skipped, type Verdict } from "./verdict.ts";
 
 /** A check takes no more than so many of its longest waits. */
 const WAITS = 9;
+/** Some watch a program for a while, however short those are; in milliseconds. */
+const LEAST = 30_000;
 
 function byHand(fixture: Fixture, hand: string | undefined): string {
-  if (fixture.lastStart === null) return hand ?? "";
-  const { command, environment } = fixture.lastStart;
+  if (fixture.lastProgram === null) return hand ?? "";
+  const { command, environment } = fixture.lastProgram.start;
   const line = commandLine(command, environment).replaceAll(
     fixture.subject.directory,
     "/tmp/check",
@@ -23,12 +25,45 @@ function byHand(fixture: Fixture, hand: string | undefined): string {
   return hand === undefined ? line : `${line}; then ${hand}`;
 }
 
+/** Why the checked half is not accused of a failure: the other one was there, too. */
+function sharedBlame(failed: Failed, fixture: Fixture, { check }: Task): string | null {
+  const { otherHalf, role } = fixture;
+  const { expected, got, certain } = failed;
+  if (check.crosses === undefined || otherHalf === null || certain) return null;
+  const own = otherHalf.join("\0") === fixture.subject.commands[role]?.join("\0");
+  if (check.crosses === "bytes" && own) return null;
+  const half = role === "client" ? "server" : "client";
+  return `needs to know that it is not the ${half} half: expected ${expected}, but got ${got}`;
+}
+
 function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
   if (error instanceof Skipped) return { outcome: "skipped", reason: error.reason };
-  const { expected, got } = error instanceof Failed
-    ? error
-    : new Failed("a check that comes to its end", String(error));
-  return { outcome: "failed", expected, got, byHand: byHand(fixture, task.check.hand) };
+  const shared = error instanceof Failed ? sharedBlame(error, fixture, task) : null;
+  if (shared !== null) return { outcome: "skipped", reason: shared };
+  // Whatever else is thrown is ours: a program is accused of nothing that it did not do.
+  if (!(error instanceof Failed)) return { outcome: "error", problem: String(error) };
+  const { expected, got } = error;
+  return {
+    outcome: "failed",
+    expected,
+    got,
+    said: fixture.lastProgram?.lastWords ?? [],
+    byHand: byHand(fixture, task.check.hand),
+    attended: fixture.attended,
+  };
+}
+
+/** Makes a check on a fixture, and leaves everything there as it is then. */
+export async function judge(fixture: Fixture, task: Task): Promise<Verdict> {
+  fixture.wired = task.check.crosses === "end";
+  const limit = Math.max(WAITS * fixture.subject.timeout, LEAST);
+  try {
+    const done = await resultWithin(task.check.run(fixture).then(() => true), limit);
+    if (done === null) throw new Error(`The check did not end within ${limit / 1000} s`);
+    return { outcome: "ok" };
+  } catch (error) {
+    return verdictOf(error, fixture, task);
+  }
 }
 
 async function attempt(
@@ -38,16 +73,8 @@ async function attempt(
   fresh: boolean,
 ): Promise<{ verdict: Verdict; usedShared: boolean }> {
   const fixture = new Fixture(subject, task.role, shared, fresh);
-  const limit = WAITS * subject.timeout;
-  let verdict: Verdict = { outcome: "ok" };
-  try {
-    const done = await resultWithin(task.check.run(fixture).then(() => true), limit);
-    if (done === null) throw new Failed(`an end within ${limit / 1000} s`, "none");
-  } catch (error) {
-    verdict = verdictOf(error, fixture, task);
-  } finally {
-    await fixture[Symbol.asyncDispose]();
-  }
+  const verdict = await judge(fixture, task)
+    .finally(() => fixture[Symbol.asyncDispose]());
   return { verdict, usedShared: fixture.usedShared };
 }
 

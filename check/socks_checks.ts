@@ -11,30 +11,46 @@ import type { Check } from "./definition.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { refuses, refusingAddress, type TestListener } from "./listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
-import { socksConnect } from "./socks_connect.ts";
+import { socksConnect, socksReply } from "./socks_connect.ts";
+import { isReply, receiveReply } from "./socks_reply.ts";
 import {
   argumentFields,
   credentials,
   greeting,
+  joinArguments,
   NO_AUTH,
   PASSWORD,
   request,
 } from "./socks_message.ts";
 import { transparency } from "./carries_unchanged.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
-import { hex, type Probe } from "./probe.ts";
+import { hex, type Probe, sameBytes } from "./probe.ts";
 
 const CLIENT: readonly Role[] = ["client"];
 const BIND = 2;
 const UDP_ASSOCIATE = 3;
+/** A method that IANA has given to nobody. GSSAPI and private ones a program may know. */
+const UNASSIGNED = 0x7e;
+/** RFC 1928 section 6 gives 10 s from the failure to the end of its connection. */
+const CLOSES = 12_000;
 const HALF_OPEN = 50;
 /** How long a client that left may be missed, in milliseconds. */
 const ABANDONED = 500;
 const utf8 = new TextEncoder();
 
-const PLAIN = argumentFields("key=value;other=one");
-/** The backslash is the last byte of the first field. */
-const LONG = `key=${"x".repeat(250)}\\;${"y".repeat(40)}`;
+/** What the first field holds. */
+const FIRST_FIELD = 255;
+
+/** Arguments in the fields, behind those without which the transport takes none. */
+function fields({ subject }: Fixture, args: string): Uint8Array<ArrayBuffer> {
+  return argumentFields(joinArguments(subject.args, args));
+}
+
+/** Arguments of which the first field ends with the backslash of an escape. */
+function long({ subject }: Fixture): string {
+  const before = joinArguments(subject.args, "key=").length;
+  return `key=${"x".repeat(FIRST_FIELD - 1 - before)}\\;${"y".repeat(40)}`;
+}
 
 /** A connection to the SOCKS5 listener. */
 async function dial(fixture: Fixture, client?: Running): Promise<Probe> {
@@ -71,24 +87,25 @@ async function atRequest(fixture: Fixture, client?: Running): Promise<Probe> {
   if (await precondition(choice(probe, NO_AUTH)) === NO_AUTH) return probe;
   const other = await dial(fixture, client);
   const method = await precondition(choice(other, PASSWORD));
-  await other.send(argumentFields("ptlib-check=1"));
+  const { args } = fixture.subject;
+  await other.send(argumentFields(args === "" ? "ptlib-check=1" : args));
   const status = await precondition(other.receive(2, "an answer"));
   if (method === PASSWORD && status[1] === 0) return other;
   throw new Skipped("needs a handshake that gets as far as the request");
 }
 
-/** Expects the RFC 1929 fields to be accepted. */
-async function takesFields(fixture: Fixture, fields: Uint8Array): Promise<void> {
+/** Expects arguments to be accepted. */
+async function takes(fixture: Fixture, args: string): Promise<void> {
   const probe = await atArguments(fixture);
-  await probe.send(fields);
+  await probe.send(fields(fixture, args));
   const status = await probe.receive(2, "01 00");
   expect(hex(status) === "01 00", "01 00", hex(status));
 }
 
-/** The same, for fields that are odd: plain ones have to work first. */
-async function takesFieldsAlso(fixture: Fixture, fields: Uint8Array): Promise<void> {
-  await precondition(takesFields(fixture, PLAIN));
-  await takesFields(fixture, fields);
+/** The same, for arguments that are odd: plain ones have to work first. */
+async function takesAlso(fixture: Fixture, args: string): Promise<void> {
+  await precondition(takes(fixture, "key=value;other=one"));
+  await takes(fixture, args);
 }
 
 /** Expects the RFC 1929 fields to be refused, by a status or by the end of the connection. */
@@ -106,15 +123,14 @@ async function refusesFields(fixture: Fixture, why: string, fields: Uint8Array):
 async function replyTo(fixture: Fixture, bytes: Uint8Array): Promise<number | null> {
   const probe = await atRequest(fixture);
   await probe.send(bytes);
-  const arrival = await probe.peek();
-  if (arrival === "end" || arrival === "reset") return null;
+  if (await probe.peek() !== "bytes") return null;
   const reply = await probe.receive(2, "a SOCKS reply, or the end of the connection");
   return reply[1] ?? null;
 }
 
 async function repliesWith(fixture: Fixture, code: number, bytes: Uint8Array): Promise<void> {
   const got = await replyTo(fixture, bytes);
-  if (got === null) throw new Skipped("needs a reply, but the connection ends without one");
+  if (got === null) throw new Skipped("needs a reply, but none comes");
   if (got === 0) throw new Skipped("needs a rejection, but the request was granted");
   expect(got === code, `reply ${code}`, `reply ${got}`);
 }
@@ -132,6 +148,18 @@ async function deadAddress(): Promise<Address> {
   const address = await refusingAddress();
   if (address === null) throw new Skipped("needs a port where nobody listens");
   return address;
+}
+
+/** A connection that has been rejected: for a target that refuses, or else for a command. */
+async function rejected(fixture: Fixture): Promise<{ probe: Probe; reply: Uint8Array }> {
+  for (const bytes of [request(await deadAddress()), request(ANYWHERE, BIND)]) {
+    const probe = await atRequest(fixture);
+    await probe.send(bytes);
+    if (await probe.peek() !== "bytes") continue;
+    const reply = await receiveReply(probe);
+    if (reply[1] !== 0) return { probe, reply };
+  }
+  throw new Skipped("needs a rejection: whatever is asked for is granted, or gets no reply");
 }
 
 /** The reply to a request for a target that refuses. */
@@ -155,8 +183,11 @@ async function reaches(
 ): Promise<void> {
   const reason = await transparency(fixture.subject, "client");
   if (reason !== null) throw new Skipped(`needs a transport that connects anywhere, but ${reason}`);
-  const reply = await socksConnect(await dial(fixture), { address: [...target], args: "" });
+  const user = await dial(fixture);
+  const { args } = fixture.subject;
+  const reply = await socksConnect(user, { address: [...target], args });
   expect(reply === 0, "reply 0", `reply ${reply}`);
+  await user.send(utf8.encode("some may dial with the first byte"));
   expect(await backend.accept() !== null, "a connection to the target", "none comes");
 }
 
@@ -187,6 +218,26 @@ async function trickle(probe: Probe, bytes: Uint8Array): Promise<void> {
   }
 }
 
+/** Goes through a handshake that writes its messages in one way or another, up to some reply. */
+async function handshake(
+  fixture: Fixture,
+  write: (probe: Probe, bytes: Uint8Array) => Promise<void>,
+): Promise<void> {
+  const probe = await dial(fixture);
+  await write(probe, greeting(PASSWORD));
+  await probe.receive(2, "a choice of method");
+  await write(probe, fields(fixture, "key=value"));
+  await probe.receive(2, "an answer to the arguments");
+  await write(probe, request(ANYWHERE));
+  await probe.receive(2, "a reply");
+}
+
+/** Makes sure that a handshake gets a reply when it is written as all do. */
+async function needsReply(fixture: Fixture): Promise<void> {
+  await precondition(takes(fixture, "key=value"));
+  await precondition(handshake(fixture, (probe, bytes) => probe.send(bytes)));
+}
+
 /** The handshake up to the request. */
 const negotiationChecks: readonly Check[] = [
   {
@@ -213,9 +264,10 @@ const negotiationChecks: readonly Check[] = [
   {
     id: "socks-password-preferred",
     roles: CLIENT,
-    title: "prefers user name and password to nothing",
-    section: "pt-spec 3.5",
-    level: "SHOULD",
+    // Else the arguments that it has for the transport are lost.
+    title: "prefers user name and password to nothing, as tor offers both",
+    section: "tor connection_proxy_connect()",
+    level: "MUST",
     hand: "send 05 02 00 02",
     run: (fixture) => chooses(fixture, PASSWORD, NO_AUTH, PASSWORD),
   },
@@ -225,8 +277,8 @@ const negotiationChecks: readonly Check[] = [
     title: "says 05 FF when no offered method will do",
     section: "RFC 1928 3",
     level: "MUST",
-    hand: "send 05 01 01",
-    run: (fixture) => chooses(fixture, 0xff, 1),
+    hand: "send 05 01 7e",
+    run: (fixture) => chooses(fixture, 0xff, UNASSIGNED),
   },
   {
     id: "socks-methods-many",
@@ -236,7 +288,7 @@ const negotiationChecks: readonly Check[] = [
     level: "MUST",
     async run(fixture) {
       await atArguments(fixture);
-      const methods = [...Array.from({ length: 254 }, () => 0x80), PASSWORD];
+      const methods = [...Array.from({ length: 254 }, () => UNASSIGNED), PASSWORD];
       await chooses(fixture, PASSWORD, ...methods);
     },
   },
@@ -276,9 +328,28 @@ const argumentChecks: readonly Check[] = [
     roles: CLIENT,
     title: "takes arguments",
     section: "pt-spec 3.5",
-    // A transport may refuse arguments that it does not know.
     level: "SHOULD",
-    run: (fixture) => takesFields(fixture, PLAIN),
+    async run(fixture) {
+      // A transport may refuse arguments that it does not know.
+      await precondition(takes(fixture, "key=value"));
+      await takes(fixture, "key=value;other=one");
+    },
+  },
+  {
+    id: "socks-args-equals",
+    roles: CLIENT,
+    title: "takes an = in a value, which tor does not escape",
+    section: "tor pt_stringify_socks_args()",
+    level: "MUST",
+    run: (fixture) => takesAlso(fixture, "key=a=b"),
+  },
+  {
+    id: "socks-args-semicolon",
+    roles: CLIENT,
+    title: "does not split arguments at a ; that is escaped",
+    section: "pt-spec 3.5",
+    level: "MUST",
+    run: (fixture) => takesAlso(fixture, "key=a\\;b;other=c"),
   },
   {
     id: "socks-args-escaped",
@@ -286,7 +357,7 @@ const argumentChecks: readonly Check[] = [
     title: "understands the escapes in arguments",
     section: "pt-spec 3.5",
     level: "MUST",
-    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=a\\;b\\=c\\\\")),
+    run: (fixture) => takesAlso(fixture, "key=a\\;b\\=c\\\\"),
   },
   {
     id: "socks-args-split",
@@ -294,7 +365,7 @@ const argumentChecks: readonly Check[] = [
     title: "joins the two fields before it looks for escapes",
     section: "pt-spec 3.5",
     level: "MUST",
-    run: (fixture) => takesFieldsAlso(fixture, argumentFields(LONG)),
+    run: (fixture) => takesAlso(fixture, long(fixture)),
   },
   {
     id: "socks-args-empty-value",
@@ -302,7 +373,7 @@ const argumentChecks: readonly Check[] = [
     title: "takes an empty value",
     section: "pt-spec 3.5",
     level: "robustness",
-    run: (fixture) => takesFieldsAlso(fixture, argumentFields("key=")),
+    run: (fixture) => takesAlso(fixture, "key="),
   },
   {
     id: "socks-args-no-equals",
@@ -371,7 +442,7 @@ const requestChecks: readonly Check[] = [
     roles: CLIENT,
     title: "answers UDP ASSOCIATE with reply 7",
     section: "RFC 1928 6",
-    level: "SHOULD",
+    level: "robustness",
     run: (fixture) => repliesWith(fixture, 7, request(ANYWHERE, UDP_ASSOCIATE)),
   },
   {
@@ -379,7 +450,7 @@ const requestChecks: readonly Check[] = [
     roles: CLIENT,
     title: "does not grant an address type that does not exist",
     section: "RFC 1928 6",
-    level: "MUST",
+    level: "robustness",
     run: (fixture) => doesNotGrant(fixture, BAD_ADDRESS_TYPE),
   },
   {
@@ -387,7 +458,7 @@ const requestChecks: readonly Check[] = [
     roles: CLIENT,
     title: "answers an address type that does not exist with reply 8",
     section: "RFC 1928 6",
-    level: "SHOULD",
+    level: "robustness",
     run: (fixture) => repliesWith(fixture, 8, BAD_ADDRESS_TYPE),
   },
   {
@@ -397,11 +468,8 @@ const requestChecks: readonly Check[] = [
     section: "RFC 1928 6",
     level: "MUST",
     async run(fixture) {
-      const probe = await atRequest(fixture);
-      await probe.send(request(ANYWHERE, BIND));
-      const reply = await probe.receive(10, "a reply of 10 bytes or more");
-      const form = reply[0] === 5 && reply[2] === 0 && [1, 3, 4].includes(reply[3] ?? 0);
-      expect(form, "05 REP 00 ATYP ...", hex(reply));
+      const { reply } = await rejected(fixture);
+      expect(isReply(reply), "05 REP 00 ATYP ...", hex(reply));
     },
   },
   {
@@ -411,9 +479,8 @@ const requestChecks: readonly Check[] = [
     section: "RFC 1928 6",
     level: "MUST",
     async run(fixture) {
-      const probe = await atRequest(fixture);
-      await probe.send(request(ANYWHERE, BIND));
-      await probe.ended("the end of the connection after the reply");
+      const { probe } = await precondition(rejected(fixture));
+      await probe.ended("the end of the connection within 10 s after the reply", CLOSES);
     },
   },
   {
@@ -429,11 +496,24 @@ const requestChecks: readonly Check[] = [
     },
   },
   {
+    id: "socks-granted-form",
+    roles: CLIENT,
+    title: "grants with a reply that tor reads: 05 00 00, ATYP 1, 3 or 4, address and port",
+    section: "RFC 1928 6",
+    level: "MUST",
+    async run(fixture) {
+      const target = await clientTarget(fixture, fixture.backend);
+      const reply = await socksReply(await dial(fixture), target);
+      if (reply[1] !== 0) throw new Skipped(`needs a grant, but got ${hex(reply)}`);
+      expect(isReply(reply), "05 00 00 ATYP ...", hex(reply));
+    },
+  },
+  {
     id: "socks-refused",
     roles: CLIENT,
     title: "does not grant a connection to a target that refuses it",
     section: "RFC 1928 6",
-    level: "MUST",
+    level: "robustness",
     async run(fixture) {
       expect(await replyForDead(fixture) !== 0, "a reply other than 0", "reply 0");
     },
@@ -458,12 +538,7 @@ const requestChecks: readonly Check[] = [
     section: "RFC 1928 5",
     level: "MUST",
     async run(fixture) {
-      let backend: TestListener;
-      try {
-        backend = fixture.listen("::1");
-      } catch {
-        throw new Skipped("needs the IPv6 loopback address ::1");
-      }
+      const backend = fixture.listenIpv6();
       await reaches(fixture, backend, backend.address);
     },
   },
@@ -472,7 +547,7 @@ const requestChecks: readonly Check[] = [
     roles: CLIENT,
     title: "connects to a host name",
     section: "RFC 1928 5",
-    level: "SHOULD",
+    level: "robustness",
     run: (fixture) => reaches(fixture, fixture.backend, ["localhost", fixture.backend.address[1]]),
   },
 ];
@@ -480,21 +555,35 @@ const requestChecks: readonly Check[] = [
 /** What clients and accidents do. */
 const robustnessChecks: readonly Check[] = [
   {
+    id: "socks-as-tor",
+    roles: CLIENT,
+    title: "takes the handshake that tor makes: methods 0 and 2, arguments, request",
+    section: "tor connection_proxy_connect()",
+    level: "MUST",
+    async run(fixture) {
+      const target = await clientTarget(fixture, fixture.backend);
+      // Without arguments of its own it may know none.
+      if (target.args === "") await precondition(takes(fixture, "key=value"));
+      const probe = await dial(fixture);
+      // What it prefers is another check's.
+      const method = await precondition(choice(probe, NO_AUTH, PASSWORD));
+      if (method !== PASSWORD) throw new Skipped(`needs the method 2, not ${method}`);
+      await probe.send(argumentFields(target.args === "" ? "key=value" : target.args));
+      const status = await probe.receive(2, "01 00");
+      expect(hex(status) === "01 00", "01 00", hex(status));
+      await probe.send(request(target.address));
+      await receiveReply(probe);
+    },
+  },
+  {
     id: "socks-chunked",
     roles: CLIENT,
     title: "takes a handshake that comes a byte at a time",
     section: "RFC 1928 3",
     level: "robustness",
     async run(fixture) {
-      const probe = await dial(fixture);
-      await trickle(probe, greeting(PASSWORD));
-      const chosen = await probe.receive(2, "a choice of method");
-      if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
-      await trickle(probe, argumentFields("key=value"));
-      const status = await probe.receive(2, "an answer to the arguments");
-      if (status[1] !== 0) throw new Skipped("needs a listener that takes arguments");
-      await trickle(probe, request(ANYWHERE, BIND));
-      await probe.receive(2, "a reply");
+      await needsReply(fixture);
+      await handshake(fixture, trickle);
     },
   },
   {
@@ -502,14 +591,14 @@ const robustnessChecks: readonly Check[] = [
     roles: CLIENT,
     title: "takes a handshake that comes all at once",
     section: "RFC 1928 3",
-    level: "robustness",
+    level: "extra",
     async run(fixture) {
+      await needsReply(fixture);
       const probe = await dial(fixture);
-      const all = [greeting(PASSWORD), argumentFields("key=value"), request(ANYWHERE, BIND)];
-      await probe.send(concat(...all));
-      const chosen = await probe.receive(2, "a choice of method");
-      if (chosen[1] !== PASSWORD) throw new Skipped("needs a listener that takes method 2");
-      await probe.receive(2 + 2, "an answer to the arguments and a reply");
+      await probe.send(
+        concat(greeting(PASSWORD), fields(fixture, "key=value"), request(ANYWHERE)),
+      );
+      await probe.receive(2 + 2 + 2, "a choice of method, an answer to the arguments and a reply");
     },
   },
   {
@@ -517,7 +606,7 @@ const robustnessChecks: readonly Check[] = [
     roles: CLIENT,
     title: "keeps the bytes that come along with the request",
     section: "RFC 1928 6",
-    level: "robustness",
+    level: "extra",
     async run(fixture) {
       const target = await clientTarget(fixture, fixture.backend);
       const probe = await dial(fixture);
@@ -531,12 +620,12 @@ const robustnessChecks: readonly Check[] = [
       }
       const early = utf8.encode("early data");
       await probe.send(concat(request(target.address), early));
-      const reply = await probe.receive(10, "reply 0");
+      const reply = await receiveReply(probe);
       if (reply[1] !== 0) throw new Skipped(`needs a granted connection, but got ${hex(reply)}`);
       const backend = await fixture.backend.accept();
       if (backend === null) throw new Failed("a connection at the other end", "none comes");
       const got = await backend.receive(early.length, `the early bytes ${hex(early)}`);
-      expect(hex(got) === hex(early), `the early bytes ${hex(early)}`, hex(got));
+      expect(sameBytes(got, early), `the early bytes ${hex(early)}`, hex(got));
     },
   },
   {

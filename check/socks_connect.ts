@@ -5,7 +5,17 @@
  */
 
 import type { Address } from "../address.ts";
-import { argumentFields, greeting, NO_AUTH, PASSWORD, request } from "./socks_message.ts";
+import type { ClientMethod, ServerMethod } from "../parent/line.ts";
+import {
+  argumentFields,
+  greeting,
+  NO_AUTH,
+  PASSWORD,
+  request,
+  SOCKS4_GRANTED,
+  socks4Request,
+} from "./socks_message.ts";
+import { receiveReply } from "./socks_reply.ts";
 import { precondition, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
 
@@ -18,11 +28,14 @@ export interface Target {
 /**
  * Goes through a SOCKS handshake.
  *
- * @returns The reply's code.
+ * @returns The whole reply.
  * @throws {Failed} When there is no whole reply.
  * @throws {Skipped} When the handshake does not get as far as the request.
  */
-export async function socksConnect(probe: Probe, target: Target): Promise<number> {
+export async function socksReply(
+  probe: Probe,
+  target: Target,
+): Promise<Uint8Array<ArrayBuffer>> {
   const method = target.args === "" ? NO_AUTH : PASSWORD;
   await probe.send(greeting(method));
   const choice = await precondition(probe.receive(2, "a choice of method"));
@@ -33,6 +46,32 @@ export async function socksConnect(probe: Probe, target: Target): Promise<number
     if (answer[1] !== 0) throw new Skipped(`needs arguments to be taken, not ${hex(answer)}`);
   }
   await probe.send(request(target.address));
-  const reply = await probe.receive(10, "a SOCKS reply of 10 bytes");
-  return reply[1] ?? 0xff;
+  return await receiveReply(probe);
+}
+
+/**
+ * Makes a SOCKS4 request.
+ *
+ * @returns The reply of 8 bytes.
+ * @throws {Failed} When it does not come whole.
+ */
+export async function socks4Reply(
+  probe: Probe,
+  { address, args }: Target,
+): Promise<Uint8Array<ArrayBuffer>> {
+  await probe.send(socks4Request(address, args));
+  return await probe.receive(8, "a whole SOCKS4 reply of 8 bytes");
+}
+
+/** Goes through the handshake of a listener; resolves to 0 when it grants, else to another code. */
+export async function socksConnect(
+  probe: Probe,
+  target: Target,
+  method?: Readonly<ClientMethod | ServerMethod>,
+): Promise<number> {
+  if (method?.kind !== "cmethod" || method.socksVersion === 5) {
+    return (await socksReply(probe, target))[1] ?? 0xff;
+  }
+  const code = (await socks4Reply(probe, target))[1] ?? 0xff;
+  return code === SOCKS4_GRANTED ? 0 : code;
 }

@@ -6,6 +6,7 @@
 
 import { type Address, ipToBytes } from "../address.ts";
 import { concat } from "../net/conn.ts";
+import { Skipped } from "./verdict.ts";
 
 /** Authentication methods. */
 export const NO_AUTH = 0;
@@ -26,6 +27,11 @@ export function credentials(user: Uint8Array, password: Uint8Array): Uint8Array<
   return concat(Uint8Array.of(1, user.length), user, Uint8Array.of(password.length), password);
 }
 
+/** Arguments behind others, either of which may be none. */
+export function joinArguments(...all: readonly string[]): string {
+  return all.filter((args) => args !== "").join(";");
+}
+
 /** The same with arguments in the fields (pt-spec section 3.5). */
 export function argumentFields(args: string): Uint8Array<ArrayBuffer> {
   const bytes = new TextEncoder().encode(args);
@@ -40,6 +46,17 @@ function destination([host, port]: Readonly<Address>): Uint8Array<ArrayBuffer> {
     ? concat(Uint8Array.of(3, name.length), name)
     : concat(Uint8Array.of(ip.length === 4 ? 1 : 4), ip);
   return concat(address, Uint8Array.of(port >> 8, port & 0xff));
+}
+
+/** The second byte of a SOCKS4 reply to a request that is granted. */
+export const SOCKS4_GRANTED = 90;
+
+/** `VN CD DSTPORT DSTIP USERID NUL`, in which the arguments are the user id. */
+export function socks4Request([host, port]: Readonly<Address>, args: string) {
+  const ip = ipToBytes(host);
+  if (ip?.length !== 4) throw new Skipped("needs an IPv4 address, for SOCKS4");
+  const userId = new TextEncoder().encode(args);
+  return concat(Uint8Array.of(4, 1, port >> 8, port & 0xff), ip, userId, Uint8Array.of(0));
 }
 
 /** `VER CMD RSV ATYP DST.ADDR DST.PORT`. */

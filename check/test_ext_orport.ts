@@ -7,7 +7,14 @@
 
 import { formatAddress } from "../address.ts";
 import { concat } from "../net/conn.ts";
-import { CODES, COOKIE_HEADER, cookieKey, prove, SAFE_COOKIE } from "../net/ext_orport.ts";
+import {
+  CODES,
+  COOKIE_HEADER,
+  cookieKey,
+  formatMessage,
+  prove,
+  SAFE_COOKIE,
+} from "../net/ext_orport.ts";
 import { type Fixture, freshPath } from "./fixture.ts";
 import type { Variables } from "./program_environment.ts";
 import type { TestListener } from "./listener.ts";
@@ -42,13 +49,17 @@ export function freshCookie(): Uint8Array<ArrayBuffer> {
 /** Starts a server with an Extended ORPort. */
 export async function extended(
   fixture: Fixture,
-  options: { file?: Uint8Array<ArrayBuffer>; changes?: Variables } = {},
+  options: {
+    file?: Uint8Array<ArrayBuffer>;
+    changes?: Variables;
+    port?: TestListener;
+  } = {},
 ): Promise<Extended> {
   const cookie = freshCookie();
-  const { file = concat(COOKIE_HEADER, cookie), changes = {} } = options;
+  const { file = concat(COOKIE_HEADER, cookie), changes = {}, port = fixture.listen() } = options;
   const path = freshPath(fixture.subject, "cookie");
   await Deno.writeFile(path, file, { mode: 0o600 });
-  const port = fixture.listen();
+  port.attendant = (probe) => admit(probe, cookie);
   const tunnel = await testTunnel(fixture, {
     backend: port,
     changes: {
@@ -117,6 +128,18 @@ export async function readCommands(probe: Probe): Promise<Command[]> {
     commands.push(await readCommand(probe));
   }
   return commands;
+}
+
+/** Takes a connection up to DONE and answers it. */
+export async function admit(
+  probe: Probe,
+  cookie: Uint8Array<ArrayBuffer>,
+  answers: readonly Uint8Array[] = [formatMessage(CODES.OKAY)],
+): Promise<void> {
+  await authenticate(probe, cookie);
+  await probe.send(Uint8Array.of(1));
+  await readCommands(probe);
+  for (const answer of answers) await probe.send(answer);
 }
 
 /** A connection that has come as far as DONE. */

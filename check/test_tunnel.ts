@@ -14,6 +14,7 @@ import { precondition, Skipped } from "./verdict.ts";
 import type { Variables } from "./program_environment.ts";
 import type { Listener } from "./listener.ts";
 import { socksConnect, type Target } from "./socks_connect.ts";
+import { joinArguments } from "./socks_message.ts";
 import { transparency } from "./carries_unchanged.ts";
 import type { Probe } from "./probe.ts";
 
@@ -42,11 +43,8 @@ type Connect = (address: Address) => Promise<Probe>;
 
 /** The user's end through a client. */
 async function connectThrough(connect: Connect, client: Running, target: Target): Promise<Probe> {
-  if (client.method.kind === "cmethod" && client.method.socksVersion !== 5) {
-    throw new Skipped("needs a transport that speaks SOCKS5");
-  }
   const probe = await connect(client.method.address);
-  const reply = await precondition(socksConnect(probe, target));
+  const reply = await precondition(socksConnect(probe, target, client.method));
   if (reply !== 0) throw new Skipped(`needs a granted connection, but got reply ${reply}`);
   return probe;
 }
@@ -59,10 +57,10 @@ async function pair(dial: () => Promise<Probe>, backend: Listener): Promise<Tunn
 }
 
 /** Where a server half is reached, by a client half. */
-function targetOf(server: Running): Target {
-  const { method } = server;
-  const args = method.kind === "smethod" ? formatSocksArgs(method.args) : "";
-  return { address: method.address, args };
+function targetOf(fixture: Fixture, { method }: Running): Target {
+  const published = method.kind === "smethod" ? formatSocksArgs(method.args) : "";
+  const args = joinArguments(published, fixture.subject.args);
+  return { address: fixture.reach(method.address), args };
 }
 
 /** What may be different about a way. */
@@ -84,8 +82,8 @@ function plain(fixture: Fixture): Connect {
 /** Where a client is asked to connect: to our backend, or to a server half in front of it. */
 export async function clientTarget(fixture: Fixture, backend: Listener): Promise<Target> {
   const reason = await transparency(fixture.subject, "client");
-  if (reason === null) return { address: backend.address, args: "" };
-  return targetOf(await otherHalf(fixture, "server", backend, reason));
+  if (reason === null) return { address: backend.address, args: fixture.subject.args };
+  return targetOf(fixture, await otherHalf(fixture, "server", backend, reason));
 }
 
 async function clientTunnel(fixture: Fixture, options: TestTunnelOptions): Promise<TestTunnel> {
@@ -107,7 +105,7 @@ async function serverTunnel(fixture: Fixture, options: TestTunnelOptions): Promi
     return { checked, target: null, dial, open: () => pair(dial, backend) };
   }
   const client = await otherHalf(fixture, "client", backend, reason);
-  const target = targetOf(checked);
+  const target = targetOf(fixture, checked);
   const dial = () => connectThrough(connect, client, target);
   return { checked, target, dial, open: () => pair(dial, backend) };
 }
@@ -118,9 +116,11 @@ async function otherHalf(
   backend: Listener,
   reason: string,
 ): Promise<Running> {
-  if (fixture.subject.commands[role] === undefined) {
+  const command = fixture.subject.commands[role];
+  if (command === undefined) {
     throw new Skipped(`needs the ${role} half (--peer), because ${reason}`);
   }
+  fixture.otherHalf = command;
   return await fixture.running({}, { role, orport: backend.address });
 }
 

@@ -8,17 +8,18 @@
 export type Role = "client" | "server";
 
 /**
- * How strong a rule is: MUST or SHOULD of the specification, or `robustness`, useful in practice.
+ * How strong a rule is: MUST, of the specification or because tor breaks; SHOULD, of the
+ * specification; `robustness`, useful in practice; `extra`, for what tor never does.
  *
  * @example
  * ```ts
  * import type { Level } from "@ptlib/ptlib/check";
  *
- * const order: Level[] = ["MUST", "SHOULD", "robustness"];
- * if (order.length !== 3) throw new Error();
+ * const order: Level[] = ["MUST", "SHOULD", "robustness", "extra"];
+ * if (order.length !== 4) throw new Error();
  * ```
  */
-export type Level = "MUST" | "SHOULD" | "robustness";
+export type Level = "MUST" | "SHOULD" | "robustness" | "extra";
 
 /**
  * What came of a check.
@@ -30,6 +31,7 @@ export type Level = "MUST" | "SHOULD" | "robustness";
  * function inWords(verdict: Verdict): string {
  *   if (verdict.outcome === "ok") return "ok";
  *   if (verdict.outcome === "skipped") return `skipped: ${verdict.reason}`;
+ *   if (verdict.outcome === "error") return `not known: ${verdict.problem}`;
  *   return `expected ${verdict.expected}, got ${verdict.got}`;
  * }
  * if (inWords({ outcome: "ok" }) !== "ok") throw new Error();
@@ -43,13 +45,26 @@ export type Verdict =
     readonly expected: string;
     /** What this one did. */
     readonly got: string;
+    /** What the program said of it: its last LOG lines, and its last words on stderr. */
+    readonly said: readonly string[];
     /** How to see it by hand: a command for a shell, and what to do then. */
     readonly byHand: string;
+    /**
+     * Whether that shows only with the checker's other side: a proxy, an Extended ORPort, a target
+     * or the other half. `ptlib check --by-hand` keeps it running.
+     */
+    readonly attended: boolean;
   }
   | {
     readonly outcome: "skipped";
     /** What the check needs and did not get. */
     readonly reason: string;
+  }
+  | {
+    /** The checker itself failed; the program is neither good nor bad for it. */
+    readonly outcome: "error";
+    /** What went wrong in the checker. */
+    readonly problem: string;
   };
 
 /** One value for both halves, or one for each. */
@@ -65,11 +80,14 @@ export class Failed extends Error {
   override readonly name = "Failed";
   readonly expected: string;
   readonly got: string;
+  /** Whether it is known to be the checked half, also where the other one was there. */
+  readonly certain: boolean;
 
-  constructor(expected: string, got: string) {
+  constructor(expected: string, got: string, certain = false) {
     super(`expected ${expected}; got ${got}`);
     this.expected = expected;
     this.got = got;
+    this.certain = certain;
   }
 }
 

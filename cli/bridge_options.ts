@@ -5,23 +5,20 @@
  * @module
  */
 
-import { formatSocksArgs, parseSocksArgs } from "../args.ts";
+import { formatSocksArgs, MOST_ARGUMENT_BYTES, parseSocksArgs } from "../args.ts";
 import { parseBridgeLine } from "../bridge_line.ts";
 import type { TunnelBridge } from "../parent/mod.ts";
 import type { TunnelRequest } from "./tunnel_options.ts";
 
-/** What fits into the user name and the password of SOCKS5, in bytes. */
-const MOST_ARGUMENTS = 510;
-
 /** Checks arguments that every connection has to carry. */
 function checkLength(args: URLSearchParams): URLSearchParams {
   const { length } = new TextEncoder().encode(formatSocksArgs(args));
-  if (length <= MOST_ARGUMENTS) return args;
-  throw new SyntaxError(`it has ${length} bytes, and SOCKS5 carries up to ${MOST_ARGUMENTS}`);
+  if (length <= MOST_ARGUMENT_BYTES) return args;
+  throw new SyntaxError(`it has ${length} bytes, and SOCKS5 carries up to ${MOST_ARGUMENT_BYTES}`);
 }
 
 /** Reads `--args`. A space comes from a bridge line, where it stands between two of them. */
-function parseArguments(text: string): URLSearchParams {
+export function parseArguments(text: string): URLSearchParams {
   if (/\s/.test(text.replace(/\\./gs, ""))) {
     throw new SyntaxError(
       "there is a space in it, but arguments are separated by ; (--bridge-line takes a bridge line " +

@@ -4,26 +4,36 @@
  * @module
  */
 
-import { check, type CheckOptions, type CheckResult, checks } from "../check/check.ts";
+import { CannotCheckError } from "../check/cannot_check_error.ts";
+import { haveOneCause } from "../check/causes.ts";
+import { check, type CheckOptions, type CheckResult } from "../check/check.ts";
+import { showByHand } from "./check_by_hand.ts";
+import { JsonReport } from "./check_json.ts";
 import {
-  type Command,
-  type OptionValues,
-  parseTransportName,
-  splitArguments,
-  UsageError,
-} from "./command.ts";
+  byHandCommand,
+  OPTIONS,
+  readByHand,
+  readChoice,
+  readOptions,
+  text,
+} from "./check_options.ts";
+import { Progress } from "./check_progress.ts";
+import {
+  carriedNothing,
+  countOf,
+  description,
+  failuresByLevel,
+  NOT_CHECKED,
+  recap,
+  report,
+  reportAgain,
+  statusOf,
+} from "./check_report.ts";
+import { type Command, type OptionValues, splitArguments } from "./command.ts";
 import { transportsOf } from "./program_transports.ts";
+import { junit } from "./junit.ts";
 import { Interrupt } from "./supervise.ts";
-import { harmless, note, painter, print } from "./terminal.ts";
-
-const OPTIONS = {
-  client: { type: "boolean" },
-  server: { type: "boolean" },
-  transport: { type: "string" },
-  peer: { type: "string" },
-  only: { type: "string" },
-  json: { type: "boolean" },
-} as const;
+import { complain, harmless, note, painter, print } from "./terminal.ts";
 
 const HELP = `Usage: ptlib check [OPTION]... -- PROGRAM...
 
@@ -37,157 +47,183 @@ loopback only; a transport that connects elsewhere on its own is not held back.
   --client          check it as a client only
   --server          check it as a server only; without either, it is checked as
                     both, as far as it is both
+  --beside NAME     another transport of the program, which is started together with
+                    the first one
   --peer 'COMMAND'  the program that is the other half, for a transport that
                     changes the bytes and comes as two programs; its words are
                     separated by spaces
+  --option K=V      an option of the server half, of the program's and the peer's;
+                    may come several times
+  --args 'K=V;K=V'  arguments of every connection, beside those that the server
+                    half publishes
+  --env NAME        passes a variable on to the programs, which get few; may come
+                    several times
+  --patience S      how many seconds anything may take, 10 without it
   --only PATTERN    only checks that match a regular expression, such as
                     'client/socks' or 'ext-.*cookie'
-  --json            one JSON object for machines
+  --by-hand CHECK   makes one check, such as client/proxy-http, and keeps its other
+                    side running until Ctrl-C: proxies, the Extended ORPort,
+                    targets, the other half. It prints the command that starts the
+                    program the same way in another terminal, and what arrives
+  --list            lists the checks, and makes none
+  --failures        prints no line for a check that passes or is skipped
+  --json            one JSON object for machines, a line a check as it is made
+  --junit FILE      writes the results as JUnit XML, too, for services that build
   -- PROGRAM...     the program that has the transport, and its arguments
 
-A failure counts as MUST (the specification demands it), SHOULD (it recommends
-it) or robustness (real life does). Status 0: no MUST failed. Status 1: one did.
+A failure counts as MUST (the specification demands it, or tor breaks), SHOULD
+(the specification recommends it), robustness (real life does) or extra (no tor
+does it). What fails for one cause is told once; the rest of it says "as" which.
+
+Status 0: no MUST failed. Status 1: one did. Status 2: the command line is wrong.
+Status 3: not enough could be checked, or the checker failed.
 
 Example: ptlib check --transport obfs4 -- obfs4proxy`;
 
-const MARKS = { ok: "ok  ", failed: "FAIL", skipped: "skip" } as const;
-const STYLES = { ok: "green", failed: "red", skipped: "yellow" } as const;
-const [ID_WIDTH, LEVEL_WIDTH, SECTION_WIDTH] = [32, 10, 21];
-
-/** The number of results of each kind. */
-interface Count {
-  passed: number;
-  failed: number;
-  skipped: number;
+/** Prints the checks that there are. */
+function list(values: OptionValues): number {
+  for (const check of readChoice(values).chosen) print(description(check));
+  return 0;
 }
 
-function readPattern(text: string | undefined): RegExp | undefined {
-  if (text === undefined) return undefined;
-  try {
-    return new RegExp(text);
-  } catch (cause) {
-    throw new UsageError(`--only is no regular expression: ${text}`, { cause });
-  }
+/** Who is told of each result as it comes, and of what they come to. */
+interface Reporter {
+  tell(result: CheckResult, before: readonly CheckResult[]): void;
+  /** `problem` is what ended the checks before the last. */
+  end(results: readonly CheckResult[], problem: string | null): void;
 }
 
-function text(values: OptionValues, name: string): string | undefined {
-  const value = values[name];
-  return typeof value === "string" ? value : undefined;
-}
-
-/** The transport to check: the one that is named, or the only one that the program has. */
-async function readTransport(name: string | undefined, program: readonly string[]) {
-  if (name === undefined) {
-    const [only, ...more] = await transportsOf(program);
-    if (only !== undefined && more.length === 0) return only;
-    const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
-    throw new UsageError(`--transport NAME is missing: the transport to check, ${choice}`);
-  }
-  try {
-    return parseTransportName(name);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new UsageError(`--transport is malformed: ${cause.message}`, { cause });
-  }
-}
-
-async function readOptions(
+/** Lines for people. */
+function forPeople(
   values: OptionValues,
+  transport: string,
   program: readonly string[],
-): Promise<CheckOptions> {
-  if (program.length === 0) throw new UsageError("there is no program after --");
-  if (values["client"] === true && values["server"] === true) {
-    throw new UsageError("--client and --server exclude each other; without either, both count");
-  }
-  const role = values["client"] === true
-    ? "client"
-    : values["server"] === true
-    ? "server"
-    : undefined;
-  const only = readPattern(text(values, "only"));
-  const matches = checks.some((check) =>
-    (role ?? check.role) === check.role && only?.test(`${check.role}/${check.id}`) !== false
-  );
-  if (!matches) throw new UsageError("no check matches --only");
+): Reporter {
+  const paint = painter(Deno.stdout);
+  const brief = values["failures"] === true;
+  const byHand = (result: CheckResult) =>
+    result.outcome === "failed" && !result.attended
+      ? result.byHand
+      : byHandCommand(result, values, transport, program);
   return {
-    transport: await readTransport(text(values, "transport"), program),
-    role,
-    peer: text(values, "peer")?.split(" ").filter((word) => word !== ""),
-    only,
+    tell(result, before) {
+      if (brief && ["ok", "skipped"].includes(result.outcome)) return;
+      const known = before.find((other) =>
+        other.outcome === "failed" && result.outcome === "failed" && haveOneCause(other, result)
+      );
+      print(
+        known === undefined ? report(result, paint, byHand) : reportAgain(result, known, paint),
+      );
+    },
+    end(results, problem) {
+      if (problem !== null) return;
+      for (const line of recap(results)) print(line);
+      const { passed, failed } = countOf(results);
+      print(`${passed} passed, ${failed} failed${failuresByLevel(results)}`);
+    },
   };
 }
 
-/** One line for a check, and for one that failed what to know about it. */
-function report(result: CheckResult, paint: ReturnType<typeof painter>): string {
-  const columns = [
-    paint(STYLES[result.outcome], MARKS[result.outcome]),
-    `${result.role}/${result.id}`.padEnd(ID_WIDTH),
-    result.level.padEnd(LEVEL_WIDTH),
-    result.section.padEnd(SECTION_WIDTH),
-    result.title,
-  ];
-  const line = columns.join(" ");
-  if (result.outcome === "ok") return line;
-  if (result.outcome === "skipped") {
-    return `${line} ${paint("dim", `(${harmless(result.reason)})`)}`;
-  }
-  return [
-    line,
-    `       expected: ${harmless(result.expected)}`,
-    `       got:      ${harmless(result.got)}`,
-    `       by hand:  ${harmless(result.byHand)}`,
-  ].join("\n");
-}
-
-function countOf(results: readonly CheckResult[]): Count {
-  const number = (outcome: CheckResult["outcome"]) =>
-    results.filter((result) => result.outcome === outcome).length;
-  return { passed: number("ok"), failed: number("failed"), skipped: number("skipped") };
+/** An object for machines. It starts with the first result: there is none of what is no transport. */
+function forMachines(transport: string, program: readonly string[]): Reporter {
+  let json: JsonReport | null = null;
+  return {
+    tell(result) {
+      (json ??= new JsonReport(program, transport)).add(result);
+    },
+    end(results, problem) {
+      if (problem === null || json !== null) {
+        (json ??= new JsonReport(program, transport)).end(results, problem);
+      }
+    },
+  };
 }
 
 /** Makes the checks and tells of each as it comes. */
 async function makeChecks(
   program: readonly string[],
   options: CheckOptions,
-  tell: (result: CheckResult) => void,
+  progress: Progress,
+  reporter: Reporter,
 ): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
-  for await (const result of check(program, options)) {
-    results.push(result);
-    tell(result);
+  try {
+    for await (const result of check(program, options)) {
+      progress.clear();
+      reporter.tell(result, results);
+      results.push(result);
+      progress.after(result);
+    }
+  } catch (error) {
+    progress.clear();
+    reporter.end(results, error instanceof Error ? error.message : String(error));
+    throw error;
   }
+  progress.clear();
   return results;
+}
+
+/** Why nothing could be checked, and which names the program has where it can tell. */
+async function explain({ message }: Error, program: readonly string[]): Promise<string> {
+  const names = await transportsOf(program);
+  const has = names.length === 0 ? "" : `; the transports that it has: ${names.join(", ")}`;
+  return `ptlib check: ${harmless(message)}${has}`;
+}
+
+/** Does something that an interrupt ends, and that a program may not be fit for. */
+async function withProgram(
+  program: readonly string[],
+  use: (interrupt: Interrupt) => Promise<number>,
+): Promise<number> {
+  const interrupt = new Interrupt();
+  try {
+    return await use(interrupt);
+  } catch (error) {
+    if (interrupt.signal.aborted) return 1;
+    if (!(error instanceof CannotCheckError)) throw error;
+    complain(await explain(error, program));
+    return NOT_CHECKED;
+  } finally {
+    interrupt[Symbol.dispose]();
+  }
+}
+
+async function checkAll(
+  program: readonly string[],
+  options: CheckOptions,
+  values: OptionValues,
+): Promise<number> {
+  const { transport } = options;
+  const reporter = values["json"] === true
+    ? forMachines(transport, program)
+    : forPeople(values, transport, program);
+  const started = Date.now();
+  note(`checking the transport ${transport} of ${program.join(" ")} ...`);
+  return await withProgram(program, async ({ signal }) => {
+    const progress = new Progress(readChoice(values).chosen);
+    const results = await makeChecks(program, { ...options, signal }, progress, reporter)
+      .finally(() => progress[Symbol.dispose]());
+    const count = countOf(results);
+    const seconds = ((Date.now() - started) / 1000).toFixed(1);
+    const errors = count.errors === 0 ? "" : `, ${count.errors} errors of the checker`;
+    note(`that took ${seconds} s; ${count.skipped} skipped${errors}`);
+    if (carriedNothing(results)) {
+      note("no connection through the program could be judged: see why relay-bytes was skipped");
+    }
+    const file = text(values, "junit");
+    if (file !== undefined) await Deno.writeTextFile(file, junit(transport, results));
+    reporter.end(results, null);
+    return statusOf(results, count);
+  });
 }
 
 async function run(args: readonly string[]): Promise<number> {
   const { values, program } = splitArguments(args, OPTIONS);
+  if (values["list"] === true) return list(values);
+  const shown = readByHand(values);
   const options = await readOptions(values, program);
-  const json = values["json"] === true;
-  const paint = painter(Deno.stdout);
-  const [started, { transport }] = [Date.now(), options];
-  const interrupt = new Interrupt();
-  note(`checking the transport ${transport} of ${program.join(" ")} ...`);
-  let results: CheckResult[];
-  try {
-    results = await makeChecks(
-      program,
-      { ...options, signal: interrupt.signal },
-      (result) => json || print(report(result, paint)),
-    );
-  } catch (error) {
-    if (!interrupt.signal.aborted) throw error;
-    return 1;
-  } finally {
-    interrupt[Symbol.dispose]();
-  }
-  const count = countOf(results);
-  const seconds = ((Date.now() - started) / 1000).toFixed(1);
-  note(`that took ${seconds} s; ${count.skipped} skipped`);
-  const document = { command: program, transport, ...count, checks: results };
-  print(
-    json ? JSON.stringify(document, null, 2) : `${count.passed} passed, ${count.failed} failed`,
-  );
-  return results.some(({ outcome, level }) => outcome === "failed" && level === "MUST") ? 1 : 0;
+  if (shown === null) return await checkAll(program, options, values);
+  return await withProgram(program, (interrupt) => showByHand(program, options, shown, interrupt));
 }
 
 /** The command `ptlib check`. */

@@ -83,3 +83,10 @@ export function parseTransportName(text: string): string {
   if (isTransportName(text)) return text;
   throw new SyntaxError("a transport's name has only letters, digits and _, and no digit first");
 }
+
+/** Splits `K=V`, an option of a transport. */
+export function parseOption(text: string): [string, string] {
+  const equals = text.indexOf("=");
+  if (equals < 1) throw new SyntaxError("it is not K=V");
+  return [text.slice(0, equals), text.slice(equals + 1)];
+}

@@ -4,12 +4,14 @@
  * @module
  */
 
+import { CensorError } from "../censor/censor_error.ts";
 import { LaunchError } from "../parent/mod.ts";
 import { UsageError } from "./command.ts";
 
 /** Whether an error is the world's fault, so that its message alone is enough. */
 function isExpected(error: unknown): error is Error {
-  return error instanceof LaunchError || error instanceof UsageError ||
+  return error instanceof LaunchError || error instanceof CensorError ||
+    error instanceof UsageError ||
     Object.values(Deno.errors).some((type) => error instanceof type);
 }
 

@@ -18,7 +18,7 @@ import {
 import { formatProxyHead } from "../parent/proxy_protocol.ts";
 import { connectService } from "../parent/service.ts";
 import { quoteForShell } from "../parent/shell.ts";
-import type { Command } from "./command.ts";
+import { type Command, parseOption } from "./command.ts";
 import { formatPlace } from "./places.ts";
 import { tellingWords, withoutLastLines } from "./program_words.ts";
 import { Statistics } from "./statistics.ts";
@@ -70,13 +70,6 @@ IPv6 addresses go in brackets, as in [::1]:5678.
 
 Example: ptlib server --transport obfs4 --listen 0.0.0.0:5678 \\
            --forward 127.0.0.1:22 -- obfs4proxy`;
-
-/** Splits `K=V`. */
-function parseOption(text: string): [string, string] {
-  const equals = text.indexOf("=");
-  if (equals < 1) throw new SyntaxError("it is not K=V");
-  return [text.slice(0, equals), text.slice(equals + 1)];
-}
 
 /** Where a user's programs keep what must last. */
 function stateHome(): string | undefined {

@@ -17,15 +17,9 @@ import {
 } from "../tor/network.ts";
 import { INSTALL, missingPrograms } from "../tor/programs.ts";
 import { isPlainWord } from "../tor/torrc.ts";
-import {
-  type Command,
-  type OptionValues,
-  parseTransportName,
-  splitArguments,
-  UsageError,
-} from "./command.ts";
+import { type Command, type OptionValues, splitArguments, UsageError } from "./command.ts";
 import { findProgram } from "./find_program.ts";
-import { transportsOf } from "./program_transports.ts";
+import { chooseTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
 import { complain, harmless, note, print } from "./terminal.ts";
 
@@ -89,21 +83,6 @@ function placed(words: readonly string[], bridge: string, cookie: string): strin
   return words.map((word) => word.replaceAll("{bridge}", bridge).replaceAll("{cookie}", cookie));
 }
 
-async function readTransport(name: string | undefined, program: readonly string[]) {
-  if (name === undefined) {
-    const [only, ...more] = await transportsOf(placed(program, "127.0.0.1:1", "/dev/null"));
-    if (only !== undefined && more.length === 0) return only;
-    const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
-    throw new UsageError(`--transport NAME is missing: the transport to try, ${choice}`);
-  }
-  try {
-    return parseTransportName(name);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new UsageError(`--transport is malformed: ${cause.message}`, { cause });
-  }
-}
-
 function readMib(text: string | undefined): number {
   const mib = text === undefined ? DEFAULT_MIB : Number(text);
   if (text !== "" && Number.isInteger(mib) && mib >= 0 && mib <= MOST_MIB) return mib;
@@ -156,7 +135,11 @@ async function readNetwork(
   const words = text(values, "peer")?.split(" ").filter((word) => word !== "");
   const server = words === undefined ? client : await readCommand(words, "in --peer");
   return {
-    transport: await readTransport(text(values, "transport"), client),
+    transport: await chooseTransport(
+      text(values, "transport"),
+      placed(client, "127.0.0.1:1", "/dev/null"),
+      "to try",
+    ),
     clientCommand: (bridge, cookie) => placed(client, bridge, cookie),
     serverCommand: (cookie, _dataDirectory, bridge) => placed(server, bridge, cookie),
     serverOptions: (bridge) => options.map((option) => option.replaceAll("{bridge}", bridge)),

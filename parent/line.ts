@@ -120,6 +120,9 @@ export interface LogMessage {
 /**
  * A `STATUS TRANSPORT=...` line (pt-spec section 3.3.5).
  *
+ * What it calls the transport is the program's own text, as the values are: a string or a CString,
+ * which need not be a name that the parent has asked for.
+ *
  * @example
  * ```ts
  * import { parseLine } from "@ptlib/ptlib/line";
@@ -131,7 +134,7 @@ export interface LogMessage {
 export interface StatusMessage {
   /** Which line it is. */
   kind: "status";
-  /** The transport's name. */
+  /** What the program calls the transport; usually its name, but it can hold any character. */
   transport: string;
   /** Everything else, in its order. */
   values: URLSearchParams;
@@ -301,7 +304,7 @@ function parseStatus(rest: string): Message {
   }
   values.delete("TRANSPORT");
   if (values.size === 0) throw new SyntaxError("it has nothing but TRANSPORT");
-  return { kind: "status", transport: transportName(transport), values };
+  return { kind: "status", transport, values };
 }
 
 function parseDone(kind: "proxy-done" | "cmethods-done" | "smethods-done", rest: string): Message {

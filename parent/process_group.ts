@@ -10,14 +10,19 @@ function hasGroups(): boolean {
   return Deno.build.os !== "windows";
 }
 
-/** Starts a child in a group of its own, with pipes and with these variables alone. */
+/**
+ * Starts a child in a group of its own, with pipes and with these variables alone, in our working
+ * directory or in another one.
+ */
 export function spawnGroup(
   [program = "", ...args]: readonly string[],
   env: Readonly<Record<string, string>>,
+  cwd?: string,
 ): Deno.ChildProcess {
   return new Deno.Command(program, {
     args,
     env: { ...env },
+    ...cwd !== undefined && { cwd },
     clearEnv: true,
     stdin: "piped",
     stdout: "piped",

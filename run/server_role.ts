@@ -5,6 +5,7 @@
  */
 
 import { type Address, formatAddress, isLoopback } from "../address.ts";
+import { formatSocksArgs, MOST_ARGUMENT_BYTES } from "../args.ts";
 import { readOutboundBindAddresses } from "../config.ts";
 import { log } from "../messages.ts";
 import { acceptAll, handleEach, isShortage } from "../net/accept.ts";
@@ -53,6 +54,16 @@ function toPublication(result: PublishResult): Publication {
     throw new TypeError("publish() gave arguments that are not pairs of two texts");
   });
   return { args: new URLSearchParams(pairs), address };
+}
+
+/** Says that no client can use what was published: neither tor nor the client would. */
+function warnOfLength(name: string, args: URLSearchParams): void {
+  const { length } = formatSocksArgs(args);
+  if (length <= MOST_ARGUMENT_BYTES) return;
+  log(
+    "warning",
+    `${name}: its arguments have ${length} bytes; no client can send more than ${MOST_ARGUMENT_BYTES}`,
+  );
 }
 
 /** An address that tor can be told; undefined for what is none, such as a header's junk. */
@@ -155,6 +166,7 @@ export async function runServer({ transports, options, flags }: Program): Promis
     try {
       const bound: Address = [listener.addr.hostname, listener.addr.port];
       server.reportSuccess(name, address ?? bound, args);
+      warnOfLength(name, args);
     } catch (error) {
       listener.close(); // What is not reported must not look alive.
       throw error;

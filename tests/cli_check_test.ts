@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { program } from "./check/broken_program.ts";
-import { permitted } from "./permitted.ts";
+import { Running } from "./cli/ptlib_process.ts";
+import { permitted, withDirectory } from "./permitted.ts";
 
 const NEEDS = ["run", "read"] as const;
 
@@ -26,16 +27,24 @@ function example(name: string): string[] {
   return [Deno.execPath(), "run", "--no-check", "--quiet", "--allow-all", path];
 }
 
+/** An example that may not read what it is told. */
+function withoutEnvironment(name: string): string[] {
+  return example(name).map((word) => word === "--allow-all" ? "--no-prompt" : word);
+}
+
 const DUMMY = ["--transport", "dummy"];
 
 permitted(NEEDS, "ptlib check prints one line a check and counts them", async () => {
   const only = ["--client", "--only", "version-list|log-grammar"];
   const { status, stdout, stderr } = await ptlibCheck(...DUMMY, ...only, "--", ...program());
   const lines = stdout.trimEnd().split("\n");
-  assertEquals(lines.length, 3);
-  assertMatch(lines[0] ?? "", /^ok +client\/version-list +MUST +pt-spec 3\.2\.1 +accepts any/);
-  assertMatch(lines[1] ?? "", /^skip client\/log-grammar +MUST .*\(needs a LOG line/);
-  assertEquals(lines[2], "1 passed, 0 failed");
+  const told = lines.filter((line) => !line.startsWith(" "));
+  assertEquals(told.length, 3);
+  assertMatch(told[0] ?? "", /^ok +client\/version-list +MUST +accepts any/);
+  assertMatch(told[1] ?? "", /^skip client\/log-grammar +MUST +writes LOG lines/);
+  assertEquals(told[2], "1 passed, 0 failed");
+  assert(lines.includes("       needs a LOG line: the program says none"));
+  assertEquals(lines.filter((line) => line.length > 100), []);
   assertMatch(stderr, /; 1 skipped\n$/);
   assertEquals(status, 0);
 });
@@ -47,8 +56,9 @@ permitted(NEEDS, "ptlib check ends with status 1 when a MUST fails, and says why
   assertMatch(stdout, /^FAIL client\/version-substring/m);
   assertStringIncludes(stdout, "expected: VERSION-ERROR for an offer of 11,1x\n");
   assertMatch(stdout, /^ +got: +it said "VERSION 1"/m);
-  assertMatch(stdout, /^ +by hand: +env -i .*TOR_PT_MANAGED_TRANSPORT_VER=11,1x/m);
-  assertMatch(stdout, /\n1 passed, 1 failed\n$/);
+  assertMatch(stdout, /^ +by hand: +env -i .*TOR_PT_MANAGED_TRANSPORT_VER=11,1x \\$/m);
+  assertEquals(stdout.split("\n").filter((line) => line.length > 100), []);
+  assertMatch(stdout, /\n1 passed, 1 failed \(1 MUST\)\n$/);
   assertEquals(status, 1);
 });
 
@@ -56,15 +66,19 @@ permitted(NEEDS, "ptlib check ends with status 0 when only a SHOULD fails", asyn
   const only = ["--server", "--only", "version-error-text"];
   const faulty = program("version-error-text");
   const { status, stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...faulty);
-  assertMatch(stdout, /\n0 passed, 1 failed\n$/);
+  assertMatch(stdout, /\n0 passed, 1 failed \(1 SHOULD\)\n$/);
   assertEquals(status, 0);
 });
 
 permitted(NEEDS, "ptlib check --json prints one object", async () => {
   const only = ["--json", "--client", "--only", "version-list"];
   const { status, stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...program());
-  const { transport, passed, failed, skipped, checks } = JSON.parse(stdout);
-  assertEquals([transport, passed, failed, skipped], ["dummy", 1, 0, 0]);
+  const { transport, passed, failed, skipped, errors, checks, ...more } = JSON.parse(stdout);
+  assertEquals([transport, passed, failed, skipped, errors], ["dummy", 1, 0, 0, 0]);
+  const none = { passed: 0, failed: 0, skipped: 0, errors: 0 };
+  const levels = { MUST: { ...none, passed: 1 }, SHOULD: none, robustness: none, extra: none };
+  assertEquals([more.levels, more.causes, more.whole], [levels, [], true]);
+  assertEquals(more.versions.deno, Deno.version.deno);
   assertEquals(checks, [{
     id: "version-list",
     role: "client",
@@ -79,7 +93,7 @@ permitted(NEEDS, "ptlib check --json prints one object", async () => {
 permitted(NEEDS, "ptlib check asks a program built on run() for its transport", async () => {
   const options = ["--client", "--only", "version-list"];
   const { status, stdout } = await ptlibCheck(...options, "--", ...example("rot13"));
-  assertMatch(stdout, /^ok +client\/version-list .*\n1 passed, 0 failed\n$/);
+  assertMatch(stdout, /^ok +client\/version-list .*\n(?: .*\n)*1 passed, 0 failed\n$/);
   assertEquals(status, 0);
   const tells = `console.log('{"transports": {"a": {}, "b": {}}}')`;
   const several = await ptlibCheck(...options, "--", Deno.execPath(), "eval", tells);
@@ -97,6 +111,15 @@ permitted(NEEDS, "ptlib check says what is wrong with its arguments", async () =
     [DUMMY, "there is no program after --"],
     [[...DUMMY, "--client", "--server", "--", "x"], "exclude each other"],
     [[...DUMMY, "--only", "(", "--", "x"], "--only is no regular expression: ("],
+    [[...DUMMY, "--option", "key", "--", "x"], "--option is not K=V: key"],
+    [[...DUMMY, "--args", "key", "--", "x"], "--args is malformed"],
+    [[...DUMMY, "--env", "NOBODY_SETS_IT", "--", "x"], "--env names a variable that is not set"],
+    [[...DUMMY, "--patience", "soon", "--", "x"], "--patience is no number of seconds"],
+    [[...DUMMY, "--by-hand", "nothing", "--", "x"], "--by-hand is no check: nothing"],
+    [
+      [...DUMMY, "--by-hand", "relay-bytes", "--", "x"],
+      "client/relay-bytes and server/relay-bytes",
+    ],
     // An example that is a client only: that it is no server is not what was asked for.
     [["--only", "nothing", "--", ...example("dummy_client")], "no check matches --only"],
     [["--server", "--only", "socks", "--", ...example("dummy_client")], "no check matches --only"],
@@ -114,3 +137,158 @@ permitted(NEEDS, "ptlib check says when there is no such program", async () => {
   assertStringIncludes(stderr, 'There is no program "no-such-program-anywhere": install it');
   assert(!stderr.includes("    at "), "there is a stack trace");
 });
+
+permitted(NEEDS, "ptlib check --list prints the checks, and makes none", async () => {
+  const { status, stdout } = await ptlibCheck("--list", "--client", "--only", "version-l|done-s");
+  const told = stdout.trimEnd().split("\n").filter((line) => !line.startsWith(" "));
+  assertEquals(told.map((line) => line.split(" ")[0]), [
+    "client/version-list",
+    "client/done-said",
+  ]);
+  assertEquals(status, 0);
+});
+
+permitted(NEEDS, "ptlib check --failures prints failures and counts alone", async () => {
+  const only = ["--failures", "--client", "--only", "version-(?:list|error-text)|log-grammar"];
+  const { stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...program("version-error-text"));
+  const lines = stdout.trimEnd().split("\n").filter((line) => !line.startsWith(" "));
+  assertEquals(lines.map((line) => line.slice(0, 31)), [
+    "FAIL client/version-error-text ",
+    "1 passed, 1 failed (1 SHOULD)",
+  ]);
+});
+
+permitted(NEEDS, "ptlib check ends with status 3 when nothing could be judged", async () => {
+  const only = ["--client", "--only", "log-grammar"];
+  const { status, stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...program());
+  assertMatch(stdout, /\n0 passed, 0 failed\n$/);
+  assertEquals(status, 3);
+});
+
+permitted(NEEDS, "ptlib check ends with status 3 when no connection could be judged", async () => {
+  // A client that grants nothing, without the server half that could tell why.
+  const only = ["--client", "--only", "relay-bytes|version-list"];
+  const { status, stderr } = await ptlibCheck(...DUMMY, ...only, "--", ...program("socks-granted"));
+  assertStringIncludes(stderr, "no connection through the program could be judged");
+  assertEquals(status, 3);
+});
+
+permitted(NEEDS, "ptlib check says in one sentence that a program cannot be checked", async () => {
+  const cases: [command: string[], sentence: string][] = [
+    [["cat"], "The program says nothing of the protocol within 8 s: it said nothing"],
+    [["sh", "-c", "echo oh dear >&2"], "it said nothing; on stderr: oh dear"],
+    [example("rot13"), "has no client of dummy"],
+    [example("rot13"), "the transports that it has: rot13"],
+    [withoutEnvironment("dummy_client"), "may not be read: run deno with --allow-env=TOR_PT_*"],
+  ];
+  for (const [command, sentence] of cases) {
+    const { status, stdout, stderr } = await ptlibCheck(...DUMMY, "--", ...command);
+    assertEquals([status, stdout], [3, ""], sentence);
+    assertStringIncludes(stderr, sentence);
+  }
+});
+
+permitted(NEEDS, "ptlib check tells one cause once, and counts causes at the end", async () => {
+  const only = ["--server", "--only", "ext-(?:unknown|control)"];
+  const deaf = program("ext-unknown+ext-control");
+  const { stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...deaf);
+  assertEquals(stdout.match(/^FAIL/gm)?.length, 2);
+  assertEquals(stdout.match(/^ +expected: /gm)?.length, 1);
+  assertMatch(stdout, /^FAIL server\/ext-control +MUST +as ext-unknown$/m);
+  assertMatch(
+    stdout,
+    /\n2 failures of 1 cause:\n {2}MUST +server\/ext-unknown, ext-control\n0 passed, 2 failed/,
+  );
+});
+
+permitted(NEEDS, "ptlib check shows what the program said below a failure", async () => {
+  const only = ["--client", "--only", "version-substring"];
+  const talking = [
+    "sh",
+    "-c",
+    'echo "LOG SEVERITY=notice MESSAGE=hello"; echo "last words" >&2; exec "$@"',
+    "sh",
+    ...program("version-substring"),
+  ];
+  const { stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...talking);
+  assertMatch(
+    stdout,
+    /^ +it said: {2}LOG SEVERITY=notice MESSAGE=hello\n +it said: {2}last words$/m,
+  );
+});
+
+permitted(NEEDS, "ptlib check --patience is how long it waits for a program", async () => {
+  const { status, stderr } = await ptlibCheck(...DUMMY, "--patience", "11", "--", "cat");
+  assertMatch(stderr, /says nothing of the protocol within 8\.8 s/);
+  assertEquals(status, 3);
+});
+
+permitted([...NEEDS, "write"], "ptlib check --junit writes a file beside the lines", async () => {
+  await withDirectory(async (directory) => {
+    const file = `${directory}/report.xml`;
+    const only = ["--client", "--only", "version-list", "--junit", file];
+    const { status, stdout } = await ptlibCheck(...DUMMY, ...only, "--", ...program());
+    assertMatch(stdout, /1 passed, 0 failed\n$/);
+    assertMatch(
+      await Deno.readTextFile(file),
+      /^<\?xml .*\n<testsuite name="dummy" tests="1" failures="0" errors="0" skipped="0">\n/,
+    );
+    assertEquals(status, 0);
+  });
+});
+
+permitted(NEEDS, "ptlib check --json leaves what it knows when it is interrupted", async () => {
+  // The second check waits for ten seconds.
+  const only = ["--json", "--client", "--only", "version-offered|alone"];
+  const cli = new URL("../cli.ts", import.meta.url).pathname;
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-check", "--quiet", "--allow-all", cli, "check", ...DUMMY, ...only, "--"]
+      .concat(program()),
+    stdin: "null",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  let text = "";
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (/"outcome":"ok"\}\n$/.test(text)) child.kill("SIGINT");
+  }
+  const { checks, whole, problem, passed } = JSON.parse(text);
+  assertEquals(checks.map(({ id }: { id: string }) => id), ["version-offered"]);
+  assertEquals([whole, passed, typeof problem], [false, 1, "string"]);
+  await child.status;
+});
+
+permitted(
+  [...NEEDS, "net"],
+  "ptlib check --by-hand keeps the other side for a program that somebody starts",
+  async () => {
+    const args = ["check", ...DUMMY, "--by-hand", "server/ext-okay", "--", ...program()];
+    await using checking = new Running(args, {}, "stdout");
+    const [command] = await checking.says(/^env -i .*TOR_PT_AUTH_COOKIE_FILE=.*/);
+    await checking.says(/^we listen at 127\.0\.0\.1:\d+/);
+    // As in a terminal: what was printed is what is run.
+    const child = new Deno.Command("sh", {
+      args: ["-c", command],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    let lines = "";
+    let port: string | undefined;
+    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    while (port === undefined) {
+      lines += (await reader.read()).value;
+      port = /^SMETHOD dummy 127\.0\.0\.1:(\d+)$/m.exec(lines)?.[1];
+    }
+    const user = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+    await user.write(new TextEncoder().encode("hello"));
+    // The Extended ORPort has let the connection in, or these bytes would not come.
+    await checking.says(/: got 68 65 6c 6c 6f$/);
+    await child.stdin.close();
+    assertEquals((await checking.end("SIGINT")).code, 0);
+    user.close();
+    await reader.cancel();
+    await child.status;
+  },
+);

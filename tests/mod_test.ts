@@ -60,9 +60,11 @@ async function loadedAtStart(path: string): Promise<string[]> {
   return [...loaded];
 }
 
-/** Whether `specifier` belongs to the half of a parent, which no transport loads. */
+/** Whether `specifier` belongs to the half of a parent, or to tests, which no transport loads. */
 function isOfParent(specifier: string): boolean {
-  return /^(?:parent\/|testing\/|check\/|tor\/|cli(?:\/|\.ts$))/.test(specifier.slice(ROOT.length));
+  return /^(?:(?:parent|testing|check|censor|tor|cli)\/|cli\.ts$)/.test(
+    specifier.slice(ROOT.length),
+  );
 }
 
 const EXPORTS = Object.values(config.exports);

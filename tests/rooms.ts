@@ -12,6 +12,7 @@ const ROOMS: readonly [name: string, files: RegExp][] = [
   ["cli", /^cli(?:\.ts$|\/)/],
   ["tor", /^tor\//],
   ["check", /^check\//],
+  ["censor", /^censor\//],
   ["testing", /^testing\//],
   ["parent", /^parent\//],
   ["webtunnel", /^webtunnel\//],

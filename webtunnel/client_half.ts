@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closeQuietly, handshake, type StreamConn } from "../net/conn.ts";
+import { handshake, type StreamConn } from "../net/conn.ts";
 import { withDeadline } from "../net/deadline.ts";
 import type { ClientContext } from "../run/transport.ts";
 import { type Bridge, readBridge } from "./arguments.ts";
@@ -30,7 +30,7 @@ function silent(step: "tls" | "upgrade", cause: unknown): WebTunnelError {
   return new WebTunnelError("silent", words, { cause });
 }
 
-/** Makes a tunnel of a connection, under one of the bridge's names. */
+/** Makes a tunnel of a connection, under one of the bridge's names. It is closed where that fails. */
 async function open(
   conn: StreamConn,
   { host, path, tls }: Bridge,
@@ -49,7 +49,6 @@ async function open(
       step = "upgrade";
       return await handshake(carrier, signal, () => upgrade(carrier, host, path));
     } catch (error) {
-      closeQuietly(conn);
       throw signal.aborted ? silent(step, error) : error;
     }
   });

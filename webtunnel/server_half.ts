@@ -116,6 +116,7 @@ async function start(
     const { CertificateFiles } = await import("./certificate_files.ts");
     files = await CertificateFiles.open(certificate, (text) => log("warning", text));
     if (files.pin !== null) published.set("cert", files.pin);
+    published.sort();
   }
   const site = fallback ?? (ownSite ? serveSite(ownSite, signal, log) : null);
   return { ...read, files, site };
@@ -182,10 +183,12 @@ export class ServerHalf {
       const what = "A request";
       const read = (signal: AbortSignal) => reader.read(signal);
       const request = await withDeadline(REQUEST_TIMEOUT, what, undefined, read);
-      const head = request && parseHead(request.head);
-      if (request !== null && head !== null && isTunnel(head, this.#started)) {
-        const clientAddress = clientOf(head, this.#started, context);
-        return { conn: await grant(request.behind), clientAddress };
+      if (request !== null) {
+        const head = parseHead(request.head);
+        if (isTunnel(head, this.#started)) {
+          const clientAddress = clientOf(head, this.#started, context);
+          return { conn: await grant(request.behind), clientAddress };
+        }
       }
       if (site !== null) context.waitUntil(this.#visit(reader.whole, site, context));
       else if (request !== null) context.waitUntil(notFound(carrier));

@@ -6,6 +6,7 @@
  */
 
 import type { Address } from "../address.ts";
+import { isShortage } from "../net/accept.ts";
 import { closeQuietly, connectTcp, type StreamConn } from "../net/conn.ts";
 import { withDeadline } from "../net/deadline.ts";
 import { relay } from "../net/relay.ts";
@@ -61,9 +62,12 @@ export class Visitors {
   ): Promise<void> {
     const leave = this.admit(conn);
     try {
-      const toSite = await connectSite(site, signal).catch(() => null);
-      if (!signal.aborted) onSite(toSite !== null);
-      if (toSite !== null) await relay(conn, toSite, { signal });
+      const toSite = await connectSite(site, signal);
+      onSite(true);
+      await relay(conn, toSite, { signal });
+    } catch (error) {
+      // A lack of descriptors here says nothing of the web site.
+      if (!signal.aborted && !isShortage(error)) onSite(false);
     } finally {
       leave();
     }

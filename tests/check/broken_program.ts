@@ -10,8 +10,33 @@ const path = new URL("./broken_pt.ts", import.meta.url).pathname;
  */
 const TIMEOUT = 5_000;
 
-/** The names of the checks, which are those of the faults. */
+/** The names of the checks. */
 export const ids: readonly string[] = [...new Set(checks.map(({ id }) => id))];
+
+/** The faults: one for each check, and what else some of them have to find. */
+export const faults: readonly string[] = [
+  ...ids,
+  "bindaddr-honoured:said",
+  "ext-client-hash:last",
+  "ext-transport-form:nul",
+  "ext-useraddr-form:range",
+  "extended-empty:used",
+  "method-loopback:unsaid",
+  "options-escaped:used",
+  "outbound-empty:used",
+  "relay-bytes:last",
+  "socks-granted-form:version",
+  "state-only:used",
+  "state-only:work",
+];
+
+/** The checks that have to report a fault, and no others. */
+export function reporters(fault: string): string[] {
+  const [id] = fault.split(":");
+  const own = checks.filter((check) => check.id === id).map(({ role }) => `${role}/${id}`);
+  // What only a SOCKS4 listener can do wrong is found beside that it is one.
+  return id?.startsWith("socks4-") ? ["client/method-socks5", ...own] : own;
+}
 
 /** The command that starts the transport, with a fault or without. */
 export function program(fault?: string): string[] {
@@ -22,7 +47,7 @@ export function program(fault?: string): string[] {
 
 /** The checks that fail on the transport with a fault. */
 export async function reported(fault: string, only?: RegExp): Promise<string[]> {
-  const options = { transport: "dummy", only, timeout: TIMEOUT };
+  const options = { transport: "dummy", beside: "second", only, timeout: TIMEOUT };
   const found: string[] = [];
   for await (const { outcome, role, id } of check(program(fault), options)) {
     if (outcome === "failed") found.push(`${role}/${id}`);

@@ -1,6 +1,7 @@
 /**
- * A pluggable transport with one fault: `broken_pt.ts --fault ROLE-INDEPENDENT-ID`, where the fault
- * has the name of the check that is to find it. Without a fault it is a good one.
+ * A pluggable transport with one fault: `broken_pt.ts --fault ID`, where the fault has the name of
+ * the check that is to find it, and behind a colon what is wrong where that can be several things.
+ * Several have a + between them. Without a fault it is a good one.
  *
  * Its transport is `dummy`, which changes nothing, and the program is a client and a server.
  */
@@ -11,11 +12,13 @@ import { type ProxyInfo, readProxy } from "../../config.ts";
 import { closeQuietly, readFull, type StreamConn, writeAll } from "../../net/conn.ts";
 import { dial } from "../../net/dial.ts";
 
-const fault = Deno.args[0] === "--fault" ? Deno.args[1] : undefined;
+const faults = Deno.args[0] === "--fault" ? Deno.args[1]?.split("+") ?? [] : [];
 const NAME = "dummy";
+/** The same by another name. */
+const SECOND = "second";
 
 function broken(name: string): boolean {
-  return fault === name;
+  return faults.includes(name);
 }
 
 function say(line: string): void {
@@ -52,7 +55,7 @@ async function negotiateVersion(): Promise<string> {
   if (broken("version-not-first")) versions.length = 1;
   if (broken("version-substring") && offer.includes("1")) return "VERSION 1";
   if (versions.includes("1")) return "VERSION 1";
-  if (broken("version-unsupported") && versions.includes("2")) return "VERSION 2";
+  if (broken("version-unsupported") && !offer.includes("1")) return `VERSION ${offer}`;
   const text = broken("version-error-text") ? "what is this" : "no-version";
   return await refuse(`VERSION-ERROR ${text}`);
 }
@@ -91,15 +94,31 @@ function readState(): void {
       throw new SyntaxError("TOR_PT_STATE_LOCATION does not exist");
     }
   }
-  const temporary = Deno.env.get("TMPDIR");
-  // Only into the directory of the check that looks.
-  if (broken("state-only") && temporary !== undefined && /\/tmp-\d+$/.test(temporary)) {
-    Deno.writeTextFileSync(`${temporary}/litter`, "");
-  }
+  if (broken("state-only")) litter(Deno.env.get("TMPDIR"));
+  if (broken("state-only:work")) litter(Deno.cwd());
+}
+
+/** Writes a file, but only where the check that looks for it has made a directory. */
+function litter(directory: string | undefined): void {
+  if (directory === undefined || !/\/(?:tmp|work)-\d+$/.test(directory)) return;
+  Deno.writeTextFileSync(`${directory}/litter`, "");
+}
+
+/** Dies where somebody uses it whose environment is odd. */
+function dieInUse(): void {
+  const empty = (name: string) => variable(name) === "";
+  const escaped = variable("SERVER_TRANSPORT_OPTIONS")?.includes("\\") ?? false;
+  const dies = (broken("outbound-empty:used") && empty("OUTBOUND_BIND_ADDRESS_V4")) ||
+    (broken("extended-empty:used") && empty("EXTENDED_SERVER_PORT")) ||
+    (broken("options-escaped:used") && escaped);
+  if (dies) Deno.exit(1);
+  if (broken("state-only:used")) litter(Deno.env.get("TMPDIR"));
 }
 
 function readRole(): "client" | "server" | null {
   const [client, server] = [variable("CLIENT_TRANSPORTS"), variable("SERVER_TRANSPORTS")];
+  if (broken("mode-empty") && client === "") return "client";
+  if (broken("mode-empty") && server === "") return "server";
   if (client && server && !broken("mode-both")) throw new SyntaxError("both lists are set");
   if (!client && !server) {
     if (!broken("mode-neither")) throw new SyntaxError("neither list is set");
@@ -127,6 +146,7 @@ function readBind(names: readonly string[]): Address | undefined {
     if (broken("bindaddr-omitted")) throw new SyntaxError("no TOR_PT_SERVER_BINDADDR");
     return undefined;
   }
+  if (broken("bindaddr-ipv6") && value.includes("[")) return undefined;
   const found = new Map<string, Address>();
   for (const item of value.split(",")) {
     const [name = "", ...rest] = item.split("-");
@@ -139,8 +159,7 @@ function readBind(names: readonly string[]): Address | undefined {
     if (found.has(name) && !broken("bindaddr-twice")) throw new SyntaxError(`${name} twice`);
     found.set(name, address("TOR_PT_SERVER_BINDADDR", text));
   }
-  const bind = found.get(NAME);
-  return broken("bindaddr-honoured") && bind !== undefined ? [bind[0], 0] : bind;
+  return found.get(NAME) ?? found.get(SECOND);
 }
 
 function readPorts(): Pick<Wanted, "orport" | "extended" | "cookieFile"> {
@@ -154,6 +173,8 @@ function readPorts(): Pick<Wanted, "orport" | "extended" | "cookieFile"> {
   const lenient = broken("orport-malformed") && plain === "127.0.0.1";
   const orport = !plain || lenient ? null : address("TOR_PT_ORPORT", plain);
   const extended = ext ? address("TOR_PT_EXTENDED_SERVER_PORT", ext) : null;
+  if (broken("ext-ipv6") && extended?.[0].includes(":")) extended[0] = "127.0.0.1";
+  if (broken("orport-ipv6") && orport?.[0].includes(":")) orport[0] = "127.0.0.1";
   const usesPlain = broken("ext-preferred") && orport !== null;
   return { orport, extended: usesPlain ? null : extended, cookieFile: file };
 }
@@ -162,6 +183,7 @@ function readOptions(names: readonly string[]): void {
   const value = variable("SERVER_TRANSPORT_OPTIONS") ?? "";
   if (broken("options-malformed") && !value.includes("=")) return;
   if (broken("options-escaped") && value.includes("\\")) throw new SyntaxError("odd options");
+  if (broken("options-equals") && value.includes("a=b")) throw new SyntaxError("odd options");
   const foreign = Object.keys(parseServerOptions(value)).find((name) => !names.includes(name));
   if (broken("options-foreign") && foreign !== undefined) throw new SyntaxError("foreign options");
 }
@@ -182,7 +204,7 @@ async function readEnvironment(): Promise<Wanted> {
     readOddities();
     const role = readRole();
     const list = variable(role === "server" ? "SERVER_TRANSPORTS" : "CLIENT_TRANSPORTS") ?? "";
-    const names = list.split(",");
+    const names = (list === "" ? NAME : list).split(",");
     const server = role === "server";
     if (server) readOptions(names);
     return {
@@ -194,7 +216,7 @@ async function readEnvironment(): Promise<Wanted> {
     };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    return await refuse(`ENV-ERROR ${error.message}`);
+    return await refuse(`ENV-ERROR ${broken("env-error-text") ? "" : error.message}`);
   }
 }
 
@@ -210,6 +232,7 @@ async function answerForProxy(): Promise<ProxyInfo | null> {
 
 let openConnections = 0;
 let globalTurn: Promise<unknown> = Promise.resolve();
+let proxyTurn: Promise<unknown> = Promise.resolve();
 
 async function writeInTurn(to: StreamConn, bytes: Uint8Array): Promise<void> {
   const turn = globalTurn.then(() => writeAll(to, bytes));
@@ -223,6 +246,7 @@ type Direction = "up" | "down";
 function spoil(bytes: Uint8Array, direction: Direction, offset: number): void {
   if (direction === "down") return;
   if (broken("relay-bytes") && bytes.length === 32) bytes[7] = (bytes[7] ?? 0) + 1;
+  if (broken("relay-bytes:last") && bytes.length === 32) bytes[31] = (bytes[31] ?? 0) + 1;
   const place = (1 << 20) - offset;
   const inside = place >= 0 && place < bytes.length;
   if (broken("relay-large") && inside) bytes[place] = (bytes[place] ?? 0) + 1;
@@ -306,7 +330,32 @@ function chooseMethod(offered: Uint8Array): number {
   return broken("socks-unacceptable") ? 0 : 0xff;
 }
 
-async function negotiateMethod(conn: StreamConn): Promise<number> {
+const SPEAKS_SOCKS4 = faults.some((name) => name.startsWith("socks4-"));
+
+function socks4Reply(granted: boolean): Uint8Array {
+  return Uint8Array.of(0, granted ? 90 : 91, 0, 0, 0, 0, 0, 0);
+}
+
+/** The target of a SOCKS4 request, or null when the connection has been answered. */
+async function handshake4(conn: StreamConn): Promise<Address | null> {
+  const [version, command, high = 0, low = 0, ...ip] = await read(conn, 8);
+  let userId = "";
+  for (let byte = await readByte(conn); byte !== 0; byte = await readByte(conn)) {
+    userId += String.fromCharCode(byte);
+  }
+  if (userId !== "") parseSocksArgs(userId);
+  const refuses = broken("socks4-args") && userId.includes("\\");
+  if (version === 4 && command === 1 && !refuses) {
+    return [bytesToIp(Uint8Array.from(ip)), high << 8 | low];
+  }
+  await writeAll(conn, socks4Reply(false));
+  return null;
+}
+
+/** The method that is chosen, and how many were offered. */
+async function negotiateMethod(
+  conn: StreamConn,
+): Promise<{ method: number; offered: number }> {
   if (broken("socks-pipelined")) {
     const chunk = new Uint8Array(1024);
     let count = await conn.read(chunk) ?? 0;
@@ -314,14 +363,15 @@ async function negotiateMethod(conn: StreamConn): Promise<number> {
     const length = 2 + (chunk[1] ?? 0);
     if (count > length) throw new Error("something follows the greeting");
     await readFull(conn, chunk.subarray(count, length));
-    return chooseMethod(chunk.subarray(2, length));
+    return { method: chooseMethod(chunk.subarray(2, length)), offered: length - 2 };
   }
   const version = await readByte(conn);
   if (version !== 5 && !(version === 4 && broken("socks-version-4"))) {
     if (broken("socks-garbage") && version !== 4) Deno.exit(1);
     throw new Error("not SOCKS5");
   }
-  return chooseMethod(await read(conn, await readByte(conn)));
+  const methods = await read(conn, await readByte(conn));
+  return { method: chooseMethod(methods), offered: methods.length };
 }
 
 /** Whether the arguments in the two fields are good. */
@@ -332,7 +382,9 @@ function takesArguments(user: Uint8Array, password: Uint8Array): boolean {
   const rest = second === "\0" ? "" : second;
   const text = `${first}${rest}`;
   if (broken("socks-args") && text.includes(";other")) return false;
-  if (broken("socks-args-escaped") && rest === "" && text.includes("\\")) return false;
+  if (broken("socks-args-escaped") && rest === "" && text.includes("\\=")) return false;
+  if (broken("socks-args-semicolon") && rest === "" && text.includes("\\;b;")) return false;
+  if (broken("socks-args-equals") && text.includes("a=b")) return false;
   if (broken("socks-args-split") && rest !== "") return false;
   if (broken("socks-args-empty-value") && text.endsWith("=")) return false;
   if (broken("socks-args-no-equals") && text.includes(";word")) return true;
@@ -346,7 +398,8 @@ function takesArguments(user: Uint8Array, password: Uint8Array): boolean {
   }
 }
 
-async function readArguments(conn: StreamConn): Promise<boolean> {
+async function readArguments(conn: StreamConn, offered: number): Promise<boolean> {
+  if (broken("socks-as-tor") && offered === 2) return false;
   const version = await readByte(conn);
   if (version !== 1 && !broken("socks-auth-version")) return false;
   const user = await read(conn, await readByte(conn));
@@ -393,28 +446,27 @@ function readingAhead(conn: StreamConn): StreamConn {
 
 /** Says that there is no connection, and ends it. */
 async function reject(conn: StreamConn, code: number): Promise<void> {
-  await writeAll(conn, socksReply(code));
+  const reply = socksReply(code);
+  await writeAll(conn, broken("socks-reply-whole") ? reply.subarray(0, 2) : reply);
+  if (broken("socks-reply-closes")) await stay();
   await conn.closeWrite();
   await conn.read(new Uint8Array(1024)).catch(() => {});
 }
 
 /** The target of a request that can be tried, or null when the connection has been answered. */
 async function handshake(conn: StreamConn): Promise<Address | null> {
-  const method = await negotiateMethod(conn);
+  if (SPEAKS_SOCKS4) return await handshake4(conn);
+  const { method, offered } = await negotiateMethod(conn);
   await writeAll(conn, Uint8Array.of(5, method));
   if (method === 0xff) return null;
   if (method === 2) {
-    const good = await readArguments(conn);
+    const good = await readArguments(conn, offered);
     await writeAll(conn, Uint8Array.of(1, good ? 0 : 1));
     if (!good) return null;
   }
   const request = await readRequest(broken("socks-early-data") ? readingAhead(conn) : conn);
   if (typeof request !== "number") return request;
-  if (request === 7 && broken("socks-reply-whole")) await writeAll(conn, Uint8Array.of(5, 7));
-  else if (broken("socks-reply-closes")) {
-    await writeAll(conn, socksReply(request));
-    await stay();
-  } else await reject(conn, request);
+  await reject(conn, request);
   return null;
 }
 
@@ -424,12 +476,18 @@ async function connect(target: Address, proxy: ProxyInfo | null): Promise<Deno.T
   }
   if (proxy === null) return await dial(target, {});
   const through: Address = [...target];
-  const spoils = broken(`proxy-${proxy.scheme}`) && proxy.user === undefined;
+  const plain = proxy.user === undefined && proxy.host === "127.0.0.1";
+  const spoils = broken(`proxy-${proxy.scheme}`) && plain;
   if (spoils) through[1] ^= 1;
   const { scheme, host, port } = proxy;
+  if (broken("proxy-ipv6") && host.includes(":")) throw new Error("no IPv6 here");
   const anonymous = { scheme, host, port };
+  const forgets = scheme === "socks5"
+    ? (broken("proxy-credentials") && !proxy.password?.includes("@")) ||
+      (broken("proxy-credentials-raw") && proxy.password?.includes("@"))
+    : broken(`proxy-credentials-${scheme}`);
   try {
-    return await dial(through, { proxy: broken("proxy-credentials") ? anonymous : proxy });
+    return await dial(through, { proxy: forgets ? anonymous : proxy });
   } catch (error) {
     if (!(broken("proxy-fails-closed") && error instanceof Error && refusedItself(error))) {
       throw error;
@@ -444,15 +502,28 @@ function refusedItself(error: Error): boolean {
   return error.cause instanceof Error && refusedItself(error.cause);
 }
 
+function grant(): Uint8Array {
+  if (SPEAKS_SOCKS4) return socks4Reply(!broken("socks4-granted"));
+  const reply = socksReply(0);
+  if (broken("socks-granted-form")) reply[3] = 0;
+  if (broken("socks-granted-form:version")) reply[0] = 4;
+  return reply;
+}
+
 async function serveRequest(
   conn: Deno.TcpConn,
   target: Address,
   proxy: ProxyInfo | null,
 ): Promise<void> {
+  dieInUse();
   let far: Deno.TcpConn;
   try {
-    far = await connect(target, proxy);
+    const connected = proxyTurn.then(() => connect(target, proxy));
+    if (broken("proxy-stalled") && proxy !== null) proxyTurn = connected.catch(() => {});
+    far = await connected;
   } catch {
+    if (broken("log-addresses")) say(`LOG SEVERITY=notice MESSAGE="no ${target.join(":")}"`);
+    if (SPEAKS_SOCKS4) return await writeAll(conn, socks4Reply(broken("socks4-refused")));
     if (broken("socks-refused") && proxy === null) return await writeAll(conn, socksReply(0));
     return await reject(conn, broken("socks-refused-code") ? 1 : 5);
   }
@@ -460,7 +531,7 @@ async function serveRequest(
     far.close();
     return await reject(conn, 1);
   }
-  await writeAll(conn, socksReply(0));
+  await writeAll(conn, grant());
   await relay(conn, far, true);
 }
 
@@ -545,7 +616,9 @@ async function authenticate(conn: StreamConn, cookie: Uint8Array<ArrayBuffer>): 
   const right = await hmac(cookie, "server-to-client", nonces);
   if (right.toHex() !== serverHash.toHex() && !broken("ext-wrong-hash")) throw new Error("wrong");
   const hash = await hmac(cookie, "client-to-server", nonces);
-  await writeAll(conn, broken("ext-client-hash") ? hash.reverse() : hash);
+  if (broken("ext-client-hash")) hash.reverse();
+  if (broken("ext-client-hash:last")) hash[31] = (hash[31] ?? 0) + 1;
+  await writeAll(conn, hash);
   if (await readByte(conn) !== 1 && !broken("ext-status-0")) throw new Error("refused");
 }
 
@@ -556,6 +629,8 @@ function command(code: number, text = ""): number[] {
 
 function userAddress([host, port]: Address): string {
   if (broken("ext-useraddr-ipv6") && host.includes(":")) return `${host}:${port}`;
+  const range = broken("ext-useraddr-form:range") && !host.includes(":");
+  if (range) return "999.999.999.999:99999";
   return formatAddress([host, port]) + (broken("ext-useraddr-form") ? "\0" : "");
 }
 
@@ -590,6 +665,12 @@ async function forwardEarly(user: StreamConn, far: StreamConn): Promise<void> {
   if (count !== null) await writeAll(far, bytes.subarray(0, count)).catch(() => {});
 }
 
+function transportName(): string {
+  if (broken("ext-transport")) return "somebody_else";
+  if (broken("ext-transport-form")) return "dum-my";
+  return broken("ext-transport-form:nul") ? `${NAME}\0` : NAME;
+}
+
 async function introduce(user: Deno.TcpConn, far: StreamConn, wanted: Wanted): Promise<void> {
   await authenticate(far, readCookie(wanted.cookieFile));
   const { hostname, port } = user.remoteAddr;
@@ -597,7 +678,7 @@ async function introduce(user: Deno.TcpConn, far: StreamConn, wanted: Wanted): P
     far,
     Uint8Array.from([
       ...(broken("ext-useraddr") ? [] : command(1, userAddress([hostname, port]))),
-      ...command(2, broken("ext-transport") ? "somebody_else" : NAME),
+      ...command(2, transportName()),
       ...(broken("ext-done") ? [] : command(0)),
     ]),
   );
@@ -607,6 +688,7 @@ async function introduce(user: Deno.TcpConn, far: StreamConn, wanted: Wanted): P
 
 async function serveUser(user: Deno.TcpConn, wanted: Wanted): Promise<void> {
   const { orport, extended } = wanted;
+  dieInUse();
   if (broken("outbound-loopback") && variable("OUTBOUND_BIND_ADDRESS_V4")) {
     throw new Error("cannot bind");
   }
@@ -639,8 +721,24 @@ async function serveServer(listener: Deno.TcpListener, wanted: Wanted): Promise<
 // The start
 
 function listenAddress({ role, bind }: Wanted): Address {
-  if (role === "server") return bind ?? ["127.0.0.1", 0];
-  return [broken("method-loopback") ? "0.0.0.0" : "127.0.0.1", 0];
+  const elsewhere = broken("bindaddr-honoured") || broken("bindaddr-honoured:said");
+  if (role === "server") {
+    const [host, port] = bind ?? ["127.0.0.1", 0];
+    return [host, elsewhere && !host.includes(":") ? 0 : port];
+  }
+  const everywhere = broken("method-loopback") || broken("method-loopback:unsaid");
+  return [everywhere ? "0.0.0.0" : "127.0.0.1", 0];
+}
+
+/** Where it says that it listens. */
+function saidAddress({ role, bind }: Wanted, own: Address): string {
+  if (role === "server") {
+    const lies = broken("bindaddr-honoured:said") && bind !== undefined && bind[1] > 0;
+    return formatAddress(lies ? bind : own);
+  }
+  if (broken("method-listens")) return formatAddress(nowhere());
+  if (broken("method-loopback:unsaid")) return `127.0.0.1:${own[1]}`;
+  return broken("method-line") ? `localhost:${own[1]}` : formatAddress(own);
 }
 
 /** Where nobody listens. */
@@ -649,29 +747,36 @@ function nowhere(): Address {
   return ["127.0.0.1", listener.addr.port];
 }
 
+/** What follows the address of a server. */
+function methodEnd(): string {
+  if (broken("method-args")) return " ARGS:key=a=b";
+  if (broken("method-args-long")) return ` ARGS:key=${"x".repeat(507)}`;
+  return broken("method-line") ? "0" : "";
+}
+
 function reportMethod(wanted: Wanted, name: string): void {
   const [hostname, port] = listenAddress(wanted);
   const listener = Deno.listen({ hostname, port });
-  const own: Address = [listener.addr.hostname, listener.addr.port];
-  const text = formatAddress(broken("method-listens") && port === 0 ? nowhere() : own);
-  const gap = broken("method-line") ? "  " : " ";
+  const text = saidAddress(wanted, [listener.addr.hostname, listener.addr.port]);
   if (wanted.role === "client") {
-    say(`CMETHOD ${name} ${broken("method-socks5") ? "socks4" : "socks5"}${gap}${text}`);
+    const four = broken("method-socks5") || SPEAKS_SOCKS4;
+    say(`CMETHOD ${name} ${four ? "socks4" : "socks5"} ${text}`);
     serveClient(listener, wanted.proxy);
   } else {
-    say(`SMETHOD ${name}${gap}${text}${broken("method-args") ? " ARGS:key=a=b" : ""}`);
+    say(`SMETHOD ${name} ${text}${methodEnd()}`);
     serveServer(listener, wanted);
   }
 }
 
 function isOurs(name: string): boolean {
-  return name === NAME || (broken("name-similar") && name.startsWith(NAME));
+  return name === NAME || name === SECOND || (broken("name-similar") && name.startsWith(NAME));
 }
 
 async function reportMethods(wanted: Wanted): Promise<void> {
   const keyword = wanted.role === "client" ? "CMETHOD" : "SMETHOD";
   const names = broken("name-twice") ? wanted.names : [...new Set(wanted.names)];
   const ours = names.filter(isOurs);
+  if (broken("name-several")) ours.length = Math.min(1, ours.length);
   if (broken("name-unknown-beside") && ours.length < names.length) ours.length = 0;
   if (broken("name-unknown-done") && ours.length === 0) {
     await refuse("LOG SEVERITY=error MESSAGE=x");
@@ -693,7 +798,9 @@ function sayOddities(): void {
   if (broken("line-version-once")) say("VERSION 1");
   if (broken("log-grammar")) say("LOG SEVERITY=loud MESSAGE=hello");
   if (broken("status-grammar")) say("STATUS TRANSPORT=dummy");
-  if (broken("proxy-unasked") && !variable("PROXY")) say("PROXY DONE");
+  if (broken("proxy-unasked") && variable("CLIENT_TRANSPORTS") && !variable("PROXY")) {
+    say("PROXY DONE");
+  }
 }
 
 function exit(status: number): void {
@@ -713,9 +820,13 @@ async function watchStdin(): Promise<void> {
 }
 
 function watchSignals(): void {
-  Deno.addSignalListener("SIGTERM", () => {
-    if (!broken("sigterm")) exit(broken("sigterm-status") ? 3 : 0);
-  });
+  if (!broken("sigterm-handled")) {
+    Deno.addSignalListener("SIGTERM", () => {
+      if (broken("sigterm") && openConnections === 0) return;
+      if (broken("sigterm-busy") && openConnections > 0) return;
+      exit(broken("sigterm-status") ? 3 : 0);
+    });
+  }
   Deno.addSignalListener("SIGINT", () => {
     if (!broken("sigint")) exit(0);
   });
@@ -725,6 +836,7 @@ function watchSignals(): void {
   }, 200);
 }
 
+if (broken("alone")) setTimeout(() => exit(0), 4_000);
 const version = await negotiateVersion();
 const wanted = await readEnvironment();
 say(version);

@@ -6,8 +6,8 @@ import {
   assertRejects,
 } from "@std/assert";
 import { check, type CheckOptions, type CheckResult, checks } from "../../check/mod.ts";
-import { permitted } from "../permitted.ts";
-import { ids, program, reported } from "./broken_program.ts";
+import { granted, permitted } from "../permitted.ts";
+import { faults, ids, program, reported, reporters } from "./broken_program.ts";
 
 const NEEDS = ["net", "read", "write", "run"] as const;
 
@@ -37,13 +37,16 @@ Deno.test("checks has at least 60 checks, each with its own name and its section
   const names = checks.map(({ role, id }) => `${role}/${id}`);
   assertEquals(new Set(names).size, names.length);
   for (const { section, level } of checks) {
-    assertMatch(section, /^(?:pt-spec|ext-orport-spec|RFC 1928|RFC 1929) \d/);
-    assert(["MUST", "SHOULD", "robustness"].includes(level));
+    assertMatch(
+      section,
+      /^(?:(?:pt-spec|ext-orport-spec|RFC 1928|RFC 1929) \d|proposal 180$|tor \w+\(\)$)/,
+    );
+    assert(["MUST", "SHOULD", "robustness", "extra"].includes(level));
   }
 });
 
 permitted(NEEDS, "check() finds nothing wrong with a good program", async () => {
-  const all = await results(program());
+  const all = await results(program(), { beside: "second" });
   assertEquals(all.filter(({ outcome }) => outcome === "failed"), []);
   const skipped = all.flatMap(({ outcome, role, id }) =>
     outcome === "skipped" ? [`${role}/${id}`] : []
@@ -53,8 +56,13 @@ permitted(NEEDS, "check() finds nothing wrong with a good program", async () => 
     skipped.filter((name) => !/ipv6/.test(name)),
     [
       "client/log-grammar",
+      "client/log-addresses",
       "client/status-grammar",
+      "client/socks4-granted",
+      "client/socks4-args",
+      "client/socks4-refused",
       "server/method-args",
+      "server/method-args-long",
       "server/log-grammar",
       "server/status-grammar",
     ],
@@ -63,12 +71,13 @@ permitted(NEEDS, "check() finds nothing wrong with a good program", async () => 
 
 permitted(NEEDS, "check() finds each of the faults that a program can have", async () => {
   const missed: string[] = [];
-  const queue = [...ids];
+  const queue = [...faults];
   const work = async () => {
-    for (let id = queue.shift(); id !== undefined; id = queue.shift()) {
-      const found = await reported(id, new RegExp(`/${id}$`));
-      const roles = checks.filter((check) => check.id === id).map(({ role }) => `${role}/${id}`);
-      if (found.join() !== roles.join()) missed.push(`${id}: ${found.join() || "nothing"}`);
+    for (let fault = queue.shift(); fault !== undefined; fault = queue.shift()) {
+      const found = await reported(fault, new RegExp(`/${fault.split(":")[0]}$`));
+      if (found.join() !== reporters(fault).join()) {
+        missed.push(`${fault}: ${found.join() || "nothing"}`);
+      }
     }
   };
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
@@ -139,9 +148,29 @@ permitted(NEEDS, "check() does not blame a client that its arguments send elsewh
     "proxy-socks4a",
     "proxy-http",
     "proxy-credentials",
+    "proxy-credentials-raw",
+    "proxy-credentials-http",
+    "proxy-credentials-socks4a",
+    "proxy-ipv6",
+    "proxy-stalled",
     "socks-refused",
     "socks-refused-code",
   ]);
+});
+
+permitted(NEEDS, "check() accuses the half that keeps an end, and not the other one", async () => {
+  const path = new URL("./keeping_transport.ts", import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "-A", "--no-check", path];
+  const options = { transport: "keeping", only: /relay-(?:bytes|eof)/, timeout: 3_000 };
+  for (const keeper of ["client", "server"]) {
+    const direction = keeper === "client" ? "up" : "down";
+    const all = await results(command, { ...options, env: { KEEPER: keeper } });
+    const failed = all.filter(({ outcome }) => outcome === "failed");
+    assertEquals(failed.map(({ role, id }) => `${role}/${id}`), [
+      `${keeper}/relay-eof-${direction}`,
+    ]);
+    assertEquals(all.length - failed.length, all.filter(({ outcome }) => outcome === "ok").length);
+  }
 });
 
 permitted(NEEDS, "check() fails when there is no such program", async () => {
@@ -157,6 +186,51 @@ permitted(NEEDS, "check() leaves no process behind, whatever the program ignores
     assertEquals(await processesWith(mark), [], fault);
   }
 });
+
+/** Whether Go is there, which compiles what `go run` is given. */
+function goMissing(): string | null {
+  try {
+    return new Deno.Command("go", { args: ["version"] }).outputSync().success ? null : "needs go";
+  } catch {
+    return "needs go";
+  }
+}
+
+permitted(NEEDS, "check() ends what a wrapper has started, with the wrapper", async () => {
+  if (Deno.build.os !== "linux") return;
+  const mark = crypto.randomUUID();
+  // Neither hands a signal on, and what they start ignores everything.
+  const shell = [
+    "sh",
+    "-c",
+    '"$@"; exit $?',
+    "sh",
+    ...program("stdin-closed+sigterm+sigint"),
+    mark,
+  ];
+  const all = await results(shell, {
+    only: /client\/(?:stdin-closed$|sigterm$|relay-bytes)/,
+    timeout: 3_000,
+  });
+  assertEquals(all.find(({ id }) => id === "relay-bytes")?.outcome, "ok");
+  assertEquals(await processesWith(mark), []);
+});
+
+permitted(NEEDS, "check() ends what go run has compiled and started", async () => {
+  if (Deno.build.os !== "linux") return;
+  const mark = crypto.randomUUID();
+  const path = new URL("./lingering.go", import.meta.url).pathname;
+  // What it takes from a compiler's cache is there in time.
+  await new Deno.Command("go", { args: ["build", "-o", "/dev/null", path] }).output();
+  const all = await results(["go", "run", path, mark], {
+    role: "client",
+    only: /client\/(?:method-listens|stdin-closed$)/,
+    timeout: 5_000,
+  });
+  assertEquals(all.find(({ id }) => id === "method-listens")?.outcome, "ok");
+  assertEquals(all.find(({ id }) => id === "stdin-closed")?.outcome, "failed");
+  assertEquals(await processesWith(mark), []);
+}, granted(["run"]) ? goMissing() : null);
 
 permitted(
   NEEDS,

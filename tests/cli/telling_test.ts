@@ -115,7 +115,8 @@ permitted(["net", "run", "read", "write"], "ptlib shows on a terminal how it goe
   const words = [Deno.execPath(), "run", "--no-config", "--no-prompt", "--allow-all", cli];
   words.push("client", "--listen", "127.0.0.1:0");
   words.push("--bridge-line", `plain ${formatAddress(service.address)}`, "--", ...PLAIN);
-  const line = words.map((word) => `'${word}'`).join(" ");
+  // A shell that stays would be what Ctrl-C ends.
+  const line = `exec ${words.map((word) => `'${word}'`).join(" ")}`;
   const child = new Deno.Command("script", {
     args: ["-qfec", line, "/dev/null"],
     env: { TERM: "xterm" },

@@ -117,3 +117,35 @@ permitted(["net"], "toDuplex() closes the connection when it is destroyed", asyn
   assertEquals(await readToEnd(pair.server), bytes(""));
   await assertRejects(() => pair.client.read(new Uint8Array(1)), Deno.errors.BadResource);
 });
+
+Deno.test("toDuplex() reads as much at once as comes", async () => {
+  const KIB = 1024;
+  // What comes at each read, at most, and how much there is room for then.
+  const rows: readonly [comes: number, room: number][] = [
+    [4 * KIB - 1, 4 * KIB],
+    [1, 4 * KIB],
+    [4 * KIB, 4 * KIB],
+    [16 * KIB, 16 * KIB],
+    [64 * KIB, 64 * KIB],
+    [16 * KIB, 64 * KIB],
+    [16 * KIB - 1, 64 * KIB],
+    [4 * KIB - 1, 16 * KIB],
+    [100, 4 * KIB],
+    [0, 4 * KIB],
+  ];
+  const rooms: number[] = [];
+  const duplex = await toDuplex({
+    read(p) {
+      const [comes = 0] = rows[rooms.length] ?? [];
+      rooms.push(p.length);
+      return Promise.resolve(comes || null);
+    },
+    write: (p) => Promise.resolve(p.length),
+    closeWrite: () => Promise.resolve(),
+    close: () => {},
+  });
+  let length = 0;
+  for await (const chunk of duplex) length += chunk.length;
+  assertEquals(rooms, rows.map(([, room]) => room));
+  assertEquals(length, rows.reduce((sum, [comes]) => sum + comes, 0));
+});

@@ -204,6 +204,16 @@ Deno.test("relay() leaves a connection its large buffer until a medium one is en
   assertEquals(rest, [large, large, large, small]);
 });
 
+Deno.test("relay() leaves a connection its medium buffer while records of TLS come", async () => {
+  const KIB = 1024;
+  const source = new Source(Infinity, 16 * KIB, 20 * KIB, 16 * KIB - 1, Infinity, Infinity, 1);
+  await relay(source, new Source());
+  assertEquals(
+    source.buffers.map((length) => length / KIB),
+    [2, 32, 32, 32, 2, 32, 256, 2],
+  );
+});
+
 Deno.test("relay() reads no more than one buffer for a receiver that takes nothing", async () => {
   const source = new Source(...new Array(1000).fill(Infinity));
   const stalled = Promise.withResolvers<number>();

@@ -46,6 +46,8 @@ const PUBLISHED: Readonly<Record<string, PublishResult>> = {
   nat_address: { address: ["203.0.113.8", 8443] },
   nat_args: { args: [["cert", "a+b/c"]] },
   nat_nothing: {},
+  fitting: { args: [["cert", "a".repeat(505)]] },
+  too_long: { args: [["cert", "a".repeat(506)]] },
   nat_name: { args: [["cert", "a+b/c"]], address: ["bridge.example", 443] },
   nat_port_zero: { address: ["203.0.113.7", 0] },
 };

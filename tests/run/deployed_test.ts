@@ -179,6 +179,17 @@ permitted(
     }),
 );
 
+withBridge(
+  "run() warns of arguments that no client can send",
+  ["fitting", "too_long"],
+  (bridge) => {
+    assertEquals(bridge.lines.filter((line) => line.startsWith("LOG ")), [
+      'LOG SEVERITY=warning MESSAGE="too_long: its arguments have 511 bytes; no client can send more than 510"',
+    ]);
+    return Promise.resolve();
+  },
+);
+
 permitted(
   ["net", "read", "write", "run"],
   "run() starts no transport that publishes an address which is none, and closes its port",

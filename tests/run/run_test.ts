@@ -565,6 +565,12 @@ permitted(
         client: ["--allow-env=TOR_PT_*", "--allow-net"],
         server: ["--allow-env=TOR_PT_*", "--allow-net", "--allow-read", "--allow-write"],
       },
+      narrowed: {
+        client: [
+          "--allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)",
+        ],
+        server: ["--allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE"],
+      },
       flags: {},
     });
     assertEquals(environment.toSorted(), ENVIRONMENT);

@@ -1,6 +1,6 @@
 /** The programs whose calls are recorded. Another one is another line. */
 
-import { frames, nested, plain, type Service, tls } from "./services.ts";
+import { frames, nested, plain, type Service, tls, webtunnel } from "./services.ts";
 
 /** A client program. */
 export interface Program {
@@ -50,6 +50,7 @@ export const PROGRAMS: readonly Program[] = [
   own("rot13.ts", "rot13.ts", "rot13", plain),
   own("tls.ts", "tls.ts", "pinned", tls),
   own("frames.ts", "frames.ts", "sealed", frames),
+  own("webtunnel/main.ts", "../webtunnel/main.ts", "webtunnel", webtunnel),
   patient(own("rot0r.ts, without run()", "rot0r.ts", "rot13", plain)),
   patient(own("dummy client, written out", WRITTEN_OUT, "dummy", plain)),
   own("dial()", IN_PROCESS, "dial", plain),

@@ -1,14 +1,19 @@
 /** What stands behind the scripted proxy: the other end of each transport, with an echo. */
 
-import { writeAll } from "../../net/conn.ts";
+import type { Address } from "../../address.ts";
+import { formatPlace } from "../../cli/places.ts";
+import { prefixed, writeAll } from "../../net/conn.ts";
+import { readHead } from "../../net/head.ts";
 import { acceptTls, certificatePin, type StreamConn } from "../../net/tls.ts";
 import type { ServerContext } from "../../run/transport.ts";
 import { transport as sealed } from "../../examples/frames.ts";
 import { TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
+import { GRANTED } from "../webtunnel/test_bridge.ts";
 
 /** The other end of a transport, and what a client has to know of it. */
 export interface Service {
-  readonly args: readonly (readonly [string, string])[];
+  /** The arguments for a connection to a target. */
+  argsFor(target: Readonly<Address>): readonly (readonly [string, string])[];
   serve(conn: StreamConn): Promise<void>;
 }
 
@@ -22,9 +27,9 @@ async function echo(conn: StreamConn): Promise<void> {
 
 function unwrapping(
   unwrap: (conn: StreamConn) => Promise<StreamConn>,
-  args: Service["args"] = [],
+  args: ReturnType<Service["argsFor"]> = [],
 ): Service {
-  return { args, serve: async (conn) => await echo(await unwrap(conn)) };
+  return { argsFor: () => args, serve: async (conn) => await echo(await unwrap(conn)) };
 }
 
 const KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
@@ -56,6 +61,17 @@ export const tls: Service = unwrapping(takeOffTls, [["pin", PIN]]);
 
 /** The frames of `frames.ts`. */
 export const frames: Service = unwrapping(unseal, [["key", KEY]]);
+
+/** WebTunnel, which goes by its URL alone. */
+export const webtunnel: Service = {
+  ...unwrapping(async (conn) => {
+    const secure = await takeOffTls(conn);
+    const { rest } = await readHead(secure, 8192);
+    await writeAll(secure, new TextEncoder().encode(GRANTED));
+    return prefixed(secure, rest);
+  }),
+  argsFor: (target) => [["url", `https://${formatPlace(target)}/secret`], ["cert", PIN]],
+};
 
 /** Both, as `nested.ts` has them. */
 export const nested: Service = unwrapping(

@@ -189,7 +189,7 @@ async function runOnce(
     const info = proxyInfo(kind, proxy.address[1]);
     await using started = await start(program, [...TARGETS[targets[0]!]], {
       proxy: info,
-      args: service.args,
+      argsFor: service.argsFor,
       directory,
       trace,
       env: sourceEnvironment(source),

@@ -6,6 +6,7 @@ import { formatPlace } from "../../cli/places.ts";
 import { dialTransport, launchClient } from "../../parent/mod.ts";
 import { clientEnvironment } from "../../parent/child_environment.ts";
 import { type Program, TUNNELLED } from "./programs.ts";
+import type { Service } from "./services.ts";
 import { traced } from "./strace.ts";
 
 /** A program that runs. Disposing of it ends it. */
@@ -20,7 +21,7 @@ export interface Started extends AsyncDisposable {
 export interface StartOptions {
   proxy: ProxyInfo;
   /** What its transport has to know. */
-  args: readonly (readonly [string, string])[];
+  argsFor: Service["argsFor"];
   /** Where it keeps files. */
   directory: string;
   /** The file in which its calls are recorded. */
@@ -31,7 +32,7 @@ export interface StartOptions {
 
 /** Starts what a parent such as tor starts. */
 async function startTransport(program: Program, options: StartOptions): Promise<Started> {
-  const { proxy, args, directory, trace, env } = options;
+  const { proxy, argsFor, directory, trace, env } = options;
   const { transport } = program;
   const client = await launchClient(traced(program.command, trace), {
     transports: [transport],
@@ -42,7 +43,7 @@ async function startTransport(program: Program, options: StartOptions): Promise<
   const method = client.methods[transport]!; // Without one the launch would have failed.
   return {
     address: method.address,
-    open: (target, signal) => dialTransport(method, target, args, { signal }),
+    open: (target, signal) => dialTransport(method, target, argsFor(target), { signal }),
     [Symbol.asyncDispose]: () => client[Symbol.asyncDispose](),
   };
 }

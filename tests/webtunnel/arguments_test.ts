@@ -1,4 +1,4 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { type Bridge, type BridgeTls, readBridge } from "../../webtunnel/arguments.ts";
 import { WebTunnelError } from "../../webtunnel/webtunnel_error.ts";
 
@@ -21,6 +21,7 @@ const URLS: readonly [url: string, host: string, port: number, path: string, isT
   ["https://pt.example./path", "pt.example.", 443, "/path", true],
   ["https://a_b.example/path", "a_b.example", 443, "/path", true],
   [`https://${"a".repeat(63)}.example/path`, `${"a".repeat(63)}.example`, 443, "/path", true],
+  [`https://${"a.".repeat(123)}examples/`, `${"a.".repeat(123)}examples`, 443, "/", true],
   ["https://localhost/path", "localhost", 443, "/path", true],
   ["https://bücher.example/path", "xn--bcher-kva.example", 443, "/path", true],
   ["https://192.0.2.7/path", "192.0.2.7", 443, "/path", true],
@@ -46,6 +47,7 @@ const PATHS: readonly [path: string, escaped: string][] = [
   ["/a b", "/a%20b"],
   ["/ä b", "/%C3%A4%20b"],
   ["/a%20b c", "/a%20b%20c"],
+  ["/😀", "/%F0%9F%98%80"],
   ["/%7e%2F", "/%7e%2F"],
   ["/%7e%2F|", "/~/%7C"],
   ["/a/../b/./c", "/a/../b/./c"],
@@ -156,6 +158,8 @@ const WRONG: readonly [args: [string, string][], words: string][] = [
   [[["url", U], ["addr", "a/b:443"]], "addr= has neither"],
   [[["url", U], ["addr", "ü/b:443"]], "addr= has neither"],
   [[["url", U], ["addr", "ü@b:443"]], "addr= has neither"],
+  [[["url", `https://${"a.".repeat(124)}example/`]], "neither a name nor an IP address"],
+  [[["url", U], ["servername", "[::1]x"]], "servername= has neither"],
   [[["url", U], ["servername", ""]], "servername= has neither"],
   [[["url", U], ["servername", "a.example,"]], "servername= has neither"],
   [[["url", U], ["servername", "a.example, b.example"]], "servername= has neither"],
@@ -184,3 +188,8 @@ for (const [args, words] of WRONG) {
     }
   });
 }
+
+Deno.test("readBridge() gives the cause of what is wrong with a pin", () => {
+  const reading = () => readBridge(new URLSearchParams({ url: U, cert: "!" }));
+  assertInstanceOf(assertThrows(reading, WebTunnelError).cause, SyntaxError);
+});

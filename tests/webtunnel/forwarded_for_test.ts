@@ -14,6 +14,8 @@ const CASES: readonly [entries: string | null, hops: number, ip: string | null][
   ["203.0.113.9:4711", 1, "203.0.113.9"],
   ["203.0.113.9, unknown", 1, null],
   ["203.0.113.9:x", 1, null],
+  ["[2001:db8::9]x", 1, null],
+  ["[2001:db8::9]:1x", 1, null],
   ["bridge.example", 1, null],
   ["203.0.113.9,", 1, null],
   ["", 1, null],

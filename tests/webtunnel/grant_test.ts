@@ -1,5 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { writeAll } from "../../net/conn.ts";
+import { memoryPair, streamConnContract } from "../../testing/mod.ts";
 import { grant } from "../../webtunnel/grant.ts";
 import { IdleConn } from "../net/idle_conn.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
@@ -24,6 +25,7 @@ class Client extends IdleConn {
 }
 
 Deno.test("grant() has nothing follow its answer until the client has spoken", async () => {
+  using timers = new FakeTimers();
   const client = new Client();
   const tunnel = await grant(client);
   const writing = writeAll(tunnel, bytes("service"));
@@ -33,6 +35,7 @@ Deno.test("grant() has nothing follow its answer until the client has spoken", a
   assertEquals(await reading, "hello");
   await writing;
   assertEquals(client.written, `${GRANTED}service`);
+  assertEquals(timers.pending, []);
 });
 
 for (
@@ -42,6 +45,7 @@ for (
   ] as const
 ) {
   Deno.test(`grant() waits no longer for a client that ${how}`, async () => {
+    using _timers = new FakeTimers();
     const client = new Client();
     const tunnel = await grant(client);
     const ending = tunnel.closeWrite();
@@ -76,3 +80,10 @@ Deno.test("grant() leaves no timer and no wait behind when the tunnel is closed"
   assertEquals(timers.pending, []);
   assertEquals(client.closed, true);
 });
+
+const rules = streamConnContract(async () => {
+  const { client, server } = memoryPair();
+  const [tunnel] = await Promise.all([grant(server), takeText(client, GRANTED.length)]);
+  return { client, server: tunnel };
+});
+for (const { name, check } of rules) Deno.test(`the tunnel of grant() ${name}`, check);

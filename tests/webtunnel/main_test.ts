@@ -248,3 +248,18 @@ for (const way of ["behind", "alone"] as const) {
       }),
   );
 }
+
+permitted(NEEDS, "webtunnel/main.ts says what it needs", async () => {
+  const command = await program("client", {});
+  const { stdout } = await new Deno.Command(command[0]!, {
+    args: [...command.slice(1), "--capabilities"],
+  }).output();
+  const { name, version, permissions, narrowed } = JSON.parse(new TextDecoder().decode(stdout));
+  assertEquals([name, version], ["webtunnel", "0.1.0"]);
+  assertEquals(permissions.server.slice(3), ["--allow-env=WEBTUNNEL_*", "--allow-write"]);
+  const write = "--allow-write=STATE";
+  assertEquals(narrowed.server, [
+    `--allow-net=127.0.0.1 --allow-read=COOKIE_FILE,FINGERPRINT_FILE ${write} (behind a reverse proxy)`,
+    `--allow-net=BIND:443,127.0.0.1 --allow-read=CERT,KEY,COOKIE_FILE,FINGERPRINT_FILE ${write} (alone)`,
+  ]);
+});

@@ -21,8 +21,12 @@ permitted(["read", "write"], "bridgeLine() has tor's fingerprint where tor has o
     const fingerprint = "0123456789ABCDEF".repeat(3).slice(8);
     await Deno.writeTextFile(`${directory}/fingerprint`, `Unnamed ${fingerprint}\n`);
     assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 ${fingerprint} ${REST}`);
-    await Deno.writeTextFile(`${directory}/fingerprint`, "something else\n");
-    assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 ${REST}`);
+    for (const text of ["something else\n", `a b ${fingerprint}`, `a ${fingerprint} b`, "a B\n"]) {
+      await Deno.writeTextFile(`${directory}/fingerprint`, text);
+      assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 ${REST}`);
+    }
+    await Deno.writeTextFile(`${directory}/fingerprint`, `a ${fingerprint}`);
+    assertEquals(await line(), `Bridge webtunnel [2001:db8::1]:443 ${fingerprint} ${REST}`);
   });
 });
 

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { memoryPair, streamConnContract } from "../../testing/mod.ts";
 import { RequestReader } from "../../webtunnel/request_reader.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
 import { readToEnd } from "../../testing/mod.ts";
@@ -82,3 +83,12 @@ Deno.test("RequestReader throws what the connection throws", async () => {
   const conn = new AnsweringConn([bytes("GET /")], new Deno.errors.ConnectionReset("gone"));
   await assertRejects(() => new RequestReader(conn).read(NEVER), Deno.errors.ConnectionReset);
 });
+
+const rules = streamConnContract(async () => {
+  const { client, server } = memoryPair();
+  const reader = new RequestReader(server);
+  // One that was given up: its read still waits.
+  await reader.read(AbortSignal.abort());
+  return { client, server: reader.whole };
+});
+for (const { name, check } of rules) Deno.test(`RequestReader's whole connection ${name}`, check);

@@ -32,3 +32,16 @@ Deno.test("ServerNames forgets the oldest of many lists", () => {
   const begun = new Set(Array.from({ length: 1_000 }, () => names.inOrder(lists[0]!)[0]));
   assertEquals(begun.size, 4);
 });
+
+Deno.test("ServerNames forgets the list that was not kept for the longest time", () => {
+  const names = new ServerNames();
+  const lists = Array.from({ length: 256 }, (_, i) => [...LIST, `${i}.example`]);
+  for (const list of lists) names.keep(list, list[3]!);
+  names.keep(lists[0]!, lists[0]![3]!);
+  names.keep([...LIST, "new.example"], "a.example");
+  for (let times = 0; times < 100; times++) {
+    assertEquals(names.inOrder(lists[0]!)[0], lists[0]![3]);
+  }
+  const begun = new Set(Array.from({ length: 1_000 }, () => names.inOrder(lists[1]!)[0]));
+  assertEquals(begun.size, 4);
+});

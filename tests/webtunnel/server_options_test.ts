@@ -1,5 +1,6 @@
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { readServerOptions } from "../../webtunnel/server_options.ts";
+import { WebTunnelError } from "../../webtunnel/webtunnel_error.ts";
 
 const URL_OPTION = ["url", "https://bridge.example/secret%20path"] as const;
 
@@ -83,5 +84,32 @@ Deno.test("readServerOptions() takes the official variable, and before it the op
   assertEquals(hopsWith(""), 1);
   assertEquals(hopsWith("", ...alone), 0);
   assertEquals(hopsWith("1", ...alone), 1);
+  assertEquals(hopsWith("10"), 10);
+  assertThrows(() => hopsWith("1x"), Error, "WEBTUNNEL_TRUSTED_REVERSE_PROXY_HOPS is not");
+  assertThrows(() => hopsWith("100"), Error, "WEBTUNNEL_TRUSTED_REVERSE_PROXY_HOPS is not");
   assertThrows(() => hopsWith("many"), Error, "WEBTUNNEL_TRUSTED_REVERSE_PROXY_HOPS is not");
+});
+
+/** Reads how many hops there are where the variable cannot be read. */
+function hopsWithout(error: Error): number {
+  const { get } = Deno.env;
+  Deno.env.get = () => {
+    throw error;
+  };
+  try {
+    return read().hops;
+  } finally {
+    Deno.env.get = get;
+  }
+}
+
+Deno.test("readServerOptions() needs no permission for the official variable", () => {
+  assertEquals(hopsWithout(new Deno.errors.NotCapable()), 1);
+  assertThrows(() => hopsWithout(new RangeError("something else")), RangeError);
+});
+
+Deno.test("readServerOptions() gives the cause of what is wrong", () => {
+  const options = new URLSearchParams({ url: "ftp://a.example/" });
+  const { cause } = assertThrows(() => readServerOptions(options), Error);
+  assertInstanceOf(cause, WebTunnelError);
 });

@@ -292,6 +292,68 @@ permitted(NEEDS, "webtunnel() has a web site in its own program", async () => {
   });
 });
 
+permitted(
+  NEEDS,
+  "webtunnel() says what its own web site throws, and no more than that",
+  async () => {
+    await using server = await TestServer.start({
+      options: { url: HTTP },
+      site: () => Promise.reject(new Error("192.0.2.7 asks for too much")),
+    });
+    server.log.splice(0);
+    const request = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    const answer = await ask(await connect(server.address), request);
+    assertMatch(answer, /^HTTP\/1\.1 500 [^]*\r\n\r\nInternal Server Error$/);
+    assertEquals(server.log, [
+      "info: webtunnel: the web site failed: Error: [scrubbed] asks for too much",
+    ]);
+  },
+);
+
+permitted(NEEDS, "webtunnel() takes each protocol of a web server that has no HTTP/2", async () => {
+  await withDirectory(async (directory) => {
+    await using site = new TestSite();
+    const options = { ...await inTls(directory), fallback: site.addr };
+    await using server = await TestServer.start({ options });
+    for (
+      const [offered, taken] of [
+        [["h2", "http/1.1"], "http/1.1"],
+        [["http/1.0"], "http/1.0"],
+        [["http/0.9"], "http/0.9"],
+        [[], null],
+      ] as const
+    ) {
+      const conn = await startTls(await connect(server.address), {
+        hostname: "pt.example",
+        caCerts: [TEST_AUTHORITY],
+        alpnProtocols: offered,
+      });
+      assertEquals(conn.alpnProtocol, taken);
+      conn.close();
+    }
+  });
+});
+
+permitted(NEEDS, "webtunnel() holds nothing but the connection of an idle tunnel", async () => {
+  using timers = new FakeTimers();
+  await using server = await TestServer.start({ options: { url: HTTP } });
+  const conn = await connect(server.address);
+  await writeAll(conn, bytes(upgrade()));
+  await takeText(conn, GRANTED.length);
+  await timers.fire(250);
+  assertEquals(timers.pending, []);
+  await checkEchoes(conn);
+  conn.close();
+});
+
+permitted(NEEDS, "webtunnel() says where its bridge line cannot be kept", async () => {
+  await using server = await TestServer.start({ options: { url: HTTP } });
+  assertMatch(server.log[0] ?? "", /^notice: webtunnel: the bridge line is: Bridge webtunnel /);
+  assertEquals(server.log.slice(1), [
+    "warning: webtunnel: the bridge line cannot be kept in a file: NotCapable: none here",
+  ]);
+});
+
 permitted(NEEDS, "webtunnel() hands who does not finish a request to the web site", async () => {
   using timers = new FakeTimers();
   const { promise: heard, resolve } = Promise.withResolvers<string>();
@@ -326,6 +388,31 @@ permitted(NEEDS, "webtunnel() ends a TLS handshake that does not come to its end
     assertEquals(await conn.read(new Uint8Array(1)).catch(() => null), null);
     conn.close();
   });
+});
+
+permitted(NEEDS, "webtunnel() counts no visitor who has gone, and no tunnel", async () => {
+  await using site = new TestSite();
+  await using server = await TestServer.start({ options: { url: HTTP, fallback: site.addr } });
+  const first = await connect(server.address);
+  const request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  await writeAll(first, bytes(request));
+  await takeText(first, 15);
+  for (let count = 0; count < 410; count++) {
+    const visitor = await connect(server.address);
+    await writeAll(visitor, bytes(request));
+    await takeText(visitor, 15);
+    visitor.close();
+    const inTunnel = await connect(server.address);
+    await writeAll(inTunnel, bytes(upgrade()));
+    await takeText(inTunnel, GRANTED.length);
+    inTunnel.close();
+  }
+  assert(await comesAbout(SOON, () => server.open === 1));
+  // Otherwise it would have been the oldest of too many.
+  await writeAll(first, bytes(request.replace("/ ", "/still-there ")));
+  let answer = "";
+  while (!answer.endsWith("GET /still-there \n")) answer += await takeText(first, 1);
+  first.close();
 });
 
 permitted(NEEDS, "webtunnel() closes the oldest visitor where there are too many", async () => {
@@ -375,6 +462,31 @@ permitted(
   },
 );
 
+permitted(NEEDS, "webtunnel() does not blame the web site for a lack of descriptors", async () => {
+  await using server = await TestServer.start({
+    options: { url: HTTP, fallback: "127.0.0.1:1" },
+  });
+  server.log.splice(0);
+  const visitor = await connect(server.address);
+  const { connect: real } = Deno;
+  const { promise: asked, resolve } = Promise.withResolvers<void>();
+  Object.assign(Deno, {
+    connect: () => {
+      resolve();
+      return Promise.reject(Object.assign(new Error("Too many open files"), { code: "EMFILE" }));
+    },
+  });
+  try {
+    await writeAll(visitor, bytes("SSH-2.0-x\r\n"));
+    await asked;
+    assertEquals(await takeText(visitor, 1).catch(() => null), null);
+  } finally {
+    Object.assign(Deno, { connect: real });
+  }
+  visitor.close();
+  assertEquals(server.log, []);
+});
+
 permitted(NEEDS, "webtunnel() publishes as the official server, and keeps the line", async () => {
   await withDirectory(async (stateDirectory) => {
     const url = "https://bridge.example/Path";
@@ -397,6 +509,7 @@ permitted(NEEDS, "webtunnel() publishes the pin of a certificate that signs itse
     await using server = await TestServer.start({ options: { ...files, fallback: site.addr } });
     const pin = server.published.get("cert");
     assertEquals(pin, await certificatePin(TEST_SELF_SIGNED_CERTIFICATE));
+    assertEquals([...server.published.keys()], ["cert", "url", "ver"]);
     const conn = await tunnel(server, HTTPS, ["cert", pin!]);
     await checkEchoes(conn);
     conn.close();

@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
 import { upgrade } from "../../webtunnel/upgrade.ts";
+import { HeadError } from "../../net/head.ts";
 import { WebTunnelError, type WebTunnelFailure } from "../../webtunnel/webtunnel_error.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
 import { readToEnd } from "../../testing/mod.ts";
@@ -66,6 +67,7 @@ const REFUSALS: readonly [answer: string, failure: WebTunnelFailure, words: stri
   [site("204 No Content"), "no-webtunnel", "it is a web site"],
   [site("426 Upgrade Required"), "no-webtunnel", "it is a web site"],
   [site("500 Oh"), "no-webtunnel", "it is a web site"],
+  [site("300 Multiple Choices"), "no-webtunnel", "it redirects elsewhere"],
   [site("301 Moved Permanently"), "no-webtunnel", "it redirects elsewhere"],
   [site("308 Permanent Redirect"), "no-webtunnel", "it redirects elsewhere"],
   [site("400 Bad Request"), "no-webtunnel", "url= may need https://"],
@@ -145,7 +147,7 @@ Deno.test("upgrade() reads no answer that is too long, and none that is announce
   ] as const;
   for (const [chunks, words] of rows) {
     const asking = () => upgrade(new AnsweringConn(chunks), "pt.example", "/");
-    const { failure } = await assertRejects(asking, WebTunnelError, words);
-    assertEquals(failure, "no-webtunnel");
+    const { failure, cause } = await assertRejects(asking, WebTunnelError, words);
+    assertEquals([failure, cause instanceof HeadError], ["no-webtunnel", words === "too long"]);
   }
 });

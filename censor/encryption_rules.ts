@@ -1,0 +1,113 @@
+/**
+ * Rules about how bytes look: too random, or not random enough.
+ *
+ * @module
+ */
+
+import { entropy } from "./byte_statistics.ts";
+import { type Judgement, worst } from "./finding.ts";
+import { bursts, firstPayload, type Flow } from "./flow.ts";
+import { beginsLikeHttp, beginsLikeTls, isFullyEncrypted } from "./fully_encrypted.ts";
+import type { Recording } from "./recording.ts";
+import type { Rule } from "./rule.ts";
+
+/** Wu et al. */
+const WU = "Wu et al., USENIX Security 2023";
+/** Wang et al. */
+const WANG = "Wang et al., CCS 2015";
+
+/** A sample with less bytes has no entropy to speak of. */
+const SMALLEST_SAMPLE = 768;
+/** Random bytes have 8 bits each; the sample of a text or a header has clearly less. */
+const RANDOM_START = 7.8;
+/** English has about 4.2 bits per byte, whatever each letter is replaced by. */
+const READABLE = 7;
+
+function ofBlocked(inside: string, flows: readonly Flow[]): Judgement {
+  const blocked = flows.filter((flow) => isFullyEncrypted(firstPayload(flow))).length;
+  const figure = `${blocked} of ${flows.length} connections${inside} are blocked`;
+  if (flows.length === 0) return { sight: "unclear", figure };
+  const sight = blocked === 0 ? "clear" : blocked * 2 >= flows.length ? "seen" : "unclear";
+  return { sight, figure };
+}
+
+const fullyEncrypted: Rule = {
+  id: "fully-encrypted",
+  title: "the first packet is encrypted from its first byte on",
+  threshold: "half of the connections, by none of the exemptions Ex1 to Ex5",
+  source: WU,
+  limits: "The rule was seen in China from November 2021 to March 2023, for a quarter of the " +
+    "connections to certain addresses; other censors and later rules look at other things.",
+  remedy: "begin with what an ordinary protocol begins with, such as TLS, and go on as it does; " +
+    "six printable bytes at the start satisfy this one rule",
+  judge: ({ text, https, captured }: Recording) =>
+    worstOf(
+      [[" with text inside", text], [" with https inside", https], ["", captured]] as const,
+      ofBlocked,
+    ),
+};
+
+function worstOf(
+  loads: readonly (readonly [string, readonly Flow[] | undefined])[],
+  judge: (load: string, flows: readonly Flow[]) => Judgement,
+): Judgement {
+  const judged = loads.flatMap(([load, flows]) => flows === undefined ? [] : [judge(load, flows)]);
+  return worst(judged);
+}
+
+function isKnownStart(flow: Flow): boolean {
+  const first = firstPayload(flow);
+  return beginsLikeTls(first) || beginsLikeHttp(first);
+}
+
+const randomStart: Rule = {
+  id: "random-start",
+  title: "the first packet has the entropy of random bytes",
+  threshold: `${RANDOM_START} bits per byte and more, with text inside`,
+  source: WANG,
+  limits: "Compressed files and new protocols have it, too; the paper found that a censor who " +
+    "relies on it alone blocks much else.",
+  remedy: "begin with what is not random, as an ordinary protocol does",
+  judge: ({ captured = [], text = captured }: Recording) => {
+    if (text.length > 0 && text.every(isKnownStart)) {
+      return { sight: "clear", figure: "it begins like TLS or HTTP" };
+    }
+    const bytes = text.flatMap((flow) => [...firstPayload(flow)]);
+    if (bytes.length < SMALLEST_SAMPLE) {
+      return { sight: "unclear", figure: `${bytes.length} bytes are too few` };
+    }
+    const bits = entropy(bytes);
+    return {
+      sight: bits >= RANDOM_START ? "seen" : "clear",
+      figure: `${bits.toFixed(2)} bits per byte in ${bytes.length} bytes`,
+    };
+  },
+};
+
+/** Some messages behind the first two, which may be the transport's own handshake. */
+function laterMessages(flow: Flow): number[] {
+  return bursts(flow).slice(2, 6).flatMap(({ bytes }) => [...bytes]);
+}
+
+const readable: Rule = {
+  id: "readable",
+  title: "text inside is still text outside, if in other letters",
+  threshold: `less than ${READABLE} bits per byte, with text inside`,
+  source: WANG,
+  limits: "What the transport carries may be encrypted itself, as everything of tor's is.",
+  remedy: "encrypt, with a key of its own for each connection",
+  judge: ({ text = [] }: Recording) => {
+    const bytes = text.flatMap(laterMessages);
+    if (bytes.length < SMALLEST_SAMPLE) {
+      return { sight: "unclear", figure: `${bytes.length} bytes are too few` };
+    }
+    const bits = entropy(bytes);
+    return {
+      sight: bits < READABLE ? "seen" : "clear",
+      figure: `${bits.toFixed(2)} bits per byte in ${bytes.length} bytes`,
+    };
+  },
+};
+
+/** The rules, in their order. */
+export const encryptionRules: readonly Rule[] = [fullyEncrypted, randomStart, readable];

@@ -1,0 +1,291 @@
+/**
+ * Watching a transport: server and client are started, a recorder stands between them, and
+ * connections go through.
+ *
+ * @module
+ */
+
+import { type Address, formatAddress } from "../address.ts";
+import { acceptAll } from "../net/accept.ts";
+import { closeQuietly, connectTcp } from "../net/conn.ts";
+import { dialTransport } from "../parent/dial_transport.ts";
+import { launchClient, launchServer, type TransportProcess } from "../parent/launch.ts";
+import { LaunchError } from "../parent/launch_error.ts";
+import type { ClientMethod, ServerMethod } from "../parent/line.ts";
+import { CensorError } from "./censor_error.ts";
+import { type Certificate, makeCertificate } from "./certificate.ts";
+import { firstBurst, type Flow } from "./flow.ts";
+import { pass, type Way } from "./loads.ts";
+import { probeServer, type Probing } from "./probe_server.ts";
+import { Recorder } from "./recorder.ts";
+import { type Load, type Recording, SITE } from "./recording.ts";
+
+/**
+ * Which transport to watch, and how.
+ *
+ * @example
+ * ```ts
+ * import type { ObserveOptions } from "@ptlib/ptlib/censor";
+ *
+ * const options: ObserveOptions = {
+ *   transport: "webtunnel",
+ *   args: [["url", "http://{address}/path"]],
+ *   serverOptions: [["url", "http://{address}/path"]],
+ * };
+ * ```
+ */
+export interface ObserveOptions {
+  /** The transport's name. */
+  transport: string;
+  /** The command of the other half, where the program is only one. */
+  peer?: readonly string[] | undefined;
+  /**
+   * Arguments of the client, besides those that the server publishes. `{address}` in a value is
+   * where the client has to connect.
+   */
+  args?: Iterable<readonly [string, string]> | undefined;
+  /** Options of the server, in the same way. */
+  serverOptions?: Iterable<readonly [string, string]> | undefined;
+  /** How many connections there are of each kind. Default: 30. */
+  connections?: number | undefined;
+  /** Whether the server is probed, which takes some 12 seconds. Default: true. */
+  probes?: boolean | undefined;
+  /** Is called before each kind of connections, and before the probes. */
+  onLoad?: ((load: Load | "probes") => void) | undefined;
+  /** Ends it: programs that run are ended, and it throws the signal's reason. */
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * What was seen.
+ *
+ * @example
+ * ```ts
+ * import { judge, type Observation } from "@ptlib/ptlib/censor";
+ *
+ * const findings = (observation: Observation) => judge(observation.through);
+ * ```
+ */
+export interface Observation {
+  /** The connections between client and server. */
+  readonly through: Recording;
+  /** The same without a transport. */
+  readonly plain: Recording;
+  /** What became of probes of the server; `null` where none were wanted. */
+  readonly probing: Probing | null;
+}
+
+const CONNECTIONS = 30;
+const LOADS: readonly Load[] = ["random", "text", "https"];
+
+/** Where connections arrive behind the transport. */
+class Service implements Disposable {
+  readonly address: Readonly<Address>;
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #arrivals = acceptAll(this.#listener);
+
+  constructor() {
+    this.address = ["127.0.0.1", this.#listener.addr.port];
+  }
+
+  async accept(): Promise<Deno.TcpConn> {
+    const { value } = await this.#arrivals.next();
+    if (value === undefined) throw new CensorError("Nobody listens any more");
+    return value;
+  }
+
+  /** Takes all connections while something is done that may make some, and does nothing with them. */
+  async counting<T>(work: (arrived: () => number) => Promise<T>): Promise<T> {
+    const arrived: Deno.TcpConn[] = [];
+    let over = false;
+    const accepting = (async () => {
+      while (!over) arrived.push(await this.accept());
+    })();
+    try {
+      return await work(() => arrived.length);
+    } finally {
+      over = true;
+      this.#listener.close();
+      await accepting.catch(() => {}); // Nobody listens any more.
+      arrived.forEach(closeQuietly);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeQuietly(this.#listener);
+  }
+}
+
+/** A port that nobody has: some transports publish another address than that they listen on. */
+function freePort(): number {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  listener.close();
+  return listener.addr.port;
+}
+
+/** Where a server can be reached on this machine. */
+function reachedAt(published: Readonly<Address>, bound: Readonly<Address>): Readonly<Address> {
+  return published[0] === bound[0] ? published : bound;
+}
+
+/** Starts a half by the first command that is one. */
+async function startHalf<M extends ClientMethod | ServerMethod>(
+  commands: readonly (readonly string[])[],
+  launch: (command: readonly string[]) => Promise<TransportProcess<M>>,
+): Promise<TransportProcess<M>> {
+  const failures: LaunchError[] = [];
+  for (const command of commands) {
+    try {
+      return await launch(command);
+    } catch (error) {
+      if (!(error instanceof LaunchError)) throw error;
+      failures.push(error);
+    }
+  }
+  throw failures[0] ?? new CensorError("There is no program");
+}
+
+/** Lets all connections pass, kind by kind. */
+async function record(
+  recorder: Recorder,
+  way: Way,
+  certificate: Certificate,
+  options: ObserveOptions,
+): Promise<Recording> {
+  const { connections = CONNECTIONS, onLoad, signal } = options;
+  const recording: Partial<Record<Load, Flow[]>> = {};
+  recorder.take();
+  for (const load of LOADS) {
+    onLoad?.(load);
+    for (let left = connections; left > 0; left--) await pass(load, way, certificate, signal);
+    recording[load] = recorder.take();
+  }
+  return recording;
+}
+
+function filledIn(
+  pairs: Iterable<readonly [string, string]> | undefined,
+  address: Readonly<Address>,
+): [string, string][] {
+  const place = formatAddress([...address]);
+  return Array.from(pairs ?? [], ([key, value]) => [key, value.replaceAll("{address}", place)]);
+}
+
+/** What the server publishes, with what is given in place of it or besides. */
+function clientArgs(published: URLSearchParams, given: readonly [string, string][]) {
+  const keys = new Set(given.map(([key]) => key));
+  return [...[...published].filter(([key]) => !keys.has(key)), ...given];
+}
+
+/** Lets connections pass through the transport. */
+async function recordTransport(
+  commands: readonly (readonly string[])[],
+  options: ObserveOptions,
+  service: Service,
+  certificate: Certificate,
+  directory: string,
+): Promise<Pick<Observation, "through" | "probing">> {
+  const { transport, signal } = options;
+  const recorder = new Recorder();
+  const bound: Address = ["127.0.0.1", freePort()];
+  const processes: AsyncDisposable[] = [recorder];
+  try {
+    const server = await startHalf(commands, (command) =>
+      launchServer(command, {
+        transports: {
+          [transport]: {
+            bindAddress: bound,
+            options: filledIn(options.serverOptions, recorder.address),
+          },
+        },
+        orport: service.address,
+        stateDirectory: `${directory}/server`,
+        signal,
+      }));
+    processes.push(server);
+    const client = await startHalf(commands, (command) =>
+      launchClient(command, {
+        transports: [transport],
+        stateDirectory: `${directory}/client`,
+        signal,
+      }));
+    processes.push(client);
+    const [from, to] = [client.methods[transport], server.methods[transport]];
+    // Without them the launch would have failed.
+    if (from === undefined || to === undefined) throw new CensorError("A half has no method");
+    recorder.target = reachedAt(to.address, bound);
+    const args = clientArgs(to.args, filledIn(options.args, recorder.address));
+    const open = (signal: AbortSignal) => dialTransport(from, recorder.address, args, { signal });
+    const way = { open, accept: () => service.accept() };
+    const through = await record(recorder, way, certificate, options);
+    if (options.probes === false) return { through, probing: null };
+    options.onLoad?.("probes");
+    const flight = firstBurst(through.text?.at(-1) ?? [], true);
+    const probing = await service.counting((arrived) =>
+      probeServer(reachedAt(to.address, bound), flight, arrived, signal)
+    );
+    return { through, probing };
+  } finally {
+    for (const process of processes.reverse()) await process[Symbol.asyncDispose]();
+  }
+}
+
+/** Lets the same connections pass without a transport. */
+async function recordPlain(
+  options: ObserveOptions,
+  service: Service,
+  certificate: Certificate,
+): Promise<Recording> {
+  const recorder = new Recorder();
+  try {
+    recorder.target = service.address;
+    const open = (signal: AbortSignal) => connectTcp(recorder.address, signal);
+    const way = { open, accept: () => service.accept() };
+    return await record(recorder, way, certificate, { ...options, onLoad: undefined });
+  } finally {
+    await recorder[Symbol.asyncDispose]();
+  }
+}
+
+/**
+ * Watches a transport as a censor between its client and its server does. Both are started, and
+ * have ended when it is over; what they keep is in a directory that is removed. Nothing is sent but
+ * to loopback and to the program, which may send by itself what it likes.
+ *
+ * @param command The program, and its arguments.
+ * @param options The transport and the rest.
+ * @returns What passed, with the transport and without it, and what probes of the server showed.
+ * @throws {LaunchError} When the program cannot be launched as one of the halves.
+ * @throws {CensorError} When connections do not get through.
+ * @throws {unknown} The signal's reason when it aborts.
+ *
+ * @example
+ * ```ts
+ * import { firstPayload, fixedPlaces, observe } from "@ptlib/ptlib/censor";
+ *
+ * async function hasConstantByte(command: string[], transport: string): Promise<boolean> {
+ *   const { through } = await observe(command, { transport, probes: false });
+ *   return fixedPlaces((through.random ?? []).map(firstPayload)).length > 0;
+ * }
+ * ```
+ */
+export async function observe(
+  command: readonly string[],
+  options: Readonly<ObserveOptions>,
+): Promise<Observation> {
+  options.signal?.throwIfAborted();
+  const directory = await Deno.makeTempDir({ prefix: "censor-" });
+  const service = new Service();
+  try {
+    const commands = options.peer === undefined ? [command] : [command, options.peer];
+    const certificate = await makeCertificate(SITE);
+    const plain = await recordPlain(options, service, certificate);
+    return { plain, ...await recordTransport(commands, options, service, certificate, directory) };
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw error;
+  } finally {
+    service[Symbol.dispose]();
+    await Deno.remove(directory, { recursive: true });
+  }
+}

@@ -1,0 +1,153 @@
+/**
+ * Rules about known protocols: TLS, TLS within a tunnel, plain HTTP.
+ *
+ * @module
+ */
+
+import { type ClientHello, parseClientHello } from "./client_hello.ts";
+import type { Judgement } from "./finding.ts";
+import { firstBurst, type Flow } from "./flow.ts";
+import { beginsLikeTls } from "./fully_encrypted.ts";
+import { type HttpRequest, parseHttpRequest } from "./http_request.ts";
+import { knownClient } from "./known_clients.ts";
+import { findNestedHandshakes } from "./nested_handshake.ts";
+import { type Recording, SITE } from "./recording.ts";
+import type { Rule } from "./rule.ts";
+import { ja3, ja4 } from "./tls_fingerprint.ts";
+
+/** A share of connections that is habit, and one that is no more than chance. */
+const [HABIT, CHANCE] = [0.5, 0.25];
+
+/** The share of connections in which there could be a handshake, wherever it begins. */
+function shareOf(flows: readonly Flow[]): number {
+  if (flows.length === 0) return 0;
+  return flows.filter((flow) => findNestedHandshakes(flow).length > 0).length / flows.length;
+}
+
+function percent(share: number): string {
+  return `${Math.round(100 * share)} %`;
+}
+
+function nested(https: readonly Flow[], text: readonly Flow[]): Judgement {
+  if (https.length === 0) return { sight: "unclear", figure: "no connection with HTTPS inside" };
+  const [inside, without] = [shareOf(https), shareOf(text)];
+  const excess = inside - without;
+  return {
+    sight: excess >= HABIT ? "seen" : excess >= CHANCE ? "unclear" : "clear",
+    figure: `in ${percent(inside)} of ${https.length} connections` +
+      (text.length > 0
+        ? ` with HTTPS inside, in ${percent(without)} of ${text.length} with text`
+        : ", whatever is inside"),
+  };
+}
+
+const nestedHandshake: Rule = {
+  id: "nested-tls",
+  title: "sizes and directions show a TLS handshake inside",
+  threshold: "half of the connections with HTTPS inside more than of those with text",
+  source: "Xue et al., USENIX Security 2024",
+  limits:
+    "These are ranges of sizes; the paper's classifier learns from many flows and finds more. " +
+    "What else has such sizes is blocked with it.",
+  remedy: "pad or split the first messages of what is inside, in both directions, or put several " +
+    "connections into one",
+  judge: ({ captured = [], https = captured, text = [] }: Recording) => {
+    // Of those in a capture it is not known whether they are in something else.
+    const isOpen = captured.length === 0 && https.length > 0 && https.every(isHello) &&
+      !text.some(isHello);
+    return isOpen
+      ? { sight: "clear", figure: "TLS is not inside: it passes as it is" }
+      : nested(https, text);
+  },
+};
+
+function helloOf(flow: Flow): ClientHello | null {
+  return parseClientHello(firstBurst(flow, true));
+}
+
+function isHello(flow: Flow): boolean {
+  return beginsLikeTls(firstBurst(flow, true));
+}
+
+/** What a ClientHello tells everybody, in words. */
+async function describe(hello: ClientHello, flows: readonly ClientHello[]): Promise<string> {
+  const name = hello.serverName === null ? "no name" : `the name ${hello.serverName}`;
+  const alpn = hello.alpn.length === 0 ? "no ALPN" : `ALPN ${hello.alpn.join(" ")}`;
+  const ja3s = new Set(await Promise.all(flows.map(ja3)));
+  const three = ja3s.size === 1 ? `JA3 ${[...ja3s][0]}` : `${ja3s.size} different JA3`;
+  return `JA4 ${await ja4(hello)}, ${three}, ${name}, ${alpn}`;
+}
+
+const BROKEN = "no ClientHello can be read: whoever reads on sees that";
+
+/** Judges the TLS that is the transport's own. */
+async function judgeOwn(flows: readonly Flow[]): Promise<Judgement> {
+  const hellos = flows.map(helloOf).filter((hello) => hello !== null);
+  const [first] = hellos;
+  if (first === undefined) return { sight: "seen", figure: `it begins like TLS, but ${BROKEN}` };
+  const who = knownClient(await ja4(first));
+  const words = await describe(first, hellos);
+  return who === null
+    ? { sight: "unclear", figure: `${words}; not a fingerprint that is known here` }
+    : { sight: "seen", figure: `${words}; as ${who} sends it` };
+}
+
+/** Judges the TLS that is inside and shows outside. */
+function judgeInside(flows: readonly Flow[]): Judgement {
+  const start = "TLS inside still begins like TLS outside";
+  const [first] = flows.map(helloOf).filter((hello) => hello !== null);
+  if (first === undefined) return { sight: "seen", figure: `${start}, but ${BROKEN}` };
+  return first.serverName === SITE
+    ? { sight: "clear", figure: "TLS inside passes as it is: its fingerprint is its user's" }
+    : {
+      sight: "seen",
+      figure: `${start}; for ${SITE} it asks for ${first.serverName ?? "nobody"}`,
+    };
+}
+
+const tls: Rule = {
+  id: "tls-fingerprint",
+  title: "the ClientHello names the program and the server",
+  threshold: "a fingerprint of a library that no browser has, or a ClientHello that is none",
+  source: "JA3 (Althouse et al., Salesforce, 2017), JA4 (FoxIO, 2023)",
+  limits: "Few programs are listed here. One that is not may be a browser's, or nobody else's.",
+  remedy: "send what a browser sends, by a library for it such as uTLS, and renew that with it",
+  judge: async ({ text = [], random = [], captured = [], https = [] }: Recording) => {
+    const all = [...text, ...random, ...captured];
+    const own = all.filter(isHello);
+    if (own.length * 2 > all.length) return await judgeOwn(own);
+    const inside = https.filter(isHello);
+    if (inside.length * 2 > https.length) return judgeInside(inside);
+    return all.length + https.length === 0
+      ? { sight: "unclear", figure: "no connections" }
+      : { sight: "clear", figure: "it is not TLS" };
+  },
+};
+
+function inWords({ line, headers }: HttpRequest): string {
+  return [line, ...headers.map(([name]) => name)].join(", ");
+}
+
+const http: Rule = {
+  id: "http",
+  title: "a request of plain HTTP can be read",
+  threshold: "half of the connections begin with one",
+  source: "RFC 9112 section 3; every censor reads Host and path",
+  limits: "Plain HTTP is ordinary. It shows which site and path, and whatever the headers say.",
+  remedy: "put it into TLS, or behind a web server that does",
+  judge: ({ text = [], random = [], captured = [] }: Recording) => {
+    const flows = [...text, ...random, ...captured];
+    const requests = flows.map((flow) => parseHttpRequest(firstBurst(flow, true)))
+      .filter((request) => request !== null);
+    const [first] = requests;
+    if (flows.length === 0) return { sight: "unclear", figure: "no connections" };
+    if (first === undefined) return { sight: "clear", figure: "it is not HTTP" };
+    return {
+      sight: requests.length * 2 >= flows.length ? "seen" : "unclear",
+      figure: `${requests.length} of ${flows.length} connections: ${inWords(first)}`,
+    };
+  },
+};
+
+/** The rules, in their order. */
+export const protocolRules: readonly Rule[] = [nestedHandshake, tls, http];

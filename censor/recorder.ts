@@ -1,0 +1,113 @@
+/**
+ * The censor's place: between client and server, where everything passes and is written down.
+ *
+ * @module
+ */
+
+import type { Address } from "../address.ts";
+import { acceptAll } from "../net/accept.ts";
+import { closeQuietly, connectTcp, type StreamConn } from "../net/conn.ts";
+import { relay } from "../net/relay.ts";
+import { bursts, type Flow, type Segment } from "./flow.ts";
+
+/** What is written down of one connection at most, in bytes; what comes then passes unseen. */
+const MOST_BYTES = 8 * 1024 * 1024;
+
+/** What is empty is an end. */
+const NOTHING = new Uint8Array();
+
+/** Writes one connection down. */
+class Notes {
+  readonly segments: Segment[] = [];
+  #left = MOST_BYTES;
+
+  /** The same connection, of which everything that is read is written down. */
+  watch(conn: StreamConn, fromClient: boolean): StreamConn {
+    return {
+      read: async (into) => {
+        try {
+          const count = await conn.read(into);
+          if (count === null) this.#end(fromClient, "fin");
+          else this.#add(fromClient, into.subarray(0, count));
+          return count;
+        } catch (error) {
+          if (error instanceof Deno.errors.ConnectionReset) this.#end(fromClient, "rst");
+          throw error;
+        }
+      },
+      write: (bytes) => conn.write(bytes),
+      closeWrite: () => conn.closeWrite(),
+      close: () => conn.close(),
+    };
+  }
+
+  #add(fromClient: boolean, bytes: Uint8Array): void {
+    if (bytes.length === 0 || bytes.length > this.#left) return;
+    this.#left -= bytes.length;
+    this.segments.push({ fromClient, time: now(), bytes: bytes.slice() });
+  }
+
+  #end(fromClient: boolean, end: "fin" | "rst"): void {
+    this.segments.push({ fromClient, time: now(), bytes: NOTHING, end });
+  }
+}
+
+/** Milliseconds since 1970, and parts of them. */
+function now(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** Lets connections on loopback pass, and writes them down. */
+export class Recorder implements AsyncDisposable {
+  /** Where it listens. */
+  readonly address: Readonly<Address>;
+  /** Where the connections go; before it is set, they are closed. */
+  target: Readonly<Address> | null = null;
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  readonly #ending = new AbortController();
+  readonly #carried = new Set<Promise<void>>();
+  readonly #accepting: Promise<void>;
+  #notes: Notes[] = [];
+
+  constructor() {
+    this.address = ["127.0.0.1", this.#listener.addr.port];
+    this.#accepting = this.#accept();
+  }
+
+  async #accept(): Promise<void> {
+    for await (const conn of acceptAll(this.#listener, this.#ending)) {
+      const carried = this.#carry(conn);
+      this.#carried.add(carried);
+      carried.finally(() => this.#carried.delete(carried));
+    }
+  }
+
+  async #carry(client: Deno.TcpConn): Promise<void> {
+    const notes = new Notes();
+    this.#notes.push(notes);
+    const { signal } = this.#ending;
+    try {
+      if (this.target === null) throw new Error("There is no server yet");
+      const server = await connectTcp(this.target, signal);
+      await relay(notes.watch(client, true), notes.watch(server, false), { signal });
+    } catch {
+      closeQuietly(client); // Whoever connects sees that the server is not there.
+    }
+  }
+
+  /**
+   * The connections that have begun since the last time, and in which something was said. What
+   * passes yet is added to them.
+   */
+  take(): Flow[] {
+    const taken = this.#notes;
+    this.#notes = [];
+    return taken.map(({ segments }) => segments).filter((flow) => bursts(flow).length > 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#ending.abort();
+    await this.#accepting;
+    await Promise.all(this.#carried);
+  }
+}

@@ -1,0 +1,262 @@
+/**
+ * `ptlib censor`: shows a pluggable transport with a censor's eyes.
+ *
+ * @module
+ */
+
+import {
+  askNdpi,
+  bursts,
+  type Finding,
+  type Flow,
+  fromCapture,
+  judge,
+  judgeProbes,
+  type Observation,
+  observe,
+  type ObserveOptions,
+  type ProbeOutcome,
+  probeRules,
+  type Recording,
+  type ReportPage,
+  reportPage,
+  rules,
+  toPcap,
+} from "../censor/mod.ts";
+import { parseArguments } from "./bridge_options.ts";
+import {
+  CAUTION,
+  count,
+  countText,
+  findingText,
+  reactions,
+  shapes,
+  wrap,
+} from "./censor_report.ts";
+import {
+  type Command,
+  type OptionValues,
+  parseOption,
+  splitArguments,
+  UsageError,
+} from "./command.ts";
+import { chooseTransport } from "./program_transports.ts";
+import { Interrupt } from "./supervise.ts";
+import { note, painter, print } from "./terminal.ts";
+import { TunnelRequest } from "./tunnel_options.ts";
+
+const OPTIONS = {
+  transport: { type: "string" },
+  peer: { type: "string" },
+  args: { type: "string" },
+  option: { type: "string", multiple: true },
+  "fail-on": { type: "string" },
+  pcap: { type: "string" },
+  from: { type: "string" },
+  html: { type: "string" },
+  json: { type: "boolean" },
+} as const;
+
+const HELP = `Usage: ptlib censor [OPTION]... -- PROGRAM...
+       ptlib censor [OPTION]... --from FILE
+
+Starts both halves of a transport, lets connections pass between them, probes
+the server, and tells what published rules of censors see of it. It sends
+nothing but to loopback; a transport that connects elsewhere on its own is not
+held back.
+
+  --transport NAME  the transport, such as obfs4; without it, the program is
+                    asked, as by ptlib check
+  --peer 'COMMAND'  the program that is the other half, where there are two; its
+                    words are separated by spaces
+  --args K=V;K=V    arguments of the client, besides those that the server
+                    publishes; {address} in them is where it has to connect
+  --option K=V      an option of the server, with {address} in the same way; may
+                    come several times
+  --fail-on RULE,.. end with status 1 when one of these rules sees it
+  --pcap FILE       write what passed between the halves into a capture, which
+                    Wireshark, tshark and ndpiReader open
+  --from FILE       judge a capture (pcap, pcapng) in place of a program: all TCP
+                    connections in it whose first packet is there, so that it
+                    should have no other ones
+  --html FILE       write the report with pictures, as a page that needs nothing
+                    else
+  --json            one JSON object for machines
+  -- PROGRAM...     the program that has the transport, and its arguments
+
+Status 0: it was looked at, whatever was seen.
+
+Example: ptlib censor --transport obfs4 -- obfs4proxy`;
+
+/** How many messages of a connection machines are told. */
+const TOLD = 20;
+
+function readRules(text: string): string[] {
+  const ids = text.split(",");
+  for (const id of ids) {
+    const known = [...rules, ...probeRules].map((rule) => rule.id);
+    if (known.includes(id)) continue;
+    const all = known.join(", ");
+    throw new SyntaxError(`there is no rule ${id}; there are ${all}`);
+  }
+  return ids;
+}
+
+async function readOptions(request: TunnelRequest): Promise<ObserveOptions> {
+  return {
+    args: request.parse("args", request.optional("args") ?? "", parseArguments),
+    serverOptions: request.all("option").map((text) => request.parse("option", text, parseOption)),
+    peer: request.optional("peer")?.split(" ").filter((word) => word !== ""),
+    transport: await chooseTransport(request.optional("transport"), request.program, "to watch"),
+  };
+}
+
+/** The sizes of a connection's first messages, those from the server below zero. */
+function sizesOf(flow: Flow): number[] {
+  return bursts(flow).slice(0, TOLD).map(({ fromClient, bytes }) =>
+    fromClient ? bytes.length : -bytes.length
+  );
+}
+
+function sizesByLoad(recording: Recording): Record<string, number[][]> {
+  return Object.fromEntries(
+    Object.entries(recording).map(([load, flows]) => [load, flows.map(sizesOf)]),
+  );
+}
+
+function probeOf({ kind, name, bytes, answer, ending, milliseconds }: ProbeOutcome) {
+  return { kind, name, sent: bytes.length, answer: answer.toHex(), ending, milliseconds };
+}
+
+/** The report for machines. */
+function documentOf(
+  command: readonly string[],
+  transport: string,
+  { through, plain, probing }: Observation,
+  findings: readonly Finding[],
+) {
+  const messages = { through: sizesByLoad(through), plain: sizesByLoad(plain) };
+  const probes = probing && { reached: probing.reached, outcomes: probing.outcomes.map(probeOf) };
+  return { command, transport, caution: CAUTION, ...count(findings), findings, messages, probes };
+}
+
+async function writeCapture(file: string, recording: Recording): Promise<void> {
+  const flows = Object.values(recording).flat();
+  await Deno.writeFile(file, toPcap(flows));
+  note(`${flows.length} connections are in ${file}`);
+}
+
+async function writePage(values: OptionValues, page: ReportPage): Promise<void> {
+  const file = values["html"];
+  if (typeof file !== "string") return;
+  await Deno.writeTextFile(file, reportPage(page));
+  note(`the pictures are in ${file}`);
+}
+
+/** The report for people, with what else is to be shown. */
+function printFindings(findings: readonly Finding[], others: readonly string[]): void {
+  const paint = painter(Deno.stdout);
+  for (const finding of findings) print(findingText(finding, paint));
+  for (const other of [...others, paint("bold", wrap(CAUTION, 0))]) print(`\n${other}`);
+  print(countText(findings));
+}
+
+function pictures(observation: Observation): string[] {
+  return [shapes(observation), reactions(observation.probing?.outcomes ?? [])];
+}
+
+/** What came of all rules, and how it ends by what one is to fail on. */
+function statusOf(findings: readonly Finding[], failing: readonly string[]): number {
+  return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;
+}
+
+function readFailing(values: OptionValues): string[] {
+  const text = values["fail-on"];
+  if (typeof text !== "string") return [];
+  try {
+    return readRules(text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new UsageError(`--fail-on is malformed: ${cause.message}`, { cause });
+  }
+}
+
+/** What stands beside `--from`; everything else is about a program. */
+const BESIDE_FROM = ["from", "json", "fail-on", "html"];
+
+async function readFlows(file: string): Promise<Flow[]> {
+  try {
+    return fromCapture(await Deno.readFile(file));
+  } catch (cause) {
+    if (!(cause instanceof Error)) throw cause;
+    throw new UsageError(`--from cannot be read: ${cause.message}`, { cause });
+  }
+}
+
+/** Judges a capture. */
+async function judgeFile(file: string, values: OptionValues): Promise<number> {
+  const failing = readFailing(values);
+  const captured = await readFlows(file);
+  note(`${captured.length} connections are in ${file}`);
+  const named = await askNdpi(captured);
+  const findings = [...await judge({ captured }), ...named === null ? [] : [named]];
+  await writePage(values, { title: file, caution: CAUTION, findings, recording: { captured } });
+  const messages = sizesByLoad({ captured });
+  const document = { from: file, caution: CAUTION, ...count(findings), findings, messages };
+  if (values["json"] === true) print(JSON.stringify(document, null, 2));
+  else printFindings(findings, []);
+  return statusOf(findings, failing);
+}
+
+async function run(args: readonly string[]): Promise<number> {
+  const { values, program } = splitArguments(args, OPTIONS);
+  const { from } = values;
+  if (typeof from !== "string") return await watchProgram(values, program);
+  if (program.length > 0 || Object.keys(values).some((name) => !BESIDE_FROM.includes(name))) {
+    throw new UsageError(
+      "--from stands alone, with --json, --html and --fail-on: there is no program then",
+    );
+  }
+  return await judgeFile(from, values);
+}
+
+async function watchProgram(values: OptionValues, program: readonly string[]): Promise<number> {
+  const request = new TunnelRequest(values, program, "");
+  const failing = readFailing(values);
+  const options = await readOptions(request);
+  const interrupt = new Interrupt();
+  const { transport } = options;
+  note(`watching the transport ${transport} of ${program.join(" ")} ...`);
+  try {
+    const observation = await observe(program, { ...options, signal: interrupt.signal });
+    const file = request.optional("pcap");
+    if (file !== undefined) await writeCapture(file, observation.through);
+    const passive = await judge(observation.through);
+    const active = observation.probing === null ? [] : judgeProbes(observation.probing);
+    const named = await askNdpi(observation.through.text ?? []);
+    const findings = [...passive, ...named === null ? [] : [named], ...active];
+    await writePage(values, {
+      title: `${transport} of ${program.join(" ")}`,
+      caution: CAUTION,
+      findings,
+      recording: observation.through,
+      plain: observation.plain,
+      probes: observation.probing?.outcomes,
+    });
+    if (values["json"] !== true) printFindings(findings, pictures(observation));
+    else print(JSON.stringify(documentOf(program, transport, observation, findings), null, 2));
+    return statusOf(findings, failing);
+  } catch (error) {
+    if (!interrupt.signal.aborted) throw error;
+    return 1;
+  } finally {
+    interrupt[Symbol.dispose]();
+  }
+}
+
+/** The command `ptlib censor`. */
+export const censorCommand: Command = {
+  summary: "shows a transport with a censor's eyes",
+  help: HELP,
+  run,
+};

@@ -1,0 +1,56 @@
+/**
+ * `ptlib check --by-hand`: one check for a person who wants to see it in a terminal of their own.
+ *
+ * @module
+ */
+
+import { byHand, places, type Scene } from "../check/by_hand.ts";
+import type { CheckInfo, CheckOptions } from "../check/check.ts";
+import { NOT_CHECKED, report } from "./check_report.ts";
+import type { Interrupt } from "./supervise.ts";
+import { harmless, painter, print } from "./terminal.ts";
+
+/** What there is besides the program. */
+function surroundings({ listeners, otherHalf }: Scene): string[] {
+  return [
+    ...listeners.length === 0 ? [] : [`we listen at ${places(listeners)}`],
+    ...otherHalf.map((line) => `the other half runs: ${harmless(line)}`),
+  ];
+}
+
+/** Prints what came of the check, and how to see it. */
+function tellScene(scene: Scene): void {
+  const { result, command, hand } = scene;
+  // A command that somebody copies stays on one line.
+  print(report(result, painter(Deno.stdout), () => "as follows"));
+  if (command === null) return;
+  print(`${harmless(command)}`);
+  if (hand !== null) print(`then ${hand}`);
+  for (const text of surroundings(scene)) print(text);
+}
+
+/**
+ * Makes a check and keeps its other side until an interrupt.
+ *
+ * @returns The exit status.
+ */
+export async function showByHand(
+  program: readonly string[],
+  options: CheckOptions,
+  { role, id }: CheckInfo,
+  interrupt: Interrupt,
+): Promise<number> {
+  let status = NOT_CHECKED;
+  const tell = (text: string) => print(harmless(text));
+  await byHand(program, { ...options, role, signal: interrupt.signal }, id, {
+    tell,
+    async show(scene) {
+      if (["ok", "failed"].includes(scene.result.outcome)) status = 0;
+      tellScene(scene);
+      if (scene.command === null) return;
+      tell("the other side stays until Ctrl-C; what arrives there is told here");
+      await interrupt.wait();
+    },
+  });
+  return status;
+}

@@ -1,0 +1,137 @@
+/**
+ * How the results of `ptlib check` read, and what they come to.
+ *
+ * @module
+ */
+
+import { type Cause, causesOf } from "../check/causes.ts";
+import type { CheckInfo, CheckResult } from "../check/check.ts";
+import { fold, foldCommand } from "./fold.ts";
+import { harmless, type painter } from "./terminal.ts";
+
+const MARKS = { ok: "ok  ", failed: "FAIL", skipped: "skip", error: "ERR " } as const;
+const STYLES = { ok: "green", failed: "red", skipped: "yellow", error: "red" } as const;
+/** The status when there is no verdict: not enough could be checked, or the checker failed. */
+export const NOT_CHECKED = 3;
+const LEVELS = ["MUST", "SHOULD", "robustness", "extra"] as const;
+const [ID_WIDTH, LEVEL_WIDTH] = [32, 10];
+const BELOW = " ".repeat(7);
+
+/** The number of results of each kind. */
+export interface Count {
+  passed: number;
+  failed: number;
+  skipped: number;
+  errors: number;
+}
+
+/** What a check is, and what it says. */
+export function columns(mark: string, check: CheckInfo, text = check.title): string {
+  const name = `${check.role}/${check.id}`.padEnd(ID_WIDTH);
+  const lead = [mark, name, check.level.padEnd(LEVEL_WIDTH)].filter((text) => text !== "");
+  return fold(`${lead.join(" ")} `, text);
+}
+
+/** What a check is, with its section. */
+export function description(check: CheckInfo): string {
+  return columns("", check, `${check.title} (${check.section})`);
+}
+
+/** One line for a check, and for one that failed what to know about it. */
+export function report(
+  result: CheckResult,
+  paint: ReturnType<typeof painter>,
+  byHand: (result: CheckResult) => string,
+): string {
+  const line = columns(paint(STYLES[result.outcome], MARKS[result.outcome]), result);
+  const below = (label: string, text: string) => fold(BELOW + label, harmless(text));
+  switch (result.outcome) {
+    case "ok":
+      return line;
+    case "skipped":
+      return `${line}\n${below("", result.reason)}`;
+    case "error":
+      return `${line}\n${below("the checker: ", result.problem)}`;
+    case "failed":
+      return [
+        line,
+        below("rule:     ", result.section),
+        below("expected: ", result.expected),
+        below("got:      ", result.got),
+        ...result.said.map((words) => below("it said:  ", words)),
+        foldCommand(`${BELOW}by hand:  `, harmless(byHand(result))),
+      ].join("\n");
+  }
+}
+
+/** One line for a failure whose cause has been told. */
+export function reportAgain(
+  result: CheckResult,
+  known: CheckResult,
+  paint: ReturnType<typeof painter>,
+): string {
+  return columns(paint("red", MARKS.failed), result, `as ${known.id}`);
+}
+
+function causeLine({ level, role, ids }: Cause): string {
+  return fold(`  ${level.padEnd(LEVEL_WIDTH)} `, `${role}/${ids.join(", ")}`);
+}
+
+/** The causes of the failures, the worst first, where there are several failures to remember. */
+export function recap(results: readonly CheckResult[]): string[] {
+  const causes = causesOf(results);
+  const failed = results.filter(({ outcome }) => outcome === "failed").length;
+  if (failed < 2) return [];
+  const byLevel = LEVELS.flatMap((level) => causes.filter((cause) => cause.level === level));
+  const one = causes.length === 1 ? "1 cause" : `${causes.length} causes`;
+  return [`${failed} failures of ${one}:`, ...byLevel.map(causeLine)];
+}
+
+/** How many results of each kind there are. */
+export function countOf(results: readonly CheckResult[]): Count {
+  const number = (outcome: CheckResult["outcome"]) =>
+    results.filter((result) => result.outcome === outcome).length;
+  return {
+    passed: number("ok"),
+    failed: number("failed"),
+    skipped: number("skipped"),
+    errors: number("error"),
+  };
+}
+
+/** The same, for each level. */
+export function countByLevel(
+  results: readonly CheckResult[],
+): Record<(typeof LEVELS)[number], Count> {
+  const count = (level: string) => countOf(results.filter((result) => result.level === level));
+  const [must, should, robustness, extra] = [
+    count("MUST"),
+    count("SHOULD"),
+    count("robustness"),
+    count("extra"),
+  ];
+  return { MUST: must, SHOULD: should, robustness, extra };
+}
+
+/** The number of failures of each level, where there is one. */
+export function failuresByLevel(results: readonly CheckResult[]): string {
+  const levels = countByLevel(results);
+  const counts = LEVELS.map((level) => [levels[level].failed, level] as const)
+    .filter(([failed]) => failed > 0).map(([failed, level]) => `${failed} ${level}`);
+  return counts.length === 0 ? "" : ` (${counts.join(", ")})`;
+}
+
+/** Zero says that the program is a good one, so it takes more than that nothing was found. */
+export function statusOf(
+  results: readonly CheckResult[],
+  { passed, failed, errors }: Count,
+): number {
+  if (results.some(({ outcome, level }) => outcome === "failed" && level === "MUST")) return 1;
+  return errors > 0 || passed + failed === 0 || carriedNothing(results) ? NOT_CHECKED : 0;
+}
+
+/** Whether it was tried to carry something, and that could not be judged. */
+export function carriedNothing(results: readonly CheckResult[]): boolean {
+  const carrying = results.filter(({ id }) => id === "relay-bytes");
+  return carrying.length > 0 && carrying.every(({ outcome }) => outcome === "skipped");
+}

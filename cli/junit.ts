@@ -1,0 +1,63 @@
+/**
+ * The results of `ptlib check` as JUnit XML, which services that build and test read.
+ *
+ * @module
+ */
+
+import type { CheckResult } from "../check/check.ts";
+
+const ESCAPES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+};
+
+/** Text for an attribute. Control characters are not allowed in XML, not even escaped. */
+function escape(text: string): string {
+  return text.replace(/\p{Cc}/gu, "?").replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
+}
+
+/** What came of a check that did not pass. */
+function outcomeOf(result: CheckResult): string {
+  switch (result.outcome) {
+    case "ok":
+      return "";
+    case "skipped":
+      return `<skipped message="${escape(result.reason)}"/>`;
+    case "error":
+      return `<error message="${escape(result.problem)}"/>`;
+    case "failed": {
+      const message = `expected ${result.expected}, got ${result.got}; by hand: ${result.byHand}`;
+      return `<failure type="${result.level}" message="${escape(message)}"/>`;
+    }
+  }
+}
+
+function testCase(result: CheckResult): string {
+  const { role, id, level, section, title } = result;
+  const name = escape(`${id}: ${title} (${level}, ${section})`);
+  const outcome = outcomeOf(result);
+  const start = `<testcase classname="${role}" name="${name}"`;
+  return outcome === "" ? `${start}/>` : `${start}>${outcome}</testcase>`;
+}
+
+/**
+ * Writes results as JUnit XML: a suite for the transport, a case a check.
+ *
+ * @param transport The transport's name.
+ * @param results What came of the checks.
+ * @returns The document.
+ */
+export function junit(transport: string, results: readonly CheckResult[]): string {
+  const number = (outcome: CheckResult["outcome"]) =>
+    results.filter((result) => result.outcome === outcome).length;
+  const counts = `tests="${results.length}" failures="${number("failed")}" ` +
+    `errors="${number("error")}" skipped="${number("skipped")}"`;
+  return [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    `<testsuite name="${escape(transport)}" ${counts}>`,
+    ...results.map((result) => `  ${testCase(result)}`),
+    "</testsuite>\n",
+  ].join("\n");
+}

@@ -1,0 +1,228 @@
+/** Captures are read: every format, and packets that come late, twice or not at all. */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { bursts, type Flow, fromCapture, toPcap } from "../../censor/mod.ts";
+import { readCapture } from "../../censor/capture_file.ts";
+import { granted, permitted, withDirectory } from "../permitted.ts";
+import { flowOf, random } from "./flows.ts";
+
+const NEEDS = ["read", "write", "run"] as const;
+
+const FLOWS: readonly Flow[] = [
+  [
+    ...flowOf(random(10), random(50_000), random(3)),
+    { fromClient: true, time: 3.5, bytes: new Uint8Array(), end: "fin" },
+    { fromClient: false, time: 3.75, bytes: random(5) },
+    { fromClient: false, time: 4, bytes: new Uint8Array(), end: "rst" },
+  ],
+  flowOf(random(1_461)),
+  flowOf(random(30), random(30)).map((segment) => ({
+    ...segment,
+    fromClient: !segment.fromClient,
+  })),
+];
+
+/** What is the same however a connection was cut into packets. */
+function essence(flows: readonly Flow[]) {
+  return flows.map((flow) => ({
+    bursts: bursts(flow),
+    ends: flow.filter(({ end }) => end !== undefined).map(({ fromClient, end, time }) => ({
+      fromClient,
+      end,
+      time,
+    })),
+    first: flow[0]?.time,
+  }));
+}
+
+/** A capture as its header and its packets, each with its own header. */
+function partsOf(file: Uint8Array): [header: Uint8Array, packets: Uint8Array[]] {
+  const packets: Uint8Array[] = [];
+  const view = new DataView(file.buffer);
+  for (let at = 24; at < file.length;) {
+    const end = at + 16 + view.getUint32(at + 8, true);
+    packets.push(file.subarray(at, end));
+    at = end;
+  }
+  return [file.subarray(0, 24), packets];
+}
+
+/** The same capture with its packets in another order, more often or less. */
+function rearranged(flow: Flow, change: (packets: Uint8Array[]) => Uint8Array[]): Uint8Array {
+  const [header, packets] = partsOf(toPcap([flow]));
+  return Uint8Array.from([header, ...change(packets)].flatMap((part) => [...part]));
+}
+
+Deno.test("fromCapture() reads what toPcap() writes", () => {
+  assertEquals(essence(fromCapture(toPcap(FLOWS))), essence(FLOWS));
+});
+
+const LONG = flowOf(random(9_000));
+const OPENING = 3;
+
+const ORDERS: readonly [name: string, change: (packets: Uint8Array[]) => Uint8Array[]][] = [
+  ["backwards", (all) => [...all.slice(0, OPENING), ...all.slice(OPENING).reverse()]],
+  ["twice each", (all) => all.flatMap((packet) => [packet, packet])],
+  ["all again at the end", (all) => [...all, ...all.slice(OPENING)]],
+];
+
+for (const [name, change] of ORDERS) {
+  Deno.test(`fromCapture() bears packets that come ${name}`, () => {
+    assertEquals(bursts(fromCapture(rearranged(LONG, change))[0]!), bursts(LONG));
+  });
+}
+
+Deno.test("fromCapture() takes what came before a packet that is missing", () => {
+  // Each packet of data is followed by its acknowledgement.
+  const flow = fromCapture(rearranged(LONG, (all) => all.toSpliced(OPENING + 2, 1)))[0]!;
+  assertEquals(bursts(flow)[0]?.bytes, LONG[0]!.bytes.subarray(0, 1_460));
+});
+
+Deno.test("fromCapture() leaves out connections without their beginning", () => {
+  assertEquals(fromCapture(rearranged(LONG, (all) => all.slice(1))), []);
+  assertEquals(fromCapture(toPcap([])), []);
+});
+
+Deno.test("fromCapture() takes the same addresses a second time for a second connection", () => {
+  const twice = rearranged(LONG, (all) => [...all, ...all]);
+  assertEquals(fromCapture(twice).map((flow) => bursts(flow).length), [1, 1]);
+});
+
+Deno.test("fromCapture() bears sequence numbers that begin anew", () => {
+  const [header, packets] = partsOf(toPcap([LONG]));
+  const shift = 2 ** 32 - 1_000 - 2_000;
+  const moved = packets.map((packet) => {
+    const changed = Uint8Array.from(packet);
+    const view = new DataView(changed.buffer);
+    // A client's packets; the sequence number is behind 16, 14, 20 and 4 bytes.
+    if (view.getUint8(16 + 26) === 192) view.setUint32(54, view.getUint32(54) + shift);
+    return changed;
+  });
+  const file = Uint8Array.from([header, ...moved].flatMap((part) => [...part]));
+  assertEquals(bursts(fromCapture(file)[0]!), bursts(LONG));
+});
+
+/** A frame behind other bytes than those of Ethernet, or behind more of them. */
+const LINKS: readonly [name: string, link: number, before: number[]][] = [
+  ["IP alone", 101, []],
+  ["Linux's any", 113, [0, 0, 0, 1, 0, 6, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0]],
+  ["Linux's any, the second way", 276, [8, 0, ...Array(18).fill(0)]],
+  ["loopback of BSD", 0, [2, 0, 0, 0]],
+  ["a virtual network", 1, [...Array(12).fill(2), 0x81, 0, 0, 7, 8, 0]],
+];
+
+for (const [name, link, before] of LINKS) {
+  Deno.test(`fromCapture() reads frames of ${name}`, () => {
+    const [header, packets] = partsOf(toPcap([LONG]));
+    const head = Uint8Array.from(header);
+    head[20] = link & 0xff;
+    head[21] = link >> 8;
+    const framed = packets.map((packet) => {
+      const ip = packet.subarray(16 + 14);
+      const changed = Uint8Array.of(...packet.subarray(0, 16), ...before, ...ip);
+      const view = new DataView(changed.buffer);
+      view.setUint32(8, before.length + ip.length, true);
+      return changed;
+    });
+    const file = Uint8Array.from([head, ...framed].flatMap((part) => [...part]));
+    assertEquals(bursts(fromCapture(file)[0]!), bursts(LONG));
+  });
+}
+
+Deno.test("fromCapture() reads IPv6", () => {
+  const [header, packets] = partsOf(toPcap([LONG]));
+  const framed = packets.map((packet) => {
+    const ethernet = packet.subarray(16, 30);
+    const tcp = packet.subarray(16 + 34);
+    const isClient = packet[16 + 26] === 192;
+    const address = (last: number) => [0x20, 1, 0xd, 0xb8, ...Array(11).fill(0), last];
+    const ends = isClient ? [...address(1), ...address(2)] : [...address(2), ...address(1)];
+    const ip = [0x60, 0, 0, 0, tcp.length >> 8, tcp.length & 0xff, 6, 64, ...ends];
+    const changed = Uint8Array.of(...packet.subarray(0, 16), ...ethernet, ...ip, ...tcp);
+    new DataView(changed.buffer).setUint32(8, changed.length - 16, true);
+    return changed;
+  });
+  const file = Uint8Array.from([header, ...framed].flatMap((part) => [...part]));
+  assertEquals(bursts(fromCapture(file)[0]!), bursts(LONG));
+});
+
+Deno.test("readCapture() reads the other order of bytes, and nanoseconds", () => {
+  const view = new DataView(new ArrayBuffer(24 + 16 + 2));
+  for (
+    const [at, value] of [[0, 0xa1b23c4d], [20, 101], [24, 7], [28, 500_000], [32, 2]] as const
+  ) {
+    view.setUint32(at, value);
+  }
+  view.setUint16(40, 0x4509);
+  const [packet] = [...readCapture(new Uint8Array(view.buffer))];
+  assertEquals(packet, { time: 7_000.5, link: 101, bytes: Uint8Array.of(0x45, 9) });
+});
+
+for (const bytes of [new Uint8Array(), random(0), new Uint8Array(100)]) {
+  Deno.test(`fromCapture() says of ${bytes.length} other bytes that they are no capture`, () => {
+    assertThrows(() => fromCapture(bytes), SyntaxError, "it is not a capture (pcap or pcapng)");
+  });
+}
+
+Deno.test("fromCapture() bears any file that is cut, and any byte that is changed", () => {
+  const file = toPcap([flowOf(random(40), random(40))]);
+  for (let length = 24; length < file.length; length++) fromCapture(file.subarray(0, length));
+  for (let index = 24; index < file.length; index++) {
+    for (const change of [0x01, 0x40, 0xff]) {
+      const changed = Uint8Array.from(file);
+      changed[index]! ^= change;
+      fromCapture(changed);
+    }
+  }
+});
+
+async function editcapMissing(): Promise<string | null> {
+  if (!granted(["run"])) return null;
+  return await new Deno.Command("editcap", { args: ["-h"] }).output()
+    .then(() => null, () => "needs editcap");
+}
+
+permitted(NEEDS, "fromCapture() reads the formats that Wireshark writes", async () => {
+  await withDirectory(async (directory) => {
+    const start = Date.UTC(2026, 10, 26);
+    const flows = FLOWS.map((flow) =>
+      flow.map((segment) => ({ ...segment, time: start + segment.time }))
+    );
+    await Deno.writeFile(`${directory}/a`, toPcap(flows));
+    for (const format of ["pcapng", "nsecpcap", "pcap"]) {
+      const args = ["-F", format, `${directory}/a`, `${directory}/b`];
+      await new Deno.Command("editcap", { args, stderr: "null" }).output();
+      const read = fromCapture(await Deno.readFile(`${directory}/b`));
+      assertEquals(essence(read), essence(flows), format);
+    }
+  });
+}, await editcapMissing());
+
+permitted(
+  NEEDS,
+  "fromCapture() of a pcapng that is changed or cut throws SyntaxError at most",
+  async () => {
+    await withDirectory(async (directory) => {
+      await Deno.writeFile(`${directory}/a`, toPcap([flowOf(random(4))]));
+      const args = ["-F", "pcapng", `${directory}/a`, `${directory}/b`];
+      await new Deno.Command("editcap", { args, stderr: "null" }).output();
+      const file = await Deno.readFile(`${directory}/b`);
+      const read = (bytes: Uint8Array) => {
+        try {
+          fromCapture(bytes);
+        } catch (error) {
+          if (!(error instanceof SyntaxError)) throw error;
+        }
+      };
+      for (let index = 0; index < file.length; index++) {
+        read(file.subarray(0, index));
+        for (const change of [0x01, 0x40, 0xff]) {
+          const changed = Uint8Array.from(file);
+          changed[index]! ^= change;
+          read(changed);
+        }
+      }
+    });
+  },
+  await editcapMissing(),
+);

@@ -1,0 +1,183 @@
+/** Transports that run are watched, and what each is known for is seen. */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import {
+  bursts,
+  CensorError,
+  type Flow,
+  judge,
+  judgeProbes,
+  type Observation,
+  observe,
+  type ObserveOptions,
+} from "../../censor/mod.ts";
+import { Recorder } from "../../censor/recorder.ts";
+import { readFull, writeAll } from "../../net/mod.ts";
+import { PLAIN } from "../cli/ptlib_process.ts";
+import { permitted, withDirectory } from "../permitted.ts";
+
+const NEEDS = ["env", "net", "read", "write", "run"] as const;
+
+/** A program of this repository. */
+function deno(path: string): string[] {
+  const file = new URL(`../../${path}.ts`, import.meta.url).pathname;
+  return [Deno.execPath(), "run", "--no-prompt", "--no-check", "--quiet", "--allow-all", file];
+}
+
+async function seenIn(observation: Observation): Promise<string[]> {
+  const findings = await judge(observation.through);
+  return findings.filter(({ sight }) => sight === "seen").map(({ id }) => id);
+}
+
+function sizes(flow: Flow | undefined): number[] {
+  return bursts(flow ?? []).map(({ bytes }) => bytes.length);
+}
+
+const URL_ARGUMENT = [["url", "http://{address}/secret"]] as const;
+const KNOWN: readonly [
+  transport: string,
+  command: readonly string[],
+  options: Partial<ObserveOptions>,
+  seen: readonly string[],
+][] = [
+  ["plain", PLAIN, {}, ["readable"]],
+  ["rot13", deno("examples/rot13"), {}, ["readable", "tls-fingerprint"]],
+  ["secret", deno("examples/secret"), {}, [
+    "fully-encrypted",
+    "random-start",
+    "first-length",
+    "nested-tls",
+  ]],
+  ["webtunnel", deno("webtunnel/main"), { args: URL_ARGUMENT, serverOptions: URL_ARGUMENT }, [
+    "readable",
+    "nested-tls",
+    "http",
+  ]],
+];
+
+for (const [transport, command, options, seen] of KNOWN) {
+  permitted(NEEDS, `observe() of ${transport}: ${seen.join(", ")}`, async () => {
+    const observation = await observe(command, { transport, probes: false, ...options });
+    assertEquals(await seenIn(observation), seen);
+    for (const recording of [observation.through, observation.plain]) {
+      assertEquals(recording.random?.length, 30);
+      assertEquals(recording.text?.length, 30);
+      assertEquals(recording.https?.length, 30);
+    }
+  });
+}
+
+const PROBED: readonly [
+  transport: string,
+  command: readonly string[],
+  options: Partial<ObserveOptions>,
+  seen: readonly string[],
+][] = [
+  ["rot13", deno("examples/rot13"), {}, ["open-door"]],
+  ["webtunnel", deno("webtunnel/main"), { args: URL_ARGUMENT, serverOptions: URL_ARGUMENT }, [
+    "replay",
+    "changed-replay",
+  ]],
+];
+
+for (const [transport, command, options, seen] of PROBED) {
+  permitted(NEEDS, `observe() probes the server of ${transport}: ${seen.join(", ")}`, async () => {
+    const { probing } = await observe(command, { transport, connections: 1, ...options });
+    const findings = judgeProbes(probing!).filter(({ sight }) => sight === "seen");
+    assertEquals(findings.map(({ id }) => id), seen);
+  });
+}
+
+permitted(
+  NEEDS,
+  "observe() of a transport that changes nothing sees what is there without",
+  async () => {
+    const { through, plain } = await observe(PLAIN, {
+      transport: "plain",
+      connections: 1,
+      probes: false,
+    });
+    assertEquals(sizes(through.text?.[0]).length, 6);
+    assertEquals(sizes(through.https?.[0]).slice(0, 1), sizes(plain.https?.[0]).slice(0, 1));
+    const [, flight = 0] = sizes(plain.https?.[0]);
+    assert(flight > 2_500 && flight < 5_000, `${flight} bytes are no ordinary certificate`);
+  },
+);
+
+permitted(NEEDS, "observe() leaves no file behind, and tells why it failed", async () => {
+  const before = await temporaryFiles();
+  // Its server publishes what no client of its own takes.
+  const args = [["key", "another"]] as const;
+  await assertRejects(
+    () => observe(PLAIN, { transport: "plain", args }),
+    CensorError,
+    "A connection with random inside does not get through the transport",
+  );
+  assertEquals(await temporaryFiles(), before);
+});
+
+permitted(NEEDS, "observe() takes the other half from the peer", async () => {
+  const options = { transport: "plain", peer: PLAIN, connections: 1, probes: false };
+  const { through } = await observe(["/bin/false"], options);
+  assertEquals(sizes(through.text?.[0]).length, 6);
+});
+
+permitted(NEEDS, "observe() says that what comes out is not what went in", async () => {
+  await assertRejects(
+    () => observe(deno("tests/censor/lopsided_transport"), { transport: "lopsided" }),
+    CensorError,
+    "What goes into the transport does not come out of it",
+  );
+});
+
+permitted(NEEDS, "observe() ends when its signal aborts", async () => {
+  const controller = new AbortController();
+  const observing = observe(PLAIN, {
+    transport: "plain",
+    onLoad: () => controller.abort(new Error("enough")),
+    signal: controller.signal,
+  });
+  await assertRejects(() => observing, Error, "enough");
+});
+
+async function temporaryFiles(): Promise<string[]> {
+  return await withDirectory(async (directory) => {
+    const above = directory.slice(0, directory.lastIndexOf("/"));
+    const all = await Array.fromAsync(Deno.readDir(above), ({ name }) => name);
+    return all.filter((name) => name.startsWith("censor-"));
+  });
+}
+
+permitted(
+  ["net"],
+  "a Recorder passes on both directions with their ends, and writes all down",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    await using recorder = new Recorder();
+    recorder.target = ["127.0.0.1", listener.addr.port];
+    const [hostname, port] = recorder.address;
+    using user = await Deno.connect({ hostname, port });
+    using service = await listener.accept();
+    await writeAll(user, Uint8Array.of(1, 2, 3));
+    await readFull(service, new Uint8Array(3));
+    await writeAll(service, Uint8Array.of(4, 5));
+    await readFull(user, new Uint8Array(2));
+    await user.closeWrite();
+    assertEquals(await service.read(new Uint8Array(1)), null);
+    await writeAll(service, Uint8Array.of(6));
+    await readFull(user, new Uint8Array(1));
+    const [flow] = recorder.take();
+    assertEquals(bursts(flow ?? []), [
+      { fromClient: true, bytes: Uint8Array.of(1, 2, 3) },
+      { fromClient: false, bytes: Uint8Array.of(4, 5, 6) },
+    ]);
+    assertEquals(recorder.take(), [], "they are taken once");
+  },
+);
+
+permitted(["net"], "a Recorder closes what comes before there is a server", async () => {
+  await using recorder = new Recorder();
+  const [hostname, port] = recorder.address;
+  using user = await Deno.connect({ hostname, port });
+  assertEquals(await user.read(new Uint8Array(1)), null);
+});

@@ -1,0 +1,163 @@
+/** Servers are probed, and what each is known for is seen by the rule that is about it. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { judgeProbes, type Probing } from "../../censor/mod.ts";
+import { probeServer } from "../../censor/probe_server.ts";
+import type { Address } from "../../address.ts";
+import { closeQuietly, readFull, writeAll } from "../../net/conn.ts";
+import { type ResettableConn, ResettableListener } from "../../testing/mod.ts";
+import { permitted } from "../permitted.ts";
+import { ascii, random } from "./flows.ts";
+
+/** What a server does with a connection, and how it lets one through. */
+type Script = (conn: ResettableConn, letThrough: () => void) => Promise<unknown>;
+
+/** A server on loopback that does one thing with each connection. */
+class ScriptedServer implements Disposable {
+  /** How many connections it would have let through. */
+  arrived = 0;
+  readonly #listener: ResettableListener;
+  readonly #ending = new AbortController();
+  readonly #conns = new Set<ResettableConn>();
+
+  private constructor(listener: ResettableListener, script: Script) {
+    this.#listener = listener;
+    this.#serve(script).catch(() => {}); // It is over.
+  }
+
+  static async start(script: Script): Promise<ScriptedServer> {
+    return new ScriptedServer(await ResettableListener.listen(), script);
+  }
+
+  async #serve(script: Script): Promise<void> {
+    for (;;) {
+      const conn = await this.#listener.accept(this.#ending.signal);
+      this.#conns.add(conn);
+      // Its peer has gone, or what came is not enough.
+      script(conn, () => this.arrived++).catch(() => {});
+    }
+  }
+
+  async probe(flight: Uint8Array): Promise<Probing> {
+    const address: Address = ["127.0.0.1", this.#listener.port];
+    return await probeServer(address, flight, () => this.arrived, undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.#ending.abort();
+    this.#listener[Symbol.dispose]();
+    this.#conns.forEach(closeQuietly);
+  }
+}
+
+const FLIGHT = random(300);
+
+async function isFlight(conn: ResettableConn, compared: number): Promise<boolean> {
+  const bytes = await readFull(conn, new Uint8Array(FLIGHT.length));
+  return bytes.subarray(0, compared).every((byte, index) => byte === FLIGHT[index]);
+}
+
+/** Reads until so many bytes have come, and perhaps more. */
+async function readAtLeast(conn: ResettableConn, least: number): Promise<number> {
+  const buffer = new Uint8Array(65_536);
+  let length = 0;
+  while (length < least) {
+    const count = await conn.read(buffer);
+    if (count === null) throw new Error("The prober has gone");
+    length += count;
+  }
+  return length;
+}
+
+async function closeAtFifty(conn: ResettableConn): Promise<void> {
+  if (await readAtLeast(conn, 50) > 50) conn.reset();
+  else conn.close();
+}
+
+async function closeAt130(conn: ResettableConn): Promise<void> {
+  await readAtLeast(conn, 130);
+  conn.close();
+}
+
+function accepting(compared: number, times: number): Script {
+  let left = times;
+  return async (conn, letThrough) => {
+    if (await isFlight(conn, compared) && left-- > 0) letThrough();
+  };
+}
+
+const CASES: readonly [name: string, script: Script, seen: string, figure: RegExp][] = [
+  ["one that says nothing", () => Promise.resolve(), "", /.*/],
+  [
+    "one that closes at 50 bytes, by RST where there were more",
+    closeAtFifty,
+    "probe-threshold,probe-reset",
+    /from 50 bytes on no answer, fin, before no answer, open; from 51 bytes on no answer, rst/,
+  ],
+  [
+    "one that closes at 130 bytes, all of which it has read",
+    closeAt130,
+    "probe-threshold",
+    /from 130 bytes on no answer, fin, before no answer, open/,
+  ],
+  [
+    "one that greets everybody",
+    (conn) => writeAll(conn, ascii("MYPT/1 ready")),
+    "probe-answer",
+    /12 bytes to silence/,
+  ],
+  [
+    "a web server",
+    async (conn) => {
+      await readFull(conn, new Uint8Array(5));
+      await writeAll(conn, ascii("HTTP/1.1 400 Bad Request\r\n\r\n"));
+      conn.close();
+    },
+    "",
+    /.*/,
+  ],
+  [
+    "one that lets everybody through",
+    (_, letThrough) => Promise.resolve(letThrough()),
+    "open-door",
+    /44 of 44 probes/,
+  ],
+  ["one that accepts replays", accepting(300, 99), "replay", /3 of 3 replays/],
+  [
+    "one that does not look at the last byte",
+    accepting(299, 1),
+    "changed-replay",
+    /1 of 5 changed messages/,
+  ],
+];
+
+permitted(["net"], "judgeProbes() sees what each server is known for", async (t) => {
+  using stack = new DisposableStack();
+  const started = await Promise.all(CASES.map(([, script]) => ScriptedServer.start(script)));
+  const servers = started.map((server) => stack.use(server));
+  const probings = await Promise.all(servers.map((server) => server.probe(FLIGHT)));
+  for (const [index, [name, , seen, figure]] of CASES.entries()) {
+    await t.step(`${name}: ${seen || "nothing"}`, () => {
+      const found = judgeProbes(probings[index]!).filter(({ sight }) => sight === "seen");
+      assertEquals(found.map(({ id }) => id).join(), seen);
+      assertMatch(found.map(({ figure }) => figure).join(), figure);
+    });
+  }
+});
+
+Deno.test("judgeProbes() has nothing to say of a replay that was not made", () => {
+  const findings = judgeProbes({ outcomes: [], reached: { garbage: 0, replay: 0, changed: 0 } });
+  const unclear = findings.filter(({ sight }) => sight === "unclear").map(({ id }) => id);
+  assertEquals(unclear, ["replay", "changed-replay"]);
+});
+
+Deno.test("judgeProbes() calls reactions that change from time to time unclear", () => {
+  const bytes = random(50);
+  const probe = { kind: "garbage", name: "50 random bytes", bytes, milliseconds: null } as const;
+  const answer = new Uint8Array();
+  const findings = judgeProbes({
+    outcomes: [{ ...probe, answer, ending: "open" }, { ...probe, answer, ending: "fin" }],
+    reached: { garbage: 0, replay: 0, changed: 0 },
+  });
+  assertEquals(findings.find(({ id }) => id === "probe-threshold")?.sight, "unclear");
+});

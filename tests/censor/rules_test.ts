@@ -1,0 +1,164 @@
+/** Each rule sees the transport that it is about, and no other rule sees that. */
+
+import { assertEquals } from "@std/assert";
+import { judge, type Recording, rules } from "../../censor/mod.ts";
+import { ascii, flowOf, random, thirty, varied, words } from "./flows.ts";
+import { alpn, handshake, list16, records, serverName } from "./hello_bytes.ts";
+
+type Wrap = (message: Uint8Array, isFirst: boolean) => Uint8Array;
+
+/** A hello that no program here sends. */
+const HELLO = records(handshake({
+  ciphers: [0x1301, 0x1302],
+  extensions: [serverName("www.example.com"), alpn("h2"), [10, list16(29)], [99, [...random(200)]]],
+}));
+
+/** A connection with HTTPS inside: sizes of TLS 1.3 with an ordinary certificate. */
+function httpsMessages(): Uint8Array[] {
+  const data = (length: number) => Uint8Array.of(0x17, 3, 3, ...random(length));
+  return [HELLO, Uint8Array.of(0x16, 3, 3, ...random(3600)), data(160), data(900)];
+}
+
+/** What passes with each load inside, through a transport that changes messages so. */
+function through(wrap: Wrap, opening: () => Uint8Array[] = () => []): Recording {
+  const flow = (messages: readonly Uint8Array[]) => {
+    const start = opening();
+    const changed = messages.map((message, index) =>
+      wrap(message, start.length === 0 && index < 2)
+    );
+    return flowOf(...start, ...changed);
+  };
+  // The answer has a length of its own, and so has what comes after it.
+  const turns = (index: number, make: (index: number) => Uint8Array) =>
+    [index, (index * 11) % 30, (index * 17) % 30, (index * 23) % 30].map(make);
+  return {
+    random: thirty((index) => flow(turns(index, (at) => varied(at)))),
+    text: thirty((index) => flow(turns(index, words))),
+    https: thirty(() => flow(httpsMessages())),
+  };
+}
+
+async function sights(recording: Recording, sight: string): Promise<string[]> {
+  const findings = await judge(recording);
+  return findings.filter((finding) => finding.sight === sight).map(({ id }) => id);
+}
+
+function rot13(message: Uint8Array): Uint8Array {
+  return message.map((byte) => {
+    const letter = byte | 0x20;
+    if (letter < 0x61 || letter > 0x7a) return byte;
+    return letter < 0x6e ? byte + 13 : byte - 13;
+  });
+}
+
+/** Encrypted, with random bytes of padding at the start of a connection. */
+function encrypted(message: Uint8Array, isFirst: boolean): Uint8Array {
+  return random(message.length + (isFirst ? Math.floor(Math.random() * 500) : 0));
+}
+
+/** The same, but messages are filled up to one of few lengths. */
+function padded(message: Uint8Array, isFirst: boolean): Uint8Array {
+  return isFirst ? encrypted(message, true) : random(Math.ceil(message.length / 4500) * 4500);
+}
+
+function withHead(head: readonly number[]): Wrap {
+  return (message, isFirst) => {
+    const changed = padded(message, isFirst);
+    if (isFirst) changed.set(head);
+    return changed;
+  };
+}
+
+function withLength(message: Uint8Array, isFirst: boolean): Uint8Array {
+  const changed = padded(message, isFirst);
+  const rest = changed.length - 6;
+  if (isFirst) changed.set([...random(4), rest >> 8, rest & 0xff]);
+  return changed;
+}
+
+const RANDOM = ["fully-encrypted", "random-start"];
+
+const CASES: readonly [name: string, recording: Recording, seen: readonly string[]][] = [
+  ["one that changes nothing", through((message) => message), ["readable"]],
+  ["rot13", through(rot13), ["readable", "tls-fingerprint"]],
+  [
+    "the XOR of a constant",
+    through((message) => message.map((byte) => byte ^ 0xa5)),
+    ["fully-encrypted", "readable", "nested-tls"],
+  ],
+  ["random bytes of random lengths", through(padded), RANDOM],
+  ["encryption without padding", through((message) => random(message.length)), [
+    ...RANDOM,
+    "nested-tls",
+  ]],
+  ["a magic number", through(withHead([0x8f, 0xc5, 0x9a])), [...RANDOM, "constant-bytes"]],
+  [
+    "first messages of one length",
+    through((message, isFirst) => isFirst ? random(600) : padded(message, false)),
+    [...RANDOM, "first-length"],
+  ],
+  ["a length that can be read", through(withLength), [...RANDOM, "constant-bytes", "length-field"]],
+  ["an answer as long as the question", echo(), [...RANDOM, "related-lengths"]],
+  ["plain HTTP", through((message) => padded(message, false), upgrade), ["http"]],
+  [
+    "TLS",
+    through((message) => Uint8Array.of(0x17, 3, 3, ...random(message.length + 19)), tlsOpening),
+    ["nested-tls"],
+  ],
+];
+
+function echo(): Recording {
+  const pair = () => {
+    const length = 400 + Math.floor(Math.random() * 5000);
+    return flowOf(random(length), random(length + 16), random(4500), random(4500));
+  };
+  return { random: thirty(pair), text: thirty(pair), https: thirty(pair) };
+}
+
+function upgrade(): Uint8Array[] {
+  const answer = ascii("HTTP/1.1 101 Switching Protocols\r\n\r\n");
+  return [ascii("GET /path HTTP/1.1\r\nHost: localhost\r\n\r\n"), answer];
+}
+
+function tlsOpening(): Uint8Array[] {
+  return [HELLO, random(3000), random(300), random(500)];
+}
+
+for (const [name, recording, seen] of CASES) {
+  Deno.test(`judge() of ${name}: ${seen.join(", ")}`, async () => {
+    assertEquals(await sights(recording, "seen"), seen);
+  });
+}
+
+Deno.test("judge() has a finding for each rule, with its source and its limits", async () => {
+  const findings = await judge({});
+  assertEquals(findings.map(({ id }) => id), rules.map(({ id }) => id));
+  for (const { id, source, limits, remedy, threshold } of findings) {
+    const isComplete = [source, limits, remedy, threshold].every((text) => text.length > 10);
+    assertEquals(isComplete, true, id);
+    assertEquals(/\d{4}|RFC/.test(source), true, `${id}: ${source}`);
+  }
+});
+
+Deno.test("judge() sees nothing in nothing", async () => {
+  assertEquals(await sights({}, "seen"), []);
+  assertEquals(await sights({ random: [], text: [], https: [] }, "seen"), []);
+});
+
+Deno.test("judge() of a ClientHello that no program here sends: unclear", async () => {
+  const recording = through((message) => message, tlsOpening);
+  assertEquals(await sights(recording, "unclear"), ["tls-fingerprint"]);
+});
+
+Deno.test("judge() of TLS with half of its ClientHello: seen", async () => {
+  const recording = through(padded, () => [HELLO.subarray(0, 200), random(3000)]);
+  assertEquals(await sights(recording, "seen"), ["tls-fingerprint"]);
+});
+
+Deno.test("judge() of what is blocked now and then: unclear", async () => {
+  const blocked = flowOf(random(500));
+  const text = thirty((index) => index % 3 === 0 ? blocked : flowOf(words(index)));
+  const findings = await judge({ text });
+  assertEquals(findings[0]?.sight, "unclear");
+  assertEquals(findings[0]?.figure, "10 of 30 connections with text inside are blocked");
+});

@@ -1,0 +1,129 @@
+/** `ptlib censor`: what it tells people and machines, and how it ends. */
+
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { countText, findingText, shapes, wrap } from "../../cli/censor_report.ts";
+import { type Finding, judge, probeRules, rules, type Sight } from "../../censor/mod.ts";
+import { granted } from "../permitted.ts";
+import { command, finished, PLAIN } from "./ptlib_process.ts";
+
+/** Whether its row is in the report, too. */
+const hasNdpi = granted(["run"]) && await new Deno.Command("ndpiReader", { args: ["-h"] }).output()
+  .then(() => true, () => false);
+
+const ALL = [...rules, ...probeRules];
+
+function finding(sight: Sight, figure = "a figure"): Finding {
+  return { ...rules[0]!, sight, figure };
+}
+
+const plainText = (_: string, text: string) => text;
+
+Deno.test("findingText() has what must be known, in 100 columns", async () => {
+  const findings = await judge({});
+  for (const sight of ["seen", "clear", "unclear"] as const) {
+    for (const one of findings) {
+      const text = findingText({ ...one, sight }, plainText);
+      const joined = text.replace(/\n +/g, " ");
+      for (const part of [one.id, one.title, one.figure, one.threshold, one.source, one.limits]) {
+        assertStringIncludes(joined, part);
+      }
+      assertEquals(joined.includes(one.remedy), sight === "seen", "what to do is for what is seen");
+      for (const line of text.split("\n")) assert(line.length <= 100, line);
+    }
+  }
+});
+
+Deno.test("findingText() lets nothing that was seen steer the terminal", () => {
+  const text = findingText(finding("seen", "GET /\x1b[2J\x07"), plainText);
+  assert(!/\p{Cc}/u.test(text.replaceAll("\n", "")), JSON.stringify(text));
+});
+
+Deno.test("wrap() breaks between words, and bears one that is too long", () => {
+  const long = "x".repeat(120);
+  assertEquals(wrap(`a ${long} b`, 4), `a\n    ${long}\n    b`);
+  assertEquals(wrap("", 4), "");
+});
+
+Deno.test("countText() and shapes() sum up", () => {
+  const findings = (["seen", "clear", "seen", "unclear"] as const).map((sight) => finding(sight));
+  assertEquals(countText(findings), "2 seen, 1 clear, 1 unclear");
+  const flow = [{ fromClient: true, time: 0, bytes: new Uint8Array(9) }];
+  const answer = { fromClient: false, time: 1, bytes: new Uint8Array(7) };
+  const plain = { text: [flow] };
+  const text = shapes({ through: { text: [[...flow, answer]] }, plain, probing: null });
+  assertMatch(text, /text inside +>9 <7\n +without it +>9$/);
+});
+
+command("ptlib censor tells of each rule, and ends with 1 where --fail-on is hit", async () => {
+  const args = ["censor", "--transport", "plain", "--fail-on", "http,readable", "--", ...PLAIN];
+  const { code, out, err } = await finished(args);
+  assertEquals(code, 1, err);
+  assertEquals(out.match(/^(?:seen|clear|unclear) /gm)?.length, ALL.length + (hasNdpi ? 1 : 0));
+  assertMatch(out, /^seen +readable /m);
+  assertMatch(out, /no promise/);
+  assertMatch(out, /^seen +open-door /m);
+  assertMatch(out, /^ +no answer, left open +silence, half-close, HTTP, SSH,/m);
+  assertMatch(out, /\n[23] seen, 1[23] clear, 2 unclear\n$/);
+  assert(!out.includes("\x1b"), "colours are for terminals");
+});
+
+command("ptlib censor --json tells machines, with the sizes of messages", async () => {
+  const { code, out, err } = await finished([
+    ...["censor", "--transport", "plain", "--json", "--fail-on", "http", "--", ...PLAIN],
+  ]);
+  assertEquals(code, 0, err);
+  const report = JSON.parse(out);
+  assertEquals(report.transport, "plain");
+  assertEquals(report.seen + report.clear + report.unclear, report.findings.length);
+  const ids = report.findings.map(({ id }: Finding) => id).filter((id: string) => id !== "ndpi");
+  assertEquals(ids, ALL.map(({ id }) => id));
+  assertEquals(report.probes.reached, { garbage: 44, changed: 5, replay: 3 });
+  assertEquals(report.messages.through.text.length, 30);
+  assertEquals(report.messages.plain.text[0].length, 6);
+  assert(report.messages.plain.text[0][0] > 0 && report.messages.plain.text[0][1] < 0);
+});
+
+command("ptlib censor --from judges the capture that --pcap writes", async (directory) => {
+  const file = `${directory}/a.pcap`;
+  const args = ["--transport", "plain", "--pcap", file, "--", ...PLAIN];
+  const { code, err } = await finished(["censor", ...args]);
+  assertEquals(code, 0, err);
+  assertMatch(err, /90 connections are in /);
+  const from = await finished(["censor", "--from", file, "--json", "--fail-on", "tls-fingerprint"]);
+  assertEquals(from.code, 0, from.err);
+  const report = JSON.parse(from.out);
+  assertEquals(report.messages.captured.length, 90);
+  assertEquals(report.findings[0].figure, "30 of 90 connections are blocked");
+  const text = await finished(["censor", "--from", file]);
+  assertMatch(text.out, /^unclear fully-encrypted/);
+});
+
+const WRONG: readonly [args: string[], complaint: RegExp][] = [
+  [["--transport", "plain"], /There is no program: put it after --/],
+  [["--transport", "a-b", "--", "true"], /--transport is malformed/],
+  [
+    ["--transport", "plain", "--fail-on", "x", "--", "true"],
+    /--fail-on .* there is no rule x; there/,
+  ],
+  [["--transport", "plain", "--option", "x", "--", "true"], /--option is malformed: it is not K=V/],
+  [["--transport", "plain", "--args", "a", "--", "true"], /--args is malformed/],
+  [["--from", "x", "--", "true"], /--from stands alone/],
+  [["--from", "x", "--transport", "plain"], /--from stands alone/],
+  [["--from", "/nonexistent"], /--from cannot be read: No such file/],
+  [["--from", "/dev/null"], /--from cannot be read: it is not a capture/],
+];
+
+command("ptlib censor says what is wrong with its arguments", async () => {
+  for (const [args, complaint] of WRONG) {
+    const { code, out, err } = await finished(["censor", ...args]);
+    assertEquals([code, out], [2, ""], args.join(" "));
+    assertMatch(err, complaint);
+  }
+});
+
+command("ptlib censor says in a sentence why it cannot look", async () => {
+  const { code, err } = await finished(["censor", "--transport", "plain", "--", "/bin/false"]);
+  assertEquals(code, 1);
+  assertMatch(err, /ptlib censor: \/bin\/false: it ended with status 1 before/);
+  assert(!err.includes("    at "), "a stack is no sentence");
+});

@@ -1,0 +1,76 @@
+/** What foreign transports are known for is seen. */
+
+import { assertEquals } from "@std/assert";
+import { judge, judgeProbes, observe, type ObserveOptions } from "../../censor/mod.ts";
+import { certificatePin } from "../../net/tls.ts";
+import { TEST_CERTIFICATE } from "../net/test_certificates.ts";
+import { granted, permitted, withDirectory } from "../permitted.ts";
+import { peer, peerMissing, type PeerName } from "./peers.ts";
+import { bridgeOptions, PROGRAM } from "./webtunnel_programs.ts";
+
+const NEEDS = ["env", "net", "read", "write", "run"] as const;
+const RANDOM = ["fully-encrypted", "random-start", "nested-tls"];
+
+async function sights(command: readonly string[], options: ObserveOptions, sight: string) {
+  const { through } = await observe(command, { probes: false, ...options });
+  const findings = await judge(through);
+  return findings.filter((finding) => finding.sight === sight).map(({ id }) => id);
+}
+
+function watched(name: PeerName, what: string, fn: (program: string) => Promise<void>): void {
+  const missing = granted(NEEDS) ? peerMissing(name) : null;
+  permitted(NEEDS, what, async () => await fn(await peer(name) ?? ""), missing);
+}
+
+for (const name of ["obfs4proxy", "lyrebird"] as const) {
+  watched(name, `observe() of ${name}'s obfs4: ${RANDOM.join(", ")}`, async (program) => {
+    assertEquals(await sights([program], { transport: "obfs4" }, "seen"), RANDOM);
+  });
+}
+
+watched(
+  "obfs4proxy",
+  "observe() probes obfs4proxy's server, and nothing is seen",
+  async (program) => {
+    const { probing } = await observe([program], { transport: "obfs4", connections: 1 });
+    assertEquals(judgeProbes(probing!).filter(({ sight }) => sight !== "clear"), []);
+  },
+);
+
+const URL_IN_TLS = "https://pt.example/secret";
+
+/** Our bridge with TLS, and a client of it. */
+async function overTls(client: readonly string[], others: readonly [string, string][] = []) {
+  return await withDirectory(async (directory) => {
+    const args = [
+      ["url", URL_IN_TLS],
+      ["addr", "{address}"],
+      ["cert", await certificatePin(TEST_CERTIFICATE)],
+      ...others,
+    ] as [string, string][];
+    const serverOptions = await bridgeOptions(directory, URL_IN_TLS, "127.0.0.1:9");
+    const options = { transport: "webtunnel", args, serverOptions, peer: PROGRAM };
+    return {
+      seen: await sights(client, options, "seen"),
+      unclear: await sights(client, options, "unclear"),
+    };
+  });
+}
+
+permitted(
+  NEEDS,
+  "observe() of our WebTunnel in TLS: TLS inside, and whose it is outside",
+  async () => {
+    assertEquals(await overTls(PROGRAM), { seen: ["nested-tls", "tls-fingerprint"], unclear: [] });
+  },
+);
+
+watched(
+  "lyrebird",
+  "observe() of lyrebird's WebTunnel as a Chrome: TLS inside",
+  async (program) => {
+    const utls: [string, string] = ["utls", "hellochrome_auto"];
+    const expected = { seen: ["nested-tls"], unclear: ["tls-fingerprint"] };
+    assertEquals(await overTls([program], [utls]), expected);
+  },
+);

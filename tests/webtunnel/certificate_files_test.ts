@@ -1,0 +1,145 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { CertificateFiles } from "../../webtunnel/certificate_files.ts";
+import {
+  TEST_CERTIFICATE,
+  TEST_CHAIN_CERTIFICATE,
+  TEST_CHAIN_KEY,
+  TEST_KEY,
+} from "../net/test_certificates.ts";
+
+/** Files in memory, and a clock that stands still, in place of Deno's. */
+class Files implements Disposable {
+  readonly texts: Record<string, string> = { cert: TEST_CERTIFICATE, key: TEST_KEY };
+  /** What reading throws. */
+  error: Error | undefined;
+  /** When they were written; null where that cannot be told. */
+  written: number | null = 0;
+  reads = 0;
+  looks = 0;
+  now = 0;
+  readonly #real = { readTextFile: Deno.readTextFile, stat: Deno.stat, now: performance.now };
+
+  constructor() {
+    performance.now = () => this.now;
+    Object.assign(Deno, {
+      readTextFile: (path: string) => {
+        this.reads++;
+        return this.error ? Promise.reject(this.error) : Promise.resolve(this.texts[path]);
+      },
+      stat: (path: string) => {
+        this.looks++;
+        if (this.written === null) return Promise.reject(new Deno.errors.NotFound());
+        return Promise.resolve({
+          mtime: new Date(this.written),
+          size: this.texts[path]!.length,
+          ino: 1,
+        });
+      },
+    });
+  }
+
+  [Symbol.dispose](): void {
+    const { readTextFile, stat, now } = this.#real;
+    performance.now = now;
+    Object.assign(Deno, { readTextFile, stat });
+  }
+}
+
+function open(warnings: string[] = []): Promise<CertificateFiles> {
+  return CertificateFiles.open(["cert", "key"], (text) => warnings.push(text));
+}
+
+const PAIR = { cert: TEST_CERTIFICATE, key: TEST_KEY };
+const RENEWED = { cert: TEST_CHAIN_CERTIFICATE, key: TEST_CHAIN_KEY };
+const OTHER_KEY = "The key of key= is another one than that of the certificate of cert=";
+
+Deno.test("CertificateFiles looks at its files once in 10 s, and reads only what is new", async () => {
+  using files = new Files();
+  const certificate = await open();
+  assertEquals([files.looks, files.reads], [2, 2]);
+  files.now = 9_999;
+  assertEquals(await certificate.current(), PAIR);
+  assertEquals(files.looks, 2);
+  files.now = 10_000;
+  assertEquals(await certificate.current(), PAIR);
+  assertEquals(await certificate.current(), PAIR);
+  assertEquals([files.looks, files.reads], [4, 2]);
+  Object.assign(files.texts, RENEWED);
+  files.written = 1;
+  files.now = 19_999;
+  assertEquals(await certificate.current(), PAIR);
+  files.now = 20_000;
+  assertEquals(await certificate.current(), RENEWED);
+  assertEquals([files.looks, files.reads], [6, 4]);
+});
+
+Deno.test("CertificateFiles has all who wait for a look get what it brings", async () => {
+  using files = new Files();
+  const certificate = await open();
+  Object.assign(files.texts, RENEWED);
+  files.written = 1;
+  files.now = 10_000;
+  const both = await Promise.all([certificate.current(), certificate.current()]);
+  assertEquals(both, [RENEWED, RENEWED]);
+  assertEquals(files.looks, 4);
+});
+
+Deno.test("CertificateFiles warns once of what stays wrong, and not of what comes in parts", async () => {
+  using files = new Files();
+  const warnings: string[] = [];
+  const certificate = await open(warnings);
+  const look = async () => {
+    files.now += 10_000;
+    return await certificate.current();
+  };
+  for (const written of [1, 2, 3]) {
+    files.texts["cert"] = TEST_CHAIN_CERTIFICATE;
+    files.written = written;
+    assertEquals(await look(), PAIR);
+  }
+  assertEquals(warnings, []);
+  for (let times = 0; times < 3; times++) assertEquals(await look(), PAIR);
+  assertEquals(warnings, [OTHER_KEY]);
+  files.written = 4;
+  for (let times = 0; times < 3; times++) await look();
+  assertEquals(warnings, [OTHER_KEY, OTHER_KEY]);
+  files.texts["key"] = TEST_CHAIN_KEY;
+  assertEquals(await look(), RENEWED);
+});
+
+Deno.test("CertificateFiles reads again where it cannot be told whether they are new", async () => {
+  using files = new Files();
+  const certificate = await open();
+  files.written = null;
+  files.now = 10_000;
+  Object.assign(files.texts, RENEWED);
+  assertEquals(await certificate.current(), RENEWED);
+});
+
+const { NotCapable, NotFound, PermissionDenied } = Deno.errors;
+
+for (
+  const [error, why] of [
+    [new NotCapable(), "Deno was not granted to read it: add --allow-read=cert"],
+    [new NotFound(), "there is no such file"],
+    [new PermissionDenied(), "this user may not read it"],
+    [new Error("It is a directory"), "It is a directory"],
+  ] as const
+) {
+  Deno.test(`CertificateFiles says of a file: ${why}`, async () => {
+    using files = new Files();
+    files.error = error;
+    const { message, cause } = await assertRejects(() => open(), Error);
+    assertEquals([message, cause], [`The file of cert= cannot be used: ${why}`, error]);
+  });
+}
+
+for (const [file, what] of [["cert", "certificate"], ["key", "private key"]] as const) {
+  Deno.test(`CertificateFiles says that there is no ${what} in ${file}=`, async () => {
+    using files = new Files();
+    files.texts[file] = "junk";
+    const { message, cause } = await assertRejects(() => open(), Error);
+    assertEquals(message, `The file of ${file}= has no ${what} in PEM that can be read`);
+    assertEquals(cause instanceof Error, true);
+  });
+}

@@ -174,3 +174,20 @@ Deno.test("judge() of what is blocked now and then: unclear, and seen from half 
     assertEquals(finding?.figure, `${count} of 30 connections with text inside are blocked`);
   }
 });
+
+Deno.test("judge() of a handshake inside: by how many more have it than with text", async () => {
+  const [handshake, other] = [
+    flowOf(...[300, 3_000, 80].map(random)),
+    flowOf(random(30), random(30)),
+  ];
+  const some = (count: number) => thirty((index) => index < count ? handshake : other);
+  const sightOf = async (https: number, text: number) => {
+    const findings = await judge({ https: some(https), text: some(text) });
+    return findings.find(({ id }) => id === "nested-tls")?.sight;
+  };
+  assertEquals(await sightOf(15, 0), "seen");
+  assertEquals(await sightOf(30, 15), "seen");
+  assertEquals(await sightOf(30, 16), "unclear");
+  assertEquals(await sightOf(8, 0), "unclear");
+  assertEquals(await sightOf(7, 0), "clear");
+});

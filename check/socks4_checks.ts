@@ -9,27 +9,28 @@ import type { Fixture } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { refuses, refusingAddress } from "./listener.ts";
-import { socks4Reply, type Target } from "./socks_connect.ts";
+import { socks4Reply } from "./socks_connect.ts";
 import { joinArguments, SOCKS4_GRANTED } from "./socks_message.ts";
 import { clientTarget } from "./test_tunnel.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
-import { hex } from "./probe.ts";
+import { hex, type Probe } from "./probe.ts";
 
 const CLIENT: readonly Role[] = ["client"];
 
-/** The reply of the listener to a request. */
-async function replyTo(fixture: Fixture, target: Target): Promise<Uint8Array> {
+/** A connection to the SOCKS4 listener. */
+async function dial(fixture: Fixture): Promise<Probe> {
   const { method } = await fixture.sharedClient();
   if (method.kind !== "cmethod" || method.socksVersion !== 4) {
     throw new Skipped("needs a transport that speaks SOCKS4");
   }
-  return await socks4Reply(await fixture.dial(method.address), target);
+  return await fixture.dial(method.address);
 }
 
 /** Expects a request with some more arguments to be granted. */
 async function grants(fixture: Fixture, args: string): Promise<void> {
+  const probe = await dial(fixture);
   const target = await clientTarget(fixture, fixture.backend);
-  const reply = await replyTo(fixture, { ...target, args: joinArguments(target.args, args) });
+  const reply = await socks4Reply(probe, { ...target, args: joinArguments(target.args, args) });
   expect(reply[1] === SOCKS4_GRANTED, "a reply 00 5a", hex(reply));
 }
 
@@ -63,11 +64,12 @@ export const socks4Checks: readonly Check[] = [
     section: "pt-spec 3.5",
     level: "robustness",
     async run(fixture) {
+      const probe = await dial(fixture);
       await needsDestination(fixture.subject);
       const { args } = await clientTarget(fixture, fixture.backend);
       const address = await refusingAddress();
       if (address === null) throw new Skipped("needs a port where nobody listens");
-      const reply = await replyTo(fixture, { address, args }).catch((error) => {
+      const reply = await socks4Reply(probe, { address, args }).catch((error) => {
         if (error instanceof Failed) return null;
         throw error;
       });

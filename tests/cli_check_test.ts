@@ -115,6 +115,7 @@ permitted(NEEDS, "ptlib check says what is wrong with its arguments", async () =
     [[...DUMMY, "--args", "key", "--", "x"], "--args is malformed"],
     [[...DUMMY, "--env", "NOBODY_SETS_IT", "--", "x"], "--env names a variable that is not set"],
     [[...DUMMY, "--patience", "soon", "--", "x"], "--patience is no number of seconds"],
+    [[...DUMMY, "--beside", "4a", "--", "x"], "--beside is malformed"],
     [[...DUMMY, "--by-hand", "nothing", "--", "x"], "--by-hand is no check: nothing"],
     [
       [...DUMMY, "--by-hand", "relay-bytes", "--", "x"],

@@ -1,7 +1,8 @@
 /**
  * A pluggable transport with one fault: `broken_pt.ts --fault ID`, where the fault has the name of
  * the check that is to find it, and behind a colon what is wrong where that can be several things.
- * Several have a + between them. Without a fault it is a good one.
+ * Several have a + between them. Without a fault it is a good one. `args-needed` is none: it is a
+ * client that takes no connection without arguments.
  *
  * Its transport is `dummy`, which changes nothing, and the program is a client and a server.
  */
@@ -463,6 +464,11 @@ async function handshake(conn: StreamConn): Promise<Address | null> {
     const good = await readArguments(conn, offered);
     await writeAll(conn, Uint8Array.of(1, good ? 0 : 1));
     if (!good) return null;
+  }
+  if (broken("args-needed") && method !== 2) {
+    await read(conn, 4 + 4 + 2);
+    await reject(conn, 2);
+    return null;
   }
   const request = await readRequest(broken("socks-early-data") ? readingAhead(conn) : conn);
   if (typeof request !== "number") return request;

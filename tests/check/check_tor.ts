@@ -14,8 +14,8 @@ import { program as legal, variants } from "./legal_program.ts";
 
 /** How long a network may take that works; most of the time it takes a tenth of that. */
 const BOOTSTRAP_MS = 120_000;
-/** How long one is watched that does not. What counts is what tor says then. */
-const BREAK_MS = 30_000;
+/** How long one is watched that does not. It is over as soon as tor says so. */
+const BREAK_MS = 60_000;
 
 /** Variants that no tor can bootstrap through, and why that is no reason to accuse them. */
 const UNUSABLE: Readonly<Record<string, string>> = {
@@ -30,6 +30,7 @@ interface Break {
   readonly half: "client" | "server";
   readonly says: RegExp;
   readonly args?: readonly string[];
+  readonly options?: readonly string[];
 }
 
 const REFUSED = /unable to connect OR connection/;
@@ -43,24 +44,44 @@ const BREAKS: Readonly<Record<string, Break>> = {
     says: REFUSED,
     args: ["key=a=b"],
   },
+  // The arguments are lost, and with them a transport that needs some.
+  "socks-password-preferred+args-needed": { half: "client", says: REFUSED, args: ["key=value"] },
+  "socks-as-tor": { half: "client", says: REFUSED, args: ["key=value"] },
+  "socks4-granted": { half: "client", says: REFUSED },
+  "options-equals": {
+    half: "server",
+    says: /Managed proxy|managed proxy/,
+    options: ["key=a=b"],
+  },
   "method-line": { half: "client", says: /Managed proxy|managed proxy/ },
   "ext-transport-form": { half: "server", says: CLOSED },
   "ext-transport-form:nul": { half: "server", says: CLOSED },
   "ext-useraddr-form:range": { half: "server", says: CLOSED },
 };
 
-/** What tor says of a transport; null when it bootstraps. */
+/** What tor says of a transport; null when it bootstraps. It is over when a line has been logged. */
 async function complaint(
-  commands: Pick<TorNetworkOptions, "clientCommand" | "serverCommand" | "bridgeArguments">,
+  commands: Pick<
+    TorNetworkOptions,
+    "clientCommand" | "serverCommand" | "bridgeArguments" | "serverOptions"
+  >,
   milliseconds: number,
+  awaited?: RegExp,
 ): Promise<string | null> {
-  const signal = AbortSignal.timeout(milliseconds);
+  const logged = new AbortController();
+  const signal = AbortSignal.any([AbortSignal.timeout(milliseconds), logged.signal]);
+  let said: string | null = null;
+  const onLog = (_: string, line: string) => {
+    if (said !== null || awaited?.test(line) !== true) return;
+    said = line;
+    logged.abort();
+  };
   try {
-    const network = await startTorNetwork({ transport: "dummy", signal, ...commands });
+    const network = await startTorNetwork({ transport: "dummy", signal, onLog, ...commands });
     await network[Symbol.asyncDispose]();
     return null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return said ?? (error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -71,15 +92,63 @@ async function judgeLegal(variant: string): Promise<string | null> {
   return await complaint({ ...commands, bridgeArguments: () => ARGS[variant] ?? [] }, BOOTSTRAP_MS);
 }
 
-async function judgeBroken(fault: string, { half, says, args = [] }: Break) {
+async function judgeBroken(fault: string, { half, says, args, options = [] }: Break) {
   const [good, bad] = [() => broken(), () => broken(fault)];
-  const said = await complaint({
-    clientCommand: half === "client" ? bad : good,
-    serverCommand: half === "server" ? bad : good,
-    bridgeArguments: () => args,
-  }, BREAK_MS);
+  const said = await complaint(
+    {
+      clientCommand: half === "client" ? bad : good,
+      serverCommand: half === "server" ? bad : good,
+      // Without others, what the bridge has published.
+      ...args !== undefined && { bridgeArguments: () => args },
+      serverOptions: () => options,
+    },
+    BREAK_MS,
+    says,
+  );
   if (said === null) return "tor bootstraps";
   return says.test(said) ? null : said;
+}
+
+/** The arguments that a server publishes, as a bridge line has them. */
+async function published(fault: string): Promise<string> {
+  const [command = "", ...args] = broken(fault);
+  const { stdout } = await new Deno.Command(command, {
+    args,
+    env: {
+      TOR_PT_MANAGED_TRANSPORT_VER: "1",
+      TOR_PT_STATE_LOCATION: "/tmp/check",
+      TOR_PT_EXIT_ON_STDIN_CLOSE: "1",
+      TOR_PT_SERVER_TRANSPORTS: "dummy",
+      TOR_PT_SERVER_BINDADDR: "dummy-127.0.0.1:0",
+      TOR_PT_ORPORT: "127.0.0.1:9",
+    },
+    stdin: "null", // It has started, and ends.
+    stderr: "null",
+  }).output();
+  const words = / ARGS:(\S*)/.exec(new TextDecoder().decode(stdout))?.[1];
+  if (words === undefined) throw new Error("The server publishes no arguments");
+  return words.replaceAll(",", " ");
+}
+
+/** Whether tor takes a bridge line with what a server publishes. */
+async function judgeBridgeLine(fault: string): Promise<string | null> {
+  const directory = await Deno.makeTempDir();
+  try {
+    const torrc = [
+      `DataDirectory ${directory}`,
+      "UseBridges 1",
+      "ClientTransportPlugin dummy exec /bin/true",
+      `Bridge dummy 127.0.0.1:9 ${await published(fault)}`,
+    ];
+    await Deno.writeTextFile(`${directory}/torrc`, `${torrc.join("\n")}\n`);
+    const args = ["--verify-config", "-f", `${directory}/torrc`];
+    const { success, stdout } = await new Deno.Command("tor", { args }).output();
+    if (success) return "tor takes the bridge line";
+    const said = new TextDecoder().decode(stdout);
+    return /SOCKS arguments can't be more than 510 bytes/.test(said) ? null : said;
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
 }
 
 const pattern = new RegExp(Deno.args[0] ?? "");
@@ -101,5 +170,6 @@ for (const variant of ["plain", ...variants() ?? []]) {
 for (const [fault, how] of Object.entries(BREAKS)) {
   await judge(`fault ${fault}`, () => judgeBroken(fault, how));
 }
+await judge("fault method-args-long", () => judgeBridgeLine("method-args-long"));
 console.log(`${judged} judged, ${wrong} otherwise than expected`);
 Deno.exit(wrong === 0 ? 0 : 1);

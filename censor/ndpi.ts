@@ -13,7 +13,7 @@ const PROGRAM = "ndpiReader";
 const INFO: RuleInfo = {
   id: "ndpi",
   title: "nDPI names the protocol",
-  threshold: "half of the connections with text inside have no name",
+  threshold: "half of the connections have no name, with HTTPS inside",
   source: "nDPI (ntop), by ndpiReader, as of the version installed here, 2012 and later",
   limits:
     "It looks for what it knows, so that Unknown says only that it knows nothing like it; a " +
@@ -56,7 +56,7 @@ export function judgeNames(names: ReadonlyMap<string, number>): Judgement {
  *
  * async function nameOf(command: string[], transport: string): Promise<string | undefined> {
  *   const { through } = await observe(command, { transport, probes: false });
- *   return (await askNdpi(through.text ?? []))?.figure;
+ *   return (await askNdpi(through.https ?? []))?.figure;
  * }
  * ```
  */

@@ -13,6 +13,9 @@ import { bursts, type Flow, type Segment } from "./flow.ts";
 /** What is written down of one connection at most, in bytes; what comes then passes unseen. */
 const MOST_BYTES = 8 * 1024 * 1024;
 
+/** So many connections are written down at most before they are taken; others are closed. */
+const MOST_CONNECTIONS = 10_000;
+
 /** What is empty is an end. */
 const NOTHING = new Uint8Array();
 
@@ -83,6 +86,7 @@ export class Recorder implements AsyncDisposable {
   }
 
   async #carry(client: Deno.TcpConn): Promise<void> {
+    if (this.#notes.length >= MOST_CONNECTIONS) return closeQuietly(client);
     const notes = new Notes();
     this.#notes.push(notes);
     const { signal } = this.#ending;

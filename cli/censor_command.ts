@@ -233,7 +233,7 @@ async function watchProgram(values: OptionValues, program: readonly string[]): P
     if (file !== undefined) await writeCapture(file, observation.through);
     const passive = await judge(observation.through);
     const active = observation.probing === null ? [] : judgeProbes(observation.probing);
-    const named = await askNdpi(observation.through.text ?? []);
+    const named = await askNdpi(observation.through.https ?? []);
     const findings = [...passive, ...named === null ? [] : [named], ...active];
     await writePage(values, {
       title: `${transport} of ${program.join(" ")}`,

@@ -142,7 +142,7 @@ async function readNetwork(
     ),
     clientCommand: (bridge, cookie) => placed(client, bridge, cookie),
     serverCommand: (cookie, _dataDirectory, bridge) => placed(server, bridge, cookie),
-    serverOptions: (bridge) => placed(options, bridge, ""),
+    serverOptions: (bridge) => options.map((option) => option.replaceAll("{bridge}", bridge)),
     bridgeArguments: (bridge, published) => {
       const given = readArgs(args.replaceAll("{bridge}", bridge));
       return argumentWords(bridge, merged(published, given));
@@ -265,7 +265,7 @@ async function runNetwork(
     signal: interrupt,
     progress: (sentence) => note(`${elapsed().padStart(6)} s  ${harmless(sentence)}`),
     onLog: (tor, line) => {
-      if (!demonstration.verbose || tor.startsWith("authority")) return;
+      if (!demonstration.verbose || tor.startsWith("authority") || /\[debug\]/.test(line)) return;
       note(`          ${tor}: ${harmless(line)}`);
     },
   });

@@ -14,7 +14,14 @@ import type {
 } from "node:tls";
 import { ipToBytes } from "../address.ts";
 import { scrubAddresses } from "../scrub.ts";
-import { closeInPeace, closeQuietly, concat, handshake, type StreamConn } from "./conn.ts";
+import {
+  closeInPeace,
+  closeQuietly,
+  concat,
+  handshake,
+  type StreamConn,
+  writeAll,
+} from "./conn.ts";
 import { withDeadline } from "./deadline.ts";
 import { CLOSED, denoError, fromDuplex, toDuplex } from "./duplex.ts";
 
@@ -150,6 +157,8 @@ class Gate {
   #reading: Promise<number | null> = Promise.resolve(null);
   /** Whether our stream has ended, so that the peer may still read it. */
   lingers = false;
+  /** Until then, who does the handshake closes the connection, perhaps with a last word. */
+  isOpen = false;
 
   /** The connection, whose reads wait at the gate. */
   over(conn: StreamConn): StreamConn {
@@ -168,6 +177,7 @@ class Gate {
 
   /** Closes the connection, over session tickets that nobody has read. */
   #close(conn: StreamConn): void {
+    if (!this.isOpen) return;
     if (!this.lingers) return closeQuietly(conn);
     const read = async (p: Uint8Array) => {
       await this.#reading;
@@ -184,6 +194,31 @@ class Gate {
     } finally {
       this.#open = Promise.withResolvers();
     }
+  }
+}
+
+/** What a server has to say when a client's first words are of no use (RFC 8446 section 6.2). */
+const ALERTS: readonly [said: RegExp, alert: number][] = [
+  [/corrupt message/, 50],
+  [/unexpected message/, 10],
+  [/any known protocol/, 120],
+  [/peer is incompatible/, 40],
+];
+
+/**
+ * Says why a handshake has failed, as every TLS server does: node's says it where it has a socket of
+ * its own, and not on a stream.
+ */
+async function sendAlert(conn: StreamConn, error: unknown): Promise<void> {
+  if (!(error instanceof Deno.errors.InvalidData)) return;
+  const [, alert] = ALERTS.find(([said]) => said.test(error.message)) ?? [];
+  if (alert === undefined) return;
+  try {
+    await writeAll(conn, Uint8Array.of(21, 3, 3, 0, 2, 2, alert));
+    await conn.closeWrite();
+    await closeInPeace(conn);
+  } catch {
+    // It has gone.
   }
 }
 
@@ -207,8 +242,14 @@ function secure(
         // It would hear of it later, or as a server not at all, and take writes meanwhile.
         below.once("error", (error) => socket.destroy(error));
         const secure = fromDuplex(socket, (next) => gate.during(next));
-        await gate.during(() => secured(socket, peer));
+        try {
+          await gate.during(() => secured(socket, peer));
+        } catch (error) {
+          if (peer === "client") await sendAlert(conn, error);
+          throw error;
+        }
         await check(socket);
+        gate.isOpen = true;
         return {
           read: (p) => secure.read(p),
           write: (p) => secure.write(p),

@@ -63,22 +63,24 @@ const CALM = 10_000;
 /** Says once that something fails, and once that it is over, however many try meanwhile. */
 export class Outage {
   readonly #over: string;
+  readonly #log: typeof log;
   #failures = 0;
   #lastFailure = 0;
 
-  constructor(over: string) {
+  constructor(over: string, tell: typeof log = log) {
     this.#over = over;
+    this.#log = tell;
   }
 
   failed(text: string): void {
-    if (this.#failures++ === 0) log("warning", text);
+    if (this.#failures++ === 0) this.#log("warning", text);
     this.#lastFailure = performance.now();
   }
 
   works(): void {
     if (this.#failures === 0 || performance.now() - this.#lastFailure < CALM) return;
     const times = this.#failures === 1 ? "once" : `${this.#failures} times`;
-    log("notice", `${this.#over}, after it failed ${times}`);
+    this.#log("notice", `${this.#over}, after it failed ${times}`);
     this.#failures = 0;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { createPrivateKey, X509Certificate } from "node:crypto";
+import { isShortage } from "../net/accept.ts";
 import { certificatePin } from "../net/tls.ts";
 
 /** A certificate and its key, in PEM. */
@@ -61,13 +62,30 @@ async function timesOf(files: Files): Promise<string> {
   }
 }
 
+/** Has Deno take them for a server: it does not know every kind of key, and says so too late. */
+function tryOut(certificate: Certificate): void {
+  try {
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...certificate }).close();
+  } catch (cause) {
+    if (cause instanceof Deno.errors.NotCapable || isShortage(cause)) return; // It cannot be tried.
+    throw new Error(
+      "The certificate of cert= or the key of key= is of a kind that TLS cannot use here: take " +
+        "ECDSA P-256, or RSA with 2048 bits",
+      { cause },
+    );
+  }
+}
+
 async function read([certFile, keyFile]: Files): Promise<Certificate> {
   const cert = await readFile(certFile, "cert");
   const key = await readFile(keyFile, "key");
   const own = parsed("cert", "certificate", () => new X509Certificate(cert));
   const secret = parsed("key", "private key", () => createPrivateKey(key));
-  if (own.checkPrivateKey(secret)) return { cert, key };
-  throw new Error("The key of key= is another one than that of the certificate of cert=");
+  if (!own.checkPrivateKey(secret)) {
+    throw new Error("The key of key= is another one than that of the certificate of cert=");
+  }
+  tryOut({ cert, key });
+  return { cert, key };
 }
 
 /** The two files. */

@@ -15,6 +15,26 @@ const LONGEST_HEAD = 16 * 1024;
 /** With what each request begins that can ask for the tunnel, whatever its path is. */
 const BEGINNING = new TextEncoder().encode("GET /");
 
+/** How long its first line may be: no client can be told of a longer path. */
+const LONGEST_LINE = 600;
+
+const [TAB, LF, CR, SPACE] = [9, 10, 13, 32];
+
+/** Whether it can be a part of a head; web sites answer at once where it cannot. */
+function isText(piece: Uint8Array): boolean {
+  return piece.every((byte) => byte >= SPACE || byte === TAB || byte === LF || byte === CR);
+}
+
+/** Whether the first line can be one that asks for the tunnel, whatever its path is. */
+function canAsk(bytes: Uint8Array): boolean {
+  const length = Math.min(bytes.length, BEGINNING.length);
+  if (!BEGINNING.subarray(0, length).every((byte, index) => byte === bytes[index])) return false;
+  const end = bytes.indexOf(LF);
+  if (end === -1) return bytes.length <= LONGEST_LINE;
+  const line = new TextDecoder("latin1").decode(bytes.subarray(0, end));
+  return line.length <= LONGEST_LINE && /^GET \S+ HTTP\/1\.[01]\r?$/.test(line);
+}
+
 /** A request's head, and the connection behind it. */
 export interface RequestHead {
   head: Uint8Array;
@@ -40,7 +60,8 @@ export class RequestReader {
    *
    * @param signal Ends the wait for it, and leaves the connection open.
    * @returns The head; `null` for what is not one of a request that can ask for the tunnel, which is
-   * found out without a look at its path: it begins otherwise, is too long, ends, or does not come.
+   * found out without a look at its path: it begins or goes on otherwise, is too long, ends, or does
+   * not come.
    * @throws {Error} What the connection throws.
    */
   async read(signal: AbortSignal): Promise<RequestHead | null> {
@@ -55,8 +76,12 @@ export class RequestReader {
         if (signal.aborted) return null;
         throw error;
       }
-      if (!await this.#take() || !this.#beginsAsRequest()) return null;
-      const end = blankLine.end(this.#bytes.subarray(start, this.#length));
+      if (!await this.#take()) return null;
+      const piece = this.#bytes.subarray(start, this.#length);
+      const isNewLine = start <= LONGEST_LINE; // Later on the first line is known.
+      if (isNewLine && !canAsk(this.#bytes.subarray(0, this.#length))) return null;
+      const end = blankLine.end(piece);
+      if (!isText(end === -1 ? piece : piece.subarray(0, end))) return null;
       if (end !== -1) return this.#split(start + end);
     }
   }
@@ -76,11 +101,6 @@ export class RequestReader {
     if (count === null) return false;
     this.#length += checkCount(count);
     return true;
-  }
-
-  #beginsAsRequest(): boolean {
-    const length = Math.min(this.#length, BEGINNING.length);
-    return BEGINNING.subarray(0, length).every((byte, index) => byte === this.#bytes[index]);
   }
 
   #split(end: number): RequestHead {

@@ -6,9 +6,18 @@
  */
 
 import type { Address } from "../address.ts";
+import { isShortage } from "../net/accept.ts";
 import { closeInPeace, type StreamConn, writeAll } from "../net/conn.ts";
 import { withDeadline } from "../net/deadline.ts";
-import type { PublishContext, Published, ServerContext, ServerResult } from "../run/transport.ts";
+import { relay } from "../net/relay.ts";
+import { Outage } from "../run/program.ts";
+import type {
+  Accepted,
+  PublishContext,
+  Published,
+  ServerContext,
+  ServerResult,
+} from "../run/transport.ts";
 import { scrubAddresses } from "../scrub.ts";
 import { bridgeLine, placeholder, writeBridgeLine } from "./published_line.ts";
 import type { CertificateFiles } from "./certificate_files.ts";
@@ -17,12 +26,12 @@ import { grant } from "./grant.ts";
 import { type HttpHead, isUpgrade, parseHead } from "./http_head.ts";
 import { RequestReader } from "./request_reader.ts";
 import { readServerOptions, type ServerOptions } from "./server_options.ts";
-import { Visitors } from "./visitors.ts";
+import { connectSite, type Visitor, Visitors } from "./visitors.ts";
 import type { WebTunnelOptions } from "./webtunnel_options.ts";
 
 /** How long TLS, and then a request, may take to come, in milliseconds. */
 const TLS_TIMEOUT = 20_000;
-const REQUEST_TIMEOUT = 10_000;
+const REQUEST_TIMEOUT = 3_000;
 
 /** The protocols that web servers without HTTP/2 take. */
 const PROTOCOLS = ["http/1.1", "http/1.0", "http/0.9"];
@@ -98,6 +107,13 @@ function serveSite(site: Site, signal: AbortSignal, log: Log): Address {
   return [addr.hostname, addr.port];
 }
 
+/** Checks that Deno lets us connect to the web site: its visitors would only see that nothing is there. */
+async function checkGranted([host, port]: Readonly<Address>): Promise<void> {
+  const place = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+  const { state } = await Deno.permissions.query({ name: "net", host: place });
+  if (state !== "granted") throw new Error(`fallback= needs --allow-net=${place} of Deno`);
+}
+
 /** Starts what the operator has set. */
 async function start(
   { options, signal }: PublishContext,
@@ -114,11 +130,16 @@ async function start(
   let files: CertificateFiles | null = null;
   if (certificate !== null) {
     const { CertificateFiles } = await import("./certificate_files.ts");
-    files = await CertificateFiles.open(certificate, (text) => log("warning", text));
+    const warn = (text: string) => log("warning", `webtunnel: ${text}`);
+    files = await CertificateFiles.open(certificate, warn);
     if (files.pin !== null) published.set("cert", files.pin);
-    published.sort();
   }
+  published.sort();
   const site = fallback ?? (ownSite ? serveSite(ownSite, signal, log) : null);
+  if (site !== null && read.path === "/") {
+    throw new Error("url= needs a path that nobody guesses: with / everybody would get the tunnel");
+  }
+  if (fallback !== null) await checkGranted(fallback);
   return { ...read, files, site };
 }
 
@@ -143,14 +164,13 @@ export class ServerHalf {
   /** What is published. */
   readonly published: Published;
   readonly #started: Started;
-  readonly #log: Log;
   readonly #visitors = new Visitors();
-  #siteAnswers = true;
+  readonly #outage: Outage;
 
   private constructor(published: Published, started: Started, log: Log) {
     this.published = published;
     this.#started = started;
-    this.#log = log;
+    this.#outage = new Outage("webtunnel: the web site of fallback= answers again", log);
   }
 
   /**
@@ -175,36 +195,61 @@ export class ServerHalf {
 
   /** Takes a connection: into the tunnel, or to the web site. */
   async serve(conn: StreamConn, context: ServerContext): Promise<ServerResult> {
-    const { files, site } = this.#started;
-    const leave = this.#visitors.admit(conn);
+    const visitor = this.#visitors.admit(conn);
     try {
-      const carrier = files === null ? conn : await startTls(conn, files);
-      const reader = new RequestReader(carrier);
-      const what = "A request";
-      const read = (signal: AbortSignal) => reader.read(signal);
-      const request = await withDeadline(REQUEST_TIMEOUT, what, undefined, read);
-      if (request !== null) {
-        const head = parseHead(request.head);
-        if (isTunnel(head, this.#started)) {
-          const clientAddress = clientOf(head, this.#started, context);
-          return { conn: await grant(request.behind), clientAddress };
-        }
-      }
-      if (site !== null) context.waitUntil(this.#visit(reader.whole, site, context));
-      else if (request !== null) context.waitUntil(notFound(carrier));
-      return null;
-    } finally {
-      leave();
+      const tunnel = await this.#meet(conn, visitor, context);
+      if (tunnel !== null) visitor.leave();
+      return tunnel;
+    } catch (error) {
+      visitor.leave();
+      throw error;
     }
   }
 
-  /** Hands a visitor to the web site, and says once when that is not there, and once when it is. */
-  async #visit(conn: StreamConn, site: Address, { signal }: ServerContext): Promise<void> {
-    await this.#visitors.visit(conn, site, signal, (answers) => {
-      if (answers === this.#siteAnswers) return;
-      this.#siteAnswers = answers;
-      if (answers) this.#log("notice", "webtunnel: the web site of fallback= answers again");
-      else this.#log("warning", "webtunnel: nobody answers at fallback=, the web site");
-    });
+  /** Finds out whether a visitor asks for the tunnel. Others stay visitors until they go. */
+  async #meet(
+    conn: StreamConn,
+    visitor: Visitor,
+    context: ServerContext,
+  ): Promise<Accepted | null> {
+    const { files, site } = this.#started;
+    const carrier = files === null ? conn : await startTls(conn, files);
+    const reader = new RequestReader(carrier);
+    const what = "A request";
+    const read = (signal: AbortSignal) => reader.read(signal);
+    const request = await withDeadline(REQUEST_TIMEOUT, what, undefined, read);
+    if (request !== null) {
+      const head = parseHead(request.head);
+      if (isTunnel(head, this.#started)) {
+        const clientAddress = clientOf(head, this.#started, context);
+        return { conn: await grant(request.behind), clientAddress };
+      }
+    }
+    const visiting = site !== null
+      ? this.#visit(reader.whole, site, visitor, context)
+      : request !== null
+      ? notFound(carrier)
+      : Promise.resolve();
+    context.waitUntil(visiting.finally(visitor.leave));
+    return null;
+  }
+
+  /** Hands a visitor to the web site. */
+  async #visit(
+    conn: StreamConn,
+    site: Address,
+    visitor: Visitor,
+    { signal: end }: ServerContext,
+  ): Promise<void> {
+    const signal = AbortSignal.any([end, visitor.sentAway]);
+    try {
+      const toSite = await connectSite(site, signal);
+      this.#outage.works();
+      await relay(conn, toSite, { signal });
+    } catch (error) {
+      // A lack of descriptors here says nothing of the web site.
+      if (signal.aborted || isShortage(error)) return;
+      this.#outage.failed("webtunnel: nobody answers at fallback=, the web site");
+    }
   }
 }

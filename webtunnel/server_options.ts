@@ -67,11 +67,27 @@ function readHops(option: string | null, speaksTls: boolean): number {
   throw new Error(`${name} is not the number of reverse proxies, from 0 to 99`);
 }
 
+/** The options that are the server's own, and not published. */
+const OWN = ["cert", "key", "fallback", "trusted-hops"];
+
+/** Checks that none of ours was written in another way: it would be published, and do nothing. */
+function checkSpelling(options: URLSearchParams): void {
+  for (const key of options.keys()) {
+    const meant = key.toLowerCase().replaceAll("_", "-");
+    if (key !== meant && [...OWN, "url"].includes(meant)) {
+      throw new Error(`ServerTransportOptions have ${key}=, which is written ${meant}=`);
+    }
+  }
+}
+
 /** Takes the two files out of what is published; `cert=` without `key=` is a pin for clients. */
 function takeFiles(published: URLSearchParams): Files | null {
   const cert = published.get("cert");
   const key = published.get("key");
-  if (key === null) return null;
+  if (key === null) {
+    if (cert === null || /^[A-Za-z0-9+/]{43}=$/.test(cert)) return null;
+    throw new Error("cert= is the file of a certificate and needs key=, or a pin for clients");
+  }
   if (!cert) throw new Error("key= needs cert=, the file of the certificate");
   published.delete("cert");
   published.delete("key");
@@ -86,6 +102,7 @@ function takeFiles(published: URLSearchParams): Files | null {
  * @throws {Error} When one is missing or wrong; it names the option.
  */
 export function readServerOptions(options: URLSearchParams): ServerOptions {
+  checkSpelling(options);
   const published = new URLSearchParams(options);
   const certificate = takeFiles(published);
   const fallback = published.get("fallback");
@@ -93,7 +110,6 @@ export function readServerOptions(options: URLSearchParams): ServerOptions {
   published.delete("fallback");
   published.delete("trusted-hops");
   published.set("ver", VERSION);
-  published.sort();
   const { path, tls } = readPublished(published);
   if (certificate !== null && tls === null) {
     throw new Error("url= begins with http://, and with cert= and key= it is https://");

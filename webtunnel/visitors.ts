@@ -1,15 +1,12 @@
 /**
- * Everybody who is not in the tunnel, or not yet: they are handed to the web site, and there is a
- * limit to them.
+ * Everybody who is not in the tunnel, or not yet, and the web site for them. There is a limit to them.
  *
  * @module
  */
 
 import type { Address } from "../address.ts";
-import { isShortage } from "../net/accept.ts";
 import { closeQuietly, connectTcp, type StreamConn } from "../net/conn.ts";
 import { withDeadline } from "../net/deadline.ts";
-import { relay } from "../net/relay.ts";
 
 /**
  * How many there may be. They take two descriptors each, and shall not take those of the tunnels: when
@@ -20,56 +17,52 @@ const MOST_VISITORS = 400;
 /** How long it may take to connect to the web site, in milliseconds. */
 const CONNECT_TIMEOUT = 10_000;
 
-function connectSite(site: Readonly<Address>, outer: AbortSignal): Promise<StreamConn> {
-  const what = "The connection to the web site";
-  return withDeadline(CONNECT_TIMEOUT, what, outer, (signal) => connectTcp(site, signal));
+/** Somebody who is there. */
+export interface Visitor {
+  /** Aborts when others need the place. */
+  readonly sentAway: AbortSignal;
+  /** Takes the visitor out: it has gone, or is in the tunnel. */
+  leave(): void;
 }
 
 /** Those who are there. */
 export class Visitors {
-  readonly #conns = new Set<StreamConn>();
+  readonly #places = new Set<() => void>();
 
   /**
-   * Takes one in, and closes the connection of the oldest where there are too many.
+   * Takes one in, and sends the oldest away where there are too many.
    *
-   * @param conn Its connection.
-   * @returns Takes it out again: it has gone, or is in the tunnel.
+   * @param conn Its connection, which is closed then.
+   * @returns The visitor.
    */
-  admit(conn: StreamConn): () => void {
-    this.#conns.add(conn);
-    if (this.#conns.size > MOST_VISITORS) {
-      const [oldest] = this.#conns;
-      this.#conns.delete(oldest!);
-      closeQuietly(oldest!);
+  admit(conn: StreamConn): Visitor {
+    const controller = new AbortController();
+    const sendAway = () => {
+      this.#places.delete(sendAway);
+      controller.abort(new DOMException("Others need the place", "AbortError"));
+      closeQuietly(conn);
+    };
+    this.#places.add(sendAway);
+    if (this.#places.size > MOST_VISITORS) {
+      const [oldest] = this.#places;
+      oldest!();
     }
-    return () => void this.#conns.delete(conn);
+    return { sentAway: controller.signal, leave: () => void this.#places.delete(sendAway) };
   }
+}
 
-  /**
-   * Hands a visitor to the web site: everything that it sends, and everything that it gets.
-   *
-   * @param conn Its connection, from the first byte on.
-   * @param site Where the web site listens.
-   * @param signal Ends it.
-   * @param onSite Is told whether the web site is there.
-   * @returns A promise that resolves when the visitor has gone.
-   */
-  async visit(
-    conn: StreamConn,
-    site: Readonly<Address>,
-    signal: AbortSignal,
-    onSite: (answers: boolean) => void,
-  ): Promise<void> {
-    const leave = this.admit(conn);
-    try {
-      const toSite = await connectSite(site, signal);
-      onSite(true);
-      await relay(conn, toSite, { signal });
-    } catch (error) {
-      // A lack of descriptors here says nothing of the web site.
-      if (!signal.aborted && !isShortage(error)) onSite(false);
-    } finally {
-      leave();
-    }
-  }
+/**
+ * Connects to the web site.
+ *
+ * @param site Where it listens.
+ * @param outer Ends it.
+ * @returns The connection.
+ * @throws {Error} When nobody answers there.
+ */
+export function connectSite(
+  site: Readonly<Address>,
+  outer: AbortSignal,
+): Promise<StreamConn> {
+  const what = "The connection to the web site";
+  return withDeadline(CONNECT_TIMEOUT, what, outer, (signal) => connectTcp(site, signal));
 }

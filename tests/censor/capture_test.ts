@@ -4,7 +4,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { bursts, type Flow, fromCapture, toPcap } from "../../censor/mod.ts";
 import { readCapture } from "../../censor/capture_file.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
-import { flowOf, random } from "./flows.ts";
+import { ascii, flowOf, random } from "./flows.ts";
 
 const NEEDS = ["read", "write", "run"] as const;
 
@@ -156,6 +156,35 @@ Deno.test("readCapture() reads the other order of bytes, and nanoseconds", () =>
   view.setUint16(40, 0x4509);
   const [packet] = [...readCapture(new Uint8Array(view.buffer))];
   assertEquals(packet, { time: 7_000.5, link: 101, bytes: Uint8Array.of(0x45, 9) });
+});
+
+/** A block of a pcapng, with its length at both ends. */
+function block(type: number, body: readonly number[]): number[] {
+  const length = [...new Uint8Array(Uint32Array.of(body.length + 12).buffer)];
+  return [...new Uint8Array(Uint32Array.of(type).buffer), ...length, ...body, ...length];
+}
+
+Deno.test("readCapture() finds the unit of a pcapng's clock behind an odd option", () => {
+  const section = block(0x0a0d0d0a, [0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0, ...Array(8).fill(0xff)]);
+  const comment = [1, 0, 5, 0, ...ascii("hello"), 0, 0, 0];
+  // A unit is a 1024th of a second: 2 to the power of -10.
+  const resolution = [9, 0, 1, 0, 0x8a, 0, 0, 0];
+  const options = [...comment, ...resolution, 0, 0, 0, 0];
+  const from = block(1, [101, 0, 0, 0, 0, 0, 0, 0, ...options]);
+  const ticks = [...new Uint8Array(Uint32Array.of(0, 0, 3 * 1024 + 512, 4, 4).buffer)];
+  const packet = block(6, [...ticks, 0x45, 1, 2, 3]);
+  const file = Uint8Array.from([...section, ...from, ...block(5, []), ...packet]);
+  assertEquals([...readCapture(file)], [
+    { time: 3_500, link: 101, bytes: Uint8Array.of(0x45, 1, 2, 3) },
+  ]);
+});
+
+Deno.test("fromCapture() takes what is new of a packet that was sent again with more in it", () => {
+  const bytes = random(30);
+  const flow = flowOf(bytes.subarray(0, 10));
+  const longer = partsOf(toPcap([flowOf(bytes)]))[1];
+  const again = rearranged(flow, (all) => [...all, ...longer.slice(OPENING)]);
+  assertEquals(bursts(fromCapture(again)[0]!)[0]?.bytes, bytes);
 });
 
 for (const bytes of [new Uint8Array(), random(0), new Uint8Array(100)]) {

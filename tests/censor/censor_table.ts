@@ -40,7 +40,7 @@ async function findings(
   options: ObserveOptions,
 ): Promise<Finding[]> {
   const { through, probing } = await observe(command, options);
-  const named = await askNdpi(through.text ?? []);
+  const named = await askNdpi(through.https ?? []);
   const active = probing === null ? [] : judgeProbes(probing);
   return [...await judge(through), ...named === null ? [] : [named], ...active];
 }
@@ -66,11 +66,13 @@ async function overTls(client: readonly string[], others: readonly [string, stri
   });
 }
 
-function lyrebirdAs(hello: string): Subject {
+/** lyrebird's client with the ClientHello of a browser, or its own. */
+function lyrebirdAs(hello: string | null): Subject {
+  const own = "lyrebird, WebTunnel, TLS";
   return {
-    name: `lyrebird, WebTunnel, TLS, \`utls=${hello}\``,
+    name: hello === null ? own : `${own}, \`utls=${hello}\``,
     peer: "lyrebird",
-    watch: (path) => overTls([path], hello === "none" ? [] : [["utls", hello]]),
+    watch: (path) => overTls([path], hello === null ? [] : [["utls", hello]]),
   };
 }
 
@@ -108,7 +110,7 @@ const SUBJECTS: readonly Subject[] = [
     peer: "lyrebird",
     watch: (path) => findings([path], { transport: "obfs4" }),
   },
-  lyrebirdAs("none"),
+  lyrebirdAs(null),
   lyrebirdAs("hellochrome_auto"),
   lyrebirdAs("hellofirefox_auto"),
 ];

@@ -150,15 +150,44 @@ Deno.test("judge() of a ClientHello that no program here sends: unclear", async 
   assertEquals(await sights(recording, "unclear"), ["tls-fingerprint"]);
 });
 
+Deno.test("judge() of TLS with a large random key in its ClientHello: it begins like TLS", async () => {
+  const opening = () => {
+    const key: [number, number[]] = [51, [...random(1_300)]];
+    return [records(handshake({ ciphers: [0x1301], extensions: [key] })), random(3_000)];
+  };
+  const findings = await judge(through(padded, opening));
+  const finding = findings.find(({ id }) => id === "random-start");
+  assertEquals(finding?.figure, "it begins like TLS or HTTP");
+});
+
 Deno.test("judge() of TLS with half of its ClientHello: seen", async () => {
   const recording = through(padded, () => [HELLO.subarray(0, 200), random(3000)]);
   assertEquals(await sights(recording, "seen"), ["tls-fingerprint"]);
 });
 
-Deno.test("judge() of what is blocked now and then: unclear", async () => {
-  const blocked = flowOf(random(500));
-  const text = thirty((index) => index % 3 === 0 ? blocked : flowOf(words(index)));
-  const findings = await judge({ text });
-  assertEquals(findings[0]?.sight, "unclear");
-  assertEquals(findings[0]?.figure, "10 of 30 connections with text inside are blocked");
+Deno.test("judge() of what is blocked now and then: unclear, and seen from half on", async () => {
+  const blocked = flowOf(new Uint8Array(500).fill(0x87));
+  for (const [count, sight] of [[1, "unclear"], [14, "unclear"], [15, "seen"]] as const) {
+    const text = thirty((index) => index < count ? blocked : flowOf(words(index)));
+    const [finding] = await judge({ text });
+    assertEquals(finding?.sight, sight);
+    assertEquals(finding?.figure, `${count} of 30 connections with text inside are blocked`);
+  }
+});
+
+Deno.test("judge() of a handshake inside: by how many more have it than with text", async () => {
+  const [handshake, other] = [
+    flowOf(...[300, 3_000, 80].map(random)),
+    flowOf(random(30), random(30)),
+  ];
+  const some = (count: number) => thirty((index) => index < count ? handshake : other);
+  const sightOf = async (https: number, text: number) => {
+    const findings = await judge({ https: some(https), text: some(text) });
+    return findings.find(({ id }) => id === "nested-tls")?.sight;
+  };
+  assertEquals(await sightOf(15, 0), "seen");
+  assertEquals(await sightOf(30, 15), "seen");
+  assertEquals(await sightOf(30, 16), "unclear");
+  assertEquals(await sightOf(8, 0), "unclear");
+  assertEquals(await sightOf(7, 0), "clear");
 });

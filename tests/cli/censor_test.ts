@@ -63,7 +63,7 @@ command("ptlib censor tells of each rule, and ends with 1 where --fail-on is hit
   assertMatch(out, /no promise/);
   assertMatch(out, /^seen +open-door /m);
   assertMatch(out, /^ +no answer, left open +silence, half-close, HTTP, SSH,/m);
-  assertMatch(out, /\n[23] seen, 1[23] clear, 2 unclear\n$/);
+  assertMatch(out, /\n2 seen, 1[23] clear, 2 unclear\n$/);
   assert(!out.includes("\x1b"), "colours are for terminals");
 });
 
@@ -93,7 +93,7 @@ command("ptlib censor --from judges the capture that --pcap writes", async (dire
   assertEquals(from.code, 0, from.err);
   const report = JSON.parse(from.out);
   assertEquals(report.messages.captured.length, 90);
-  assertEquals(report.findings[0].figure, "30 of 90 connections are blocked");
+  assertMatch(report.findings[0].figure, /^\d+ of 90 connections are blocked$/);
   const text = await finished(["censor", "--from", file]);
   assertMatch(text.out, /^unclear fully-encrypted/);
 });

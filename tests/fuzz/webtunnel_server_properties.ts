@@ -90,6 +90,13 @@ function reference(all: Uint8Array, end: End, way: "alone" | "behind"): Fate {
   };
   if (!"GET /".startsWith(text.slice(0, 5))) return other(false);
   const head = /^(?:(?!\r?\n)[^\n]*\n)*\r?\n/.exec(text)?.[0];
+  // What comes behind 16 KiB is not looked at.
+  const seen = (head ?? text).slice(0, 16_384);
+  // deno-lint-ignore no-control-regex
+  if (/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(seen)) return other(false);
+  const [line = ""] = seen.split("\n", 1);
+  if (line.length > 600) return other(false);
+  if (seen.includes("\n") && !/^GET \S+ HTTP\/1\.[01]\r?$/.test(line)) return other(false);
   if (head === undefined || head.length > 16_384) {
     return end === "reset" && all.length < 16_384 ? { lost: true } : other(false);
   }

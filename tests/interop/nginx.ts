@@ -44,7 +44,7 @@ export function recipe(port: number, bridge: number): string {
       add_header Front-End-Https on;
       proxy_redirect off;
       access_log off;
-      error_log off;
+      error_log /dev/null crit;
     }
   }`;
 }
@@ -52,13 +52,13 @@ export function recipe(port: number, bridge: number): string {
 /** The recipe of docs/webtunnel.md for one port. */
 export async function ourRecipe(port: number, bridge: number): Promise<string> {
   const docs = await Deno.readTextFile(new URL("../../docs/webtunnel.md", import.meta.url));
-  const [, location = ""] = /^```\n(location = [^]*?)^```$/m.exec(docs) ?? [];
+  const [, tunnel = ""] = /^ {2}(if \(\$http_upgrade[^]*?)^}\n```$/m.exec(docs) ?? [];
   return `server {
     listen 127.0.0.1:${port} ssl;
     ssl_certificate cert.pem;
     ssl_certificate_key key.pem;
     location / { root html; }
-    ${location.replace("/SECRET", "/secret").replace("127.0.0.1:15000", `127.0.0.1:${bridge}`)}
+    ${tunnel.replaceAll("/SECRET", "/secret").replace("127.0.0.1:15000", `127.0.0.1:${bridge}`)}
   }`;
 }
 

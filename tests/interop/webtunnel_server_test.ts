@@ -174,7 +174,11 @@ permitted(
       });
       const [, back] = server.address;
       await using _nginx = await Nginx.start(state, front, await ourRecipe(front, back));
-      const asked: string[][] = [[], ["--http1.0"], ["--head"], ["-H", "Upgrade: h2c"]];
+      const methods = ["POST", "PUT", "DELETE", "OPTIONS", "PROPFIND", "JUNK"];
+      const asked: string[][] = [
+        ...[[], ["--http1.0"], ["--head"], ["-H", "Upgrade: h2c"]],
+        ...methods.map((method) => ["--request", method]),
+      ];
       for (const words of asked) {
         const [secret, nothing] = await Promise.all(
           ["secret", "nothing"].map((path) => curl(`https://127.0.0.1:${front}/${path}`, ...words)),

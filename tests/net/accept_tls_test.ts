@@ -435,3 +435,39 @@ permitted(
     }
   },
 );
+
+/** What no client says first, or says at all. */
+const NO_HELLO: Record<string, Uint8Array> = {
+  "HTTP": bytes("GET / HTTP/1.1\r\n\r\n"),
+  "SSH": bytes("SSH-2.0-x\r\n"),
+  "zeros": new Uint8Array(100),
+  "a ClientHello that is cut off inside": Uint8Array.of(22, 3, 1, 0, 5, 1, 0, 0, 1, 0),
+  "bytes of a user's": Uint8Array.of(23, 3, 3, 0, 1, 1),
+  "an alert": Uint8Array.of(21, 3, 1, 0, 2, 2, 40),
+};
+
+for (const [what, hello] of Object.entries(NO_HELLO)) {
+  permitted(
+    ["net"],
+    `acceptTls() answers ${what} with the alert of Deno's own server`,
+    async () => {
+      using theirs = Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...SERVER });
+      const accepting = theirs.accept().then(async (conn) => {
+        await conn.handshake().catch(() => {});
+        conn.close();
+      });
+      using near = await Deno.connect({ hostname: "127.0.0.1", port: theirs.addr.port });
+      await writeAll(near, hello);
+      const expected = await readToEnd(near).catch(() => new Uint8Array());
+      near.close();
+      await accepting;
+
+      const { client, server } = await tcpPair();
+      const failed = assertRejects(() => acceptTls(server, SERVER), Deno.errors.InvalidData);
+      await writeAll(client, hello);
+      assertEquals(await readToEnd(client), expected);
+      client.close();
+      await failed;
+    },
+  );
+}

@@ -134,6 +134,31 @@ for (
   });
 }
 
+/** Opens while Deno's own server throws. */
+async function openWhile(error: Error): Promise<CertificateFiles> {
+  using _files = new Files();
+  const { listenTls } = Deno;
+  Object.assign(Deno, {
+    listenTls: () => {
+      throw error;
+    },
+  });
+  try {
+    return await open();
+  } finally {
+    Object.assign(Deno, { listenTls });
+  }
+}
+
+Deno.test("CertificateFiles refuses what TLS cannot use, where that can be tried", async () => {
+  const refused = new Error("failed to parse private key as RSA, ECDSA, or EdDSA");
+  const { message, cause } = await assertRejects(() => openWhile(refused), Error);
+  assertEquals([/of a kind that TLS cannot use/.test(message), cause], [true, refused]);
+  assertEquals(await (await openWhile(new NotCapable())).current(), PAIR);
+  const shortage = Object.assign(new Error("Too many open files"), { code: "EMFILE" });
+  assertEquals(await (await openWhile(shortage)).current(), PAIR);
+});
+
 for (const [file, what] of [["cert", "certificate"], ["key", "private key"]] as const) {
   Deno.test(`CertificateFiles says that there is no ${what} in ${file}=`, async () => {
     using files = new Files();

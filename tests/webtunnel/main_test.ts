@@ -263,3 +263,26 @@ permitted(NEEDS, "webtunnel/main.ts says what it needs", async () => {
     `--allow-net=BIND:443,127.0.0.1 --allow-read=CERT,KEY,COOKIE_FILE,FINGERPRINT_FILE ${write} (alone)`,
   ]);
 });
+
+permitted(
+  NEEDS,
+  "webtunnel/main.ts does not start with a web site that it may not reach",
+  () =>
+    withDirectory(async (stateDirectory) => {
+      const error = await assertRejects(
+        async () =>
+          await launchServer(await program("behind", {}), {
+            transports: {
+              webtunnel: {
+                bindAddress: ["127.0.0.1", 0],
+                options: [["url", "http://pt.example/secret"], ["fallback", "localhost:8080"]],
+              },
+            },
+            orport: ["127.0.0.1", 1],
+            stateDirectory,
+          }),
+        Error,
+      );
+      assertMatch(String(error), /fallback= needs --allow-net=localhost:8080/);
+    }),
+);

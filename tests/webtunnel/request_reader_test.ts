@@ -24,7 +24,11 @@ const OTHERS: Record<string, string> = {
   "TLS": "\x16\x03\x01\x00\xa5\x01",
   "half a head": "GET /secret HTTP/1.1\r\nHost: a\r\n",
   "nothing": "",
-  "a head of 16 KiB": `GET /${"x".repeat(16 * 1024)} HTTP/1.1\r\n\r\n`,
+  "a head of 16 KiB": `GET / HTTP/1.1\r\nX: ${"x".repeat(16 * 1024)}\r\n\r\n`,
+  "a long first line": `GET /${"x".repeat(600)} HTTP/1.1\r\n\r\n`,
+  "HTTP/0.9": "GET /secret\r\n\r\n",
+  "another version": "GET /secret HTTP/3.1\r\n\r\n",
+  "a NUL": "GET /secret HTTP/1.1\r\nX: \0\r\n\r\n",
 };
 
 for (const [what, text] of Object.entries(OTHERS)) {
@@ -40,14 +44,16 @@ for (const [what, text] of Object.entries(OTHERS)) {
 }
 
 Deno.test("RequestReader gives up as soon as it can be no request for the tunnel", async () => {
-  for (const text of ["X", "GEX", "POST /", "GET x"]) {
+  const long = `GET /${"x".repeat(600)}`;
+  const others = ["GET /\n", "GET / HTTP/2\r\n", "GET /secret  HTTP/1.1\n", "GET / HTTP/1.1\n\x01"];
+  for (const text of ["X", "GEX", "POST /", "GET x", "GET /\0", long, ...others]) {
     const reader = new RequestReader(new AnsweringConn([bytes(text)], "wait"));
     assertEquals(await reader.read(NEVER), null);
   }
 });
 
 Deno.test("RequestReader has a longest head of 16 KiB", async () => {
-  const fitting = `GET /${"x".repeat(16 * 1024 - 18)} HTTP/1.1\r\n\r\n`;
+  const fitting = `GET / HTTP/1.1\r\nX: ${"x".repeat(16 * 1024 - 23)}\r\n\r\n`;
   assertEquals(fitting.length, 16 * 1024);
   const request = await new RequestReader(new AnsweringConn([bytes(fitting)])).read(NEVER);
   assertEquals(request?.head.length, 16 * 1024);

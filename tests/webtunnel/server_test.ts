@@ -368,7 +368,7 @@ permitted(NEEDS, "webtunnel() hands who does not finish a request to the web sit
   await using server = await TestServer.start({ options: { url: HTTP, fallback } });
   const conn = await connect(server.address);
   await writeAll(conn, bytes("GET /secret "));
-  await timers.fire(10_000);
+  await timers.fire(3_000);
   assertEquals(await heard, "GET /secret ");
   assertEquals(await conn.read(new Uint8Array(1)), null);
   conn.close();
@@ -452,12 +452,20 @@ permitted(
     }
     assertEquals(server.log, ["warning: webtunnel: nobody answers at fallback=, the web site"]);
     const site = Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, () => new Response());
-    for (let count = 0; count < 2; count++) {
+    const real = performance.now;
+    try {
       assertMatch(await ask(await connect(server.address), request), /200 OK/);
+      // One that comes and goes shall not fill the log.
+      assertEquals(server.log.length, 1);
+      const later = real.call(performance) + 10_000;
+      performance.now = () => later;
+      assertMatch(await ask(await connect(server.address), request), /200 OK/);
+    } finally {
+      performance.now = real;
     }
     await site.shutdown();
     assertEquals(server.log.slice(1), [
-      "notice: webtunnel: the web site of fallback= answers again",
+      "notice: webtunnel: the web site of fallback= answers again, after it failed 3 times",
     ]);
   },
 );
@@ -534,7 +542,7 @@ permitted(NEEDS, "webtunnel() keeps the certificate whose pin the bridge line ha
         conn.close();
       }
       assertEquals(server.log, [
-        "warning: cert= is not what the bridge line says any more: start anew to publish it",
+        "warning: webtunnel: cert= is not what the bridge line says any more: start anew to publish it",
       ]);
     } finally {
       performance.now = real;
@@ -542,12 +550,57 @@ permitted(NEEDS, "webtunnel() keeps the certificate whose pin the bridge line ha
   });
 });
 
+permitted(
+  NEEDS,
+  "webtunnel() sends a visitor away while the web site does not answer",
+  async () => {
+    // Nobody accepts there, and its queue is full.
+    const site = Deno.listen({ hostname: "127.0.0.1", port: 0, tcpBacklog: 1 });
+    const waiting: Deno.TcpConn[] = [];
+    const options = { url: HTTP, fallback: `127.0.0.1:${site.addr.port}` };
+    await using server = await TestServer.start({ options });
+    const { connect: real } = Deno;
+    const ended: string[] = [];
+    Object.assign(Deno, {
+      connect: (options: Deno.ConnectOptions & { signal?: AbortSignal }) =>
+        options.port !== site.addr.port ? real(options) : new Promise((_resolve, reject) => {
+          options.signal?.addEventListener("abort", () => {
+            ended.push(options.signal?.reason.message);
+            reject(options.signal?.reason);
+          });
+        }),
+    });
+    try {
+      for (let count = 0; count < 401; count++) {
+        const visitor = await connect(server.address);
+        waiting.push(visitor);
+        await writeAll(visitor, bytes("SSH-2.0-x\r\n"));
+      }
+      assert(await comesAbout(SOON, () => ended.length === 1));
+      assertEquals(ended, ["Others need the place"]);
+      assertEquals(await waiting[0]!.read(new Uint8Array(1)).catch(() => null), null);
+    } finally {
+      Object.assign(Deno, { connect: real });
+    }
+    for (const visitor of waiting) visitor.close();
+    site.close();
+  },
+);
+
 /** What cannot be started, and why. */
 const REFUSED: readonly [
   why: RegExp,
   options: (directory: string) => Promise<TestServerOptions["options"]>,
 ][] = [
   [/cert= and key= need fallback=/, (directory) => inTls(directory)],
+  [
+    /url= needs a path that nobody guesses/,
+    async (directory) => ({
+      ...await inTls(directory),
+      url: "https://pt.example",
+      fallback: "127.0.0.1:1",
+    }),
+  ],
   [
     /file of cert= cannot be used: there is no such file/,
     async (directory) => ({
@@ -615,7 +668,7 @@ permitted(NEEDS, "webtunnel() takes a renewed certificate, and drops nobody", as
         await pinned(TEST_CERTIFICATE);
       }
       assertEquals(server.log, [
-        "warning: The key of key= is another one than that of the certificate of cert=",
+        "warning: webtunnel: The key of key= is another one than that of the certificate of cert=",
       ]);
       await Deno.writeTextFile(`${directory}/key.pem`, TEST_CHAIN_KEY);
       now += 10_000;

@@ -74,8 +74,9 @@ permitted(NEEDS, "check() finds each of the faults that a program can have", asy
   const queue = [...faults];
   const work = async () => {
     for (let fault = queue.shift(); fault !== undefined; fault = queue.shift()) {
-      const found = await reported(fault, new RegExp(`/${fault.split(":")[0]}$`));
-      if (found.join() !== reporters(fault).join()) {
+      const wanted = reporters(fault);
+      const found = await reported(fault, new RegExp(`^(?:${wanted.join("|")})$`));
+      if (found.join() !== wanted.join()) {
         missed.push(`${fault}: ${found.join() || "nothing"}`);
       }
     }
@@ -155,6 +156,7 @@ permitted(NEEDS, "check() does not blame a client that its arguments send elsewh
     "proxy-stalled",
     "socks-refused",
     "socks-refused-code",
+    "socks4-refused",
   ]);
 });
 

@@ -100,7 +100,7 @@ function directed(direction: Direction): Check[] {
         fixture.wire?.mark();
         await sender.closeWrite();
         // A transport that tells of the end has closed everything by then, if it does so.
-        await receiver.next(STALLED);
+        await receiver.next();
         const bytes = noise(16);
         await bytesArriveAgainst(
           fixture,

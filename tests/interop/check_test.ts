@@ -1,4 +1,4 @@
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { check, type CheckOptions } from "../../check/mod.ts";
 import { granted, permitted } from "../permitted.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
@@ -16,7 +16,9 @@ function withPeer(name: PeerName, title: string, fn: (program: string) => Promis
 
 async function failures(program: string, options: CheckOptions): Promise<string[]> {
   const found: string[] = [];
-  for await (const { outcome, role, id, level } of check([program], options)) {
+  for await (const result of check([program], options)) {
+    const { outcome, role, id, level } = result;
+    assert(outcome !== "error", `${role}/${id}: the checker itself fails: ${Deno.inspect(result)}`);
     if (outcome === "failed") found.push(`${role}/${id} ${level}`);
   }
   return found;

@@ -1,6 +1,6 @@
 /** WebTunnel: our client and server beside lyrebird's client and the official server. */
 
-import { freePort } from "../tests/interop/exchange.ts";
+import { freePort } from "../testing/free_port.ts";
 import { Nginx, nginxMissing, ourRecipe } from "../tests/interop/nginx.ts";
 import { peer, peerMissing } from "../tests/interop/peers.ts";
 import { bridgeOptions, PROGRAM } from "../tests/interop/webtunnel_programs.ts";
@@ -16,7 +16,7 @@ const NAME = "pt.example";
 
 /** Puts nginx in front of a server. */
 async function startNginx(stack: AsyncDisposableStack, back: number): Promise<[number, Nginx]> {
-  const port = freePort("127.0.0.1");
+  const port = freePort();
   const directory = await Deno.makeTempDir({ prefix: "ptlib_bench_" });
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   return [port, stack.use(await Nginx.start(directory, port, await ourRecipe(port, back)))];
@@ -24,7 +24,7 @@ async function startNginx(stack: AsyncDisposableStack, back: number): Promise<[n
 
 function arrange(meeting: Meeting): NonNullable<Contestant["arrange"]> {
   return async (stack, { directory }: Workplace): Promise<Arrangement> => {
-    const back = freePort("127.0.0.1");
+    const back = freePort();
     const authority = `${directory}/authority.pem`;
     await Deno.writeTextFile(authority, TEST_AUTHORITY);
     const url = `${meeting === "plain HTTP" ? "http" : "https"}://${NAME}/secret`;

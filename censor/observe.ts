@@ -12,6 +12,7 @@ import { dialTransport } from "../parent/dial_transport.ts";
 import { launchClient, launchServer, type TransportProcess } from "../parent/launch.ts";
 import { LaunchError } from "../parent/launch_error.ts";
 import type { ClientMethod, ServerMethod } from "../parent/line.ts";
+import { freePort } from "../testing/free_port.ts";
 import { CensorError } from "./censor_error.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
 import { firstBurst, type Flow } from "./flow.ts";
@@ -116,13 +117,6 @@ class Service implements Disposable {
   }
 }
 
-/** A port that nobody has: some transports publish another address than that they listen on. */
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  listener.close();
-  return listener.addr.port;
-}
-
 /** Where a server can be reached on this machine. */
 function reachedAt(published: Readonly<Address>, bound: Readonly<Address>): Readonly<Address> {
   return published[0] === bound[0] ? published : bound;
@@ -187,6 +181,7 @@ async function recordTransport(
 ): Promise<Pick<Observation, "through" | "probing">> {
   const { transport, signal } = options;
   const recorder = new Recorder();
+  // Some transports publish another address than that they listen on.
   const bound: Address = ["127.0.0.1", freePort()];
   const processes: AsyncDisposable[] = [recorder];
   try {

@@ -300,6 +300,12 @@ function textsOf(commands: Introduced["commands"], code: number): string[] {
   return commands.filter((command) => command.code === code).map(({ body }) => bodyText(body));
 }
 
+/** The same of a server that has introduced its client. */
+async function told(fixture: Fixture, code: number): Promise<string[]> {
+  const { commands } = await introduced(await extended(fixture));
+  return textsOf(commands, code);
+}
+
 /** The commands and their answer (section 3). */
 const commandChecks: readonly Check[] = [
   {
@@ -335,8 +341,7 @@ const commandChecks: readonly Check[] = [
     section: "ext-orport-spec 3.2.1",
     level: "MUST",
     async run(fixture) {
-      const { commands } = await introduced(await extended(fixture));
-      const texts = textsOf(commands, CODES.USERADDR);
+      const texts = await told(fixture, CODES.USERADDR);
       if (texts.length === 0) throw new Skipped("needs a USERADDR command");
       expect(texts.every(isAddress), "ip:port", JSON.stringify(texts));
     },
@@ -370,8 +375,7 @@ const commandChecks: readonly Check[] = [
     section: "ext-orport-spec 3.2.2",
     level: "robustness",
     async run(fixture) {
-      const { commands } = await introduced(await extended(fixture));
-      const names = textsOf(commands, CODES.TRANSPORT);
+      const names = await told(fixture, CODES.TRANSPORT);
       const { transport } = fixture.subject;
       // What else there is in it is another check's.
       const right = names.length === 1 && names[0]?.replace(/\W/g, "") === transport;
@@ -385,8 +389,7 @@ const commandChecks: readonly Check[] = [
     section: "ext-orport-spec 3.2.2",
     level: "MUST",
     async run(fixture) {
-      const { commands } = await introduced(await extended(fixture));
-      const names = textsOf(commands, CODES.TRANSPORT);
+      const names = await told(fixture, CODES.TRANSPORT);
       if (names.length === 0) throw new Skipped("needs a TRANSPORT command");
       expect(names.every(isTransportName), "an identifier", JSON.stringify(names));
     },

@@ -162,6 +162,25 @@ async function refuse(fixture: Fixture, { proxy, user, asked }: Meeting, answer:
   await wentNowhere(user, fixture.backend);
 }
 
+/** Expects that a client connects through a proxy of a kind, and not around it when that refuses. */
+async function connectsThrough(
+  fixture: Fixture,
+  scheme: string,
+  converse: Converse,
+  refusal: Uint8Array,
+): Promise<void> {
+  const meeting = await meet(fixture, scheme, converse);
+  await converse(meeting.proxy, meeting.target.address);
+  await refuse(fixture, meeting, refusal);
+}
+
+/** Expects that a client gives a SOCKS5 proxy its user name and password. */
+async function givesCredentials(fixture: Fixture, user: string, password: string): Promise<void> {
+  const converse = as(user, password);
+  const { proxy, target } = await meet(fixture, "socks5", converse, `${user}:${password}@`);
+  await converse(proxy, target.address);
+}
+
 const SOCKS5_REFUSAL = Uint8Array.of(5, 2, 0, 1, 0, 0, 0, 0, 0, 0);
 const SOCKS4_REFUSAL = Uint8Array.of(0, 91, 0, 0, 0, 0, 0, 0);
 const HTTP_REFUSAL: Uint8Array = new TextEncoder().encode("HTTP/1.1 403 Forbidden\r\n\r\n");
@@ -267,11 +286,7 @@ export const proxyChecks: readonly Check[] = [
     section: "pt-spec 3.2.2",
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
-    async run(fixture) {
-      const meeting = await meet(fixture, "socks5", expectSocks5);
-      await expectSocks5(meeting.proxy, meeting.target.address);
-      await refuse(fixture, meeting, SOCKS5_REFUSAL);
-    },
+    run: (fixture) => connectsThrough(fixture, "socks5", expectSocks5, SOCKS5_REFUSAL),
   },
   {
     id: "proxy-socks4a",
@@ -280,11 +295,7 @@ export const proxyChecks: readonly Check[] = [
     section: "pt-spec 3.2.2",
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
-    async run(fixture) {
-      const meeting = await meet(fixture, "socks4a", expectSocks4Request);
-      await expectSocks4Request(meeting.proxy, meeting.target.address);
-      await refuse(fixture, meeting, SOCKS4_REFUSAL);
-    },
+    run: (fixture) => connectsThrough(fixture, "socks4a", expectSocks4Request, SOCKS4_REFUSAL),
   },
   {
     id: "proxy-http",
@@ -293,11 +304,7 @@ export const proxyChecks: readonly Check[] = [
     section: "pt-spec 3.2.2",
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
-    async run(fixture) {
-      const meeting = await meet(fixture, "http", expectConnect);
-      await expectConnect(meeting.proxy, meeting.target.address);
-      await refuse(fixture, meeting, HTTP_REFUSAL);
-    },
+    run: (fixture) => connectsThrough(fixture, "http", expectConnect, HTTP_REFUSAL),
   },
   {
     id: "proxy-credentials",
@@ -306,11 +313,7 @@ export const proxyChecks: readonly Check[] = [
     section: "RFC 1929 2",
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
-    async run(fixture) {
-      const converse = as("tor", "test1234");
-      const { proxy, target } = await meet(fixture, "socks5", converse, "tor:test1234@");
-      await converse(proxy, target.address);
-    },
+    run: (fixture) => givesCredentials(fixture, "tor", "test1234"),
   },
   {
     id: "proxy-credentials-raw",
@@ -319,11 +322,7 @@ export const proxyChecks: readonly Check[] = [
     section: "tor get_pt_proxy_uri()",
     level: "robustness",
     hand: "ask the transport for a connection and watch the proxy",
-    async run(fixture) {
-      const converse = as("tor", "p@ss:word");
-      const { proxy, target } = await meet(fixture, "socks5", converse, "tor:p@ss:word@");
-      await converse(proxy, target.address);
-    },
+    run: (fixture) => givesCredentials(fixture, "tor", "p@ss:word"),
   },
   {
     id: "proxy-credentials-http",

@@ -11,7 +11,8 @@
 import { createAuthority, dirAuthorityLine } from "./authority.ts";
 import type { TorProcess } from "./tor_process.ts";
 import type { TorProcesses } from "./tor_processes.ts";
-import { freePorts, relayTorrc } from "./torrc.ts";
+import { freePorts } from "../testing/free_port.ts";
+import { relayTorrc } from "./torrc.ts";
 
 const AUTHORITIES = ["authority1", "authority2", "authority3"];
 

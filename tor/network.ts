@@ -13,17 +13,11 @@ import { formatBridgeLine } from "../bridge_line.ts";
 import { withDeadline } from "../net/deadline.ts";
 import { parseLine } from "../parent/line.ts";
 import { quoteForShell } from "../parent/shell.ts";
+import { freePort } from "../testing/free_port.ts";
 import { startAuthorities } from "./authorities.ts";
 import { TorFailed, type TorProcess } from "./tor_process.ts";
 import { TorProcesses } from "./tor_processes.ts";
-import {
-  bridgeTorrc,
-  clientTorrc,
-  freePorts,
-  isPlainWord,
-  plainWords,
-  relayTorrc,
-} from "./torrc.ts";
+import { bridgeTorrc, clientTorrc, isPlainWord, plainWords, relayTorrc } from "./torrc.ts";
 
 /** How long the network may take from the first process to a client that is ready. */
 const BOOTSTRAP_MS = 120_000;
@@ -216,7 +210,7 @@ class PrivateNetwork implements TorNetwork {
     signal: AbortSignal,
   ): Promise<{ bridge: TorProcess; address: string; published: URLSearchParams }> {
     const { transport, serverCommand, serverOptions } = this.#options;
-    const [port] = freePorts(1); // tor takes no port 0 here
+    const port = freePort(); // tor takes no port 0 here
     const address = `127.0.0.1:${port}`;
     const directory = this.#processes.dataDirectory("bridge");
     const command = await this.#commandOf(

@@ -19,17 +19,6 @@ export function relayTorrc(nickname: string): string[] {
   ];
 }
 
-/** Ports of 127.0.0.1 that nobody listens on at this moment. */
-export function freePorts(count: number): number[] {
-  const listeners = Array.from(
-    { length: count },
-    () => Deno.listen({ hostname: "127.0.0.1", port: 0 }),
-  );
-  const ports = listeners.map((listener) => listener.addr.port);
-  for (const listener of listeners) listener.close();
-  return ports;
-}
-
 /** A path for a torrc. */
 export function quote(path: string): string {
   return `"${path.replaceAll(/["\\]/g, "\\$&")}"`;

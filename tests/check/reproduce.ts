@@ -7,6 +7,7 @@
  * It prints a line for each and what it saw. The status is 0 when all of them are true.
  */
 
+import { freePort } from "../../testing/free_port.ts";
 import { peer, peerMissing, type PeerName } from "../interop/peers.ts";
 
 const README = new URL("../../README.md", import.meta.url);
@@ -147,12 +148,6 @@ function text(words: string): Uint8Array<ArrayBuffer> {
 
 async function connect(address: string): Promise<Deno.TcpConn> {
   return await Deno.connect({ hostname: "127.0.0.1", port: Number(address.split(":").at(-1)) });
-}
-
-/** A port that is free now. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 // The Extended ORPort, as tor has it

@@ -5,7 +5,8 @@
 
 import { formatAddress, parseAddress } from "../../address.ts";
 import { EchoServer } from "../echo.ts";
-import { exchange, type Exchanged, freePort } from "./exchange.ts";
+import { freePort } from "../../testing/free_port.ts";
+import { exchange, type Exchanged } from "./exchange.ts";
 
 /** For the whole of it, in milliseconds; it takes some seconds. */
 const DEADLINE = 120_000;

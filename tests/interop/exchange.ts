@@ -42,9 +42,3 @@ export async function exchange(conn: Deno.TcpConn): Promise<Exchanged> {
   const [sent, received] = await Promise.all([send(conn), receive(conn)]);
   return { sent, received };
 }
-
-/** A port that was free a moment ago: a server whose option names its port cannot be given 0. */
-export function freePort(hostname: string): number {
-  using listener = Deno.listen({ hostname, port: 0 });
-  return listener.addr.port;
-}

@@ -3,7 +3,8 @@
 import { assertEquals } from "@std/assert";
 import { tunnelClient, tunnelServer } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { exchange, freePort } from "./exchange.ts";
+import { freePort } from "../../testing/free_port.ts";
+import { exchange } from "./exchange.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
 import { withDirectory } from "../permitted.ts";
 
@@ -42,7 +43,7 @@ for (const { transport, server, client, options } of pairings) {
       const [serverProgram = "", clientProgram = ""] = programs.map((path) => path ?? "");
       await withDirectory(async (state) => {
         using echo = new EchoServer();
-        const port = options === undefined ? 0 : freePort("127.0.0.1");
+        const port = options === undefined ? 0 : freePort();
         await using far = await tunnelServer([serverProgram], {
           transport,
           listen: ["127.0.0.1", port],

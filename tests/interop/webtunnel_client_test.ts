@@ -14,7 +14,8 @@ import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_KEY } from "../net/test_certific
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
 import { TestBridge } from "../webtunnel/test_bridge.ts";
-import { exchange, freePort } from "./exchange.ts";
+import { freePort } from "../../testing/free_port.ts";
+import { exchange } from "./exchange.ts";
 import { peer, peerMissing } from "./peers.ts";
 
 const NEEDS = ["env", "net", "read", "write", "run"] as const;
@@ -55,7 +56,7 @@ async function withServer(
   use: (server: { port: number; state: string }) => Promise<void>,
 ): Promise<void> {
   await withDirectory(async (state) => {
-    const port = freePort("127.0.0.1");
+    const port = freePort();
     await using _server = await tunnelServer([await peer("webtunnel-server") ?? ""], {
       transport: "webtunnel",
       listen: ["127.0.0.1", port],

@@ -7,7 +7,8 @@ import { tunnelClient, tunnelServer } from "../../parent/mod.ts";
 import { EchoServer } from "../echo.ts";
 import { TEST_AUTHORITY } from "../net/test_certificates.ts";
 import { withDirectory } from "../permitted.ts";
-import { exchange, freePort } from "./exchange.ts";
+import { freePort } from "../../testing/free_port.ts";
+import { exchange } from "./exchange.ts";
 import { PUBLIC } from "./namespace.ts";
 import { bridgeOptions, PROGRAM } from "./webtunnel_programs.ts";
 

@@ -13,7 +13,8 @@ import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
 import { GRANTED, TestBridge } from "../webtunnel/test_bridge.ts";
 import { TestServer } from "../webtunnel/test_server.ts";
-import { exchange, freePort } from "./exchange.ts";
+import { freePort, freePorts } from "../../testing/free_port.ts";
+import { exchange } from "./exchange.ts";
 import { namespaced, namespaceMissing } from "./namespace.ts";
 import { Nginx, nginxMissing, ourRecipe, recipe, site } from "./nginx.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
@@ -68,7 +69,7 @@ for (const client of ["ours", "lyrebird"] as const) {
         () =>
           withDirectory(async (state) => {
             using echo = new EchoServer();
-            const port = freePort("127.0.0.1");
+            const port = freePort();
             const host = scheme === null ? "127.0.0.1" : "pt.example";
             using proxy = new UpstreamProxy(scheme ?? "http", ["127.0.0.1", port]);
             const isTls = way === "TLS";
@@ -122,7 +123,7 @@ for (const server of ["ours", "webtunnel-server"] as const) {
       () =>
         withDirectory(async (state) => {
           using echo = new EchoServer();
-          const [front, back] = [freePort("127.0.0.1"), freePort("127.0.0.1")];
+          const [front = 0, back = 0] = freePorts(2);
           const url = `https://127.0.0.1:${front}/secret`;
           await using bridge = await tunnelServer(await commandOf(server), {
             transport: "webtunnel",
@@ -145,7 +146,7 @@ permitted(
   "webtunnel() is told the client's address by nginx with the official recipe",
   () =>
     withDirectory(async (state) => {
-      const front = freePort("127.0.0.1");
+      const front = freePort();
       await using server = await TestServer.start({
         options: { url: "https://pt.example/secret" },
       });
@@ -168,7 +169,7 @@ permitted(
   "nginx shows by the recipe of docs/webtunnel.md that nothing is at the secret path",
   () =>
     withDirectory(async (state) => {
-      const front = freePort("127.0.0.1");
+      const front = freePort();
       await using server = await TestServer.start({
         options: { url: "https://pt.example/secret" },
       });
@@ -247,7 +248,7 @@ for (const secure of [false, true]) {
     })`,
     () =>
       withDirectory(async (state) => {
-        const port = freePort("127.0.0.1");
+        const port = freePort();
         await Deno.mkdir(`${state}/nginx`);
         await using _nginx = await Nginx.start(`${state}/nginx`, port, site(port));
         const fallback = `127.0.0.1:${port}`;
@@ -382,7 +383,7 @@ withPeers(
     await withDirectory(async (state) => {
       const got = Promise.withResolvers<string>();
       await using service = new ScriptedPeer(async (conn) => got.resolve(await takeText(conn, 5)));
-      const port = freePort("127.0.0.1");
+      const port = freePort();
       await using _server = await tunnelServer(await commandOf("webtunnel-server"), {
         transport: "webtunnel",
         listen: ["127.0.0.1", port],

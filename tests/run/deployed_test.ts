@@ -22,6 +22,7 @@ import {
 import { EchoServer } from "../echo.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
 import { untilRefused } from "../net/until_refused.ts";
+import { freePort } from "../../testing/free_port.ts";
 import { connectResettable, readToEnd } from "../../testing/mod.ts";
 import { permitted, withDirectory } from "../permitted.ts";
 import { runToEnd } from "../raw_child.ts";
@@ -46,12 +47,6 @@ function onLoopback(...names: string[]): LaunchServerOptions["transports"] {
 /** Waits for something, and fails when it takes too long. */
 function soon<T>(promise: Promise<T>, what: string): Promise<T> {
   return withDeadline(20_000, what, undefined, (signal) => unlessAborted(promise, signal));
-}
-
-/** A port on which nobody listens. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** The program as a server, with tor behind it. */
@@ -196,7 +191,7 @@ permitted(
   () =>
     withDirectory(async (directory) => {
       const names = ["nat_name", "nat_port_zero", "sound"];
-      const ports = names.map(freePort);
+      const ports = names.map(() => freePort());
       const transports = Object.fromEntries(
         names.map((name, i) => [name, { bindAddress: ["127.0.0.1", ports[i]] as Address }]),
       );

@@ -16,7 +16,8 @@ import { Haproxy } from "./haproxy.ts";
 import { rot0rClient, rot0rServer } from "./rot0r.ts";
 import type { TorProcess } from "../../tor/tor_process.ts";
 import { TorProcesses } from "../../tor/tor_processes.ts";
-import { bridgeTorrc, freePorts, plainWords, relayTorrc } from "../../tor/torrc.ts";
+import { freePort } from "../../testing/free_port.ts";
+import { bridgeTorrc, plainWords, relayTorrc } from "../../tor/torrc.ts";
 
 /** How long the network may take from the first process to clients that are ready. */
 const BOOTSTRAP_MS = 120_000;
@@ -133,7 +134,7 @@ async function startTor({ name, processes, trusted, cookie, signal }: {
   signal: AbortSignal;
 }): Promise<BalancedTor> {
   const own = `${processes.directory}/${name}_cookie`;
-  const [port = 0] = freePorts(1); // tor takes no port 0 here
+  const port = freePort(); // tor takes no port 0 here
   const command = [
     ...[Deno.execPath(), "run", "--no-prompt", "--allow-env=TOR_PT_*", "--allow-net=127.0.0.1"],
     `--allow-read=${own},${cookie}`,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { freePorts } from "../../tor/torrc.ts";
+import { freePort } from "../../testing/free_port.ts";
 
 /** How to get it. */
 export const INSTALL_HAPROXY = "Debian and Ubuntu: apt-get install haproxy";
@@ -71,7 +71,7 @@ export class Haproxy implements AsyncDisposable {
    * @param ports The ports of 127.0.0.1 that it leads to; it calls them tor1, tor2 and so on.
    */
   static async start(directory: string, ports: readonly number[]): Promise<Haproxy> {
-    const [port = 0] = freePorts(1);
+    const port = freePort();
     const [file, socket] = [`${directory}/haproxy.cfg`, `${directory}/haproxy.sock`];
     await Deno.writeTextFile(file, configuration(port, ports, socket));
     const haproxy = new Haproxy(file, socket, port);

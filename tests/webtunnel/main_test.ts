@@ -9,7 +9,7 @@ import { dialTransport, launchClient, launchServer, listenExtOrPort } from "../.
 import { connectThrough } from "../../run/run.ts";
 import { webtunnel } from "../../webtunnel/mod.ts";
 import { EchoServer } from "../echo.ts";
-import { freePorts } from "../../tor/torrc.ts";
+import { freePort } from "../../testing/free_port.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
 import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
@@ -189,7 +189,7 @@ for (const way of ["behind", "alone"] as const) {
           "/var/lib/tor/fingerprint": `${directory}/fingerprint`,
           "/var/lib/tor/pt_state": stateDirectory,
         };
-        const [port] = freePorts(1);
+        const port = freePort();
         const host = way === "behind" ? "127.0.0.1" : BIND;
         const url = way === "behind" ? "http://pt.example/secret" : "https://pt.example/secret";
         const lines: string[] = [];
@@ -205,7 +205,7 @@ for (const way of ["behind", "alone"] as const) {
           {
             transports: {
               webtunnel: {
-                bindAddress: [host, port!],
+                bindAddress: [host, port],
                 options: way === "behind" ? [["url", url]] : [
                   ["url", url],
                   ["cert", `${directory}/tls/cert.pem`],

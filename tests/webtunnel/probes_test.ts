@@ -7,7 +7,7 @@ import { connectThrough } from "../../run/run.ts";
 import { webtunnel } from "../../webtunnel/mod.ts";
 import { residentBytes } from "../../bench/proc.ts";
 import { EchoServer } from "../echo.ts";
-import { freePort } from "../interop/exchange.ts";
+import { freePort } from "../../testing/free_port.ts";
 import { bridgeOptions, PROGRAM } from "../interop/webtunnel_programs.ts";
 import { bytes, takeText } from "../net/scripted_peer.ts";
 import { TEST_AUTHORITY } from "../net/test_certificates.ts";
@@ -60,7 +60,7 @@ for (
       withDirectory(async (state) => {
         await using site = new TestSite();
         using echo = new EchoServer();
-        const port = freePort("127.0.0.1");
+        const port = freePort();
         const alone = way !== "behind a reverse proxy";
         const url = `${alone ? "https" : "http"}://pt.example/secret`;
         // Garbage is collected early, so that memory tells what is held.

@@ -95,7 +95,7 @@ export class BlankLine {
 const PIECE = 2048;
 
 /** More room for bytes: twice as much, and no more than the limit. */
-function enlarged(bytes: Uint8Array, limit: number): Uint8Array<ArrayBuffer> {
+export function enlarged(bytes: Uint8Array, limit: number): Uint8Array<ArrayBuffer> {
   const room = new Uint8Array(Math.min(2 * bytes.length, limit));
   room.set(bytes);
   return room;

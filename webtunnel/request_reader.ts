@@ -6,7 +6,7 @@
 
 import { checkCount, closeQuietly, prefixed, type StreamConn } from "../net/conn.ts";
 import { unlessAborted } from "../net/deadline.ts";
-import { BlankLine } from "../net/head.ts";
+import { BlankLine, enlarged } from "../net/head.ts";
 
 /** How many bytes there is room for at first, and how long a head may be. */
 const FIRST_ROOM = 2 * 1024;
@@ -67,7 +67,8 @@ export class RequestReader {
   async read(signal: AbortSignal): Promise<RequestHead | null> {
     const blankLine = new BlankLine();
     for (;;) {
-      if (this.#length === this.#bytes.length && !this.#makeRoom()) return null;
+      if (this.#length === LONGEST_HEAD) return null;
+      if (this.#length === this.#bytes.length) this.#bytes = enlarged(this.#bytes, LONGEST_HEAD);
       const start = this.#length;
       this.#reading = this.#conn.read(this.#bytes.subarray(start));
       try {
@@ -78,20 +79,12 @@ export class RequestReader {
       }
       if (!await this.#take()) return null;
       const piece = this.#bytes.subarray(start, this.#length);
-      const isNewLine = start <= LONGEST_LINE; // Later on the first line is known.
-      if (isNewLine && !canAsk(this.#bytes.subarray(0, this.#length))) return null;
+      // Behind that many bytes the first line is known.
+      if (start <= LONGEST_LINE && !canAsk(this.#bytes.subarray(0, this.#length))) return null;
       const end = blankLine.end(piece);
       if (!isText(end === -1 ? piece : piece.subarray(0, end))) return null;
       if (end !== -1) return this.#split(start + end);
     }
-  }
-
-  #makeRoom(): boolean {
-    if (this.#length === LONGEST_HEAD) return false;
-    const room = new Uint8Array(Math.min(2 * this.#length, LONGEST_HEAD));
-    room.set(this.#bytes);
-    this.#bytes = room;
-    return true;
   }
 
   /** Takes what a read has brought; false at the end of the stream. */

@@ -1,4 +1,4 @@
-/** Timers that go off when a test says so, and not when time has passed. */
+/** Timers that go off, and a clock that moves, when a test says so, and not when time has passed. */
 
 interface Timer {
   milliseconds: number;
@@ -44,5 +44,21 @@ export class FakeTimers implements Disposable {
 
   [Symbol.dispose](): void {
     Object.assign(globalThis, this.#real);
+  }
+}
+
+/** Stands in for the clock of `performance.now()` until it is disposed of; it moves when told to. */
+export class FakeClock implements Disposable {
+  readonly #real = performance.now;
+  /** What the clock shows, in milliseconds. */
+  now: number;
+
+  constructor(now = performance.now()) {
+    this.now = now;
+    performance.now = () => this.now;
+  }
+
+  [Symbol.dispose](): void {
+    performance.now = this.#real;
   }
 }

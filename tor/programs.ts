@@ -9,10 +9,11 @@ export const INSTALL = "Debian and Ubuntu: apt-get install tor; macOS: brew inst
 
 /** Which of the programs are not on the PATH. */
 export function missingPrograms(): string[] {
-  return ["tor", "tor-gencert"].filter((program) => !runs(program));
+  return ["tor", "tor-gencert"].filter((program) => !isInstalled(program));
 }
 
-function runs(program: string): boolean {
+/** Whether there is a program of this name on the PATH, which may be run. */
+export function isInstalled(program: string): boolean {
   try {
     new Deno.Command(program, { args: ["--help"], stdout: "null", stderr: "null" }).outputSync();
     return true;

@@ -5,6 +5,7 @@ import fc from "npm:fast-check@4.10.2";
 import { prefixed } from "../../net/conn.ts";
 import { HeadError, readHead, readHeadBy } from "../../net/head.ts";
 import { bytesOf, editedBytes } from "./arbitraries.ts";
+import { headOf } from "./http_reference.ts";
 import {
   type Arrival,
   arrival,
@@ -46,7 +47,7 @@ interface Found {
 /** A head by its grammar: lines that are not blank, and then a blank one. */
 function reference(all: Uint8Array, limit: number, end: End): Found {
   const text = Array.from(all, (byte) => String.fromCharCode(byte)).join("");
-  const length = /^(?:(?!\r?\n)[^\n]*\n)*\r?\n/.exec(text)?.[0].length ?? Infinity;
+  const length = headOf(text)?.length ?? Infinity;
   if (length <= limit) {
     return { kind: "head", bytes: [...all.slice(0, length)], behind: [...all.slice(length)] };
   }

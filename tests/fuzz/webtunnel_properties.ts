@@ -7,6 +7,7 @@ import { readBridge } from "../../webtunnel/arguments.ts";
 import { upgrade } from "../../webtunnel/upgrade.ts";
 import { WebTunnelError } from "../../webtunnel/webtunnel_error.ts";
 import { bytesOf, editedBytes, rarely, text } from "./arbitraries.ts";
+import { headOf, isWebTunnel } from "./http_reference.ts";
 import {
   type Arrival,
   arrival,
@@ -46,7 +47,7 @@ function reference(answer: Uint8Array): Asked {
   for (let announced = 0; announced < 17; announced++) {
     const beginning = rest.slice(0, 7);
     if (!"HTTP/1.".startsWith(beginning)) return { failure: "no-http" };
-    const head = /^(?:(?!\r?\n)[^\n]*\n)*\r?\n/.exec(rest)?.[0];
+    const head = headOf(rest);
     if (head === undefined || head.length > 65_536) {
       return { failure: rest.length >= 65_536 ? "no-webtunnel" : "hung-up" };
     }
@@ -54,19 +55,7 @@ function reference(answer: Uint8Array): Asked {
     const status = Number(/^HTTP\/1\.\d ([1-9]\d\d)(?: [^\n]*)?\r?\n/.exec(head)?.[1] ?? NaN);
     if (Number.isNaN(status)) return { failure: "no-http" };
     if (status === 101) {
-      const value = (name: string) =>
-        Array.from(
-          head.slice(head.indexOf("\n") + 1).matchAll(
-            new RegExp(
-              `(?<=^|\\n)${name}:([^\\n]*(?:\\n[ \\t]+(?=[^ \\t])(?!\\r?\\n)[^\\n]*)*)`,
-              "gi",
-            ),
-          ),
-          ([, value]) => value,
-        ).join(",").toLowerCase().split(",").map((word) => word.trim());
-      const grants = value("connection").includes("upgrade") &&
-        value("upgrade").includes("websocket");
-      return grants
+      return isWebTunnel(head)
         ? { behind: Array.from(rest, (char) => char.charCodeAt(0)) }
         : { failure: "no-webtunnel" };
     }

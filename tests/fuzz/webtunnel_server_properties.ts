@@ -6,6 +6,7 @@ import type { ServerContext } from "../../run/transport.ts";
 import { webtunnel } from "../../webtunnel/mod.ts";
 import { GRANTED } from "../webtunnel/test_bridge.ts";
 import { bytesOf, editedBytes, rarely } from "./arbitraries.ts";
+import { headOf, isWebTunnel } from "./http_reference.ts";
 import {
   type Arrival,
   arrival,
@@ -92,10 +93,10 @@ function reference(all: Uint8Array, end: End, way: "alone" | "behind"): Fate {
     return { refused: hasHead ? answer : "" };
   };
   if (!"GET /".startsWith(text.slice(0, 5))) return other(false);
-  const head = /^(?:(?!\r?\n)[^\n]*\n)*\r?\n/.exec(text)?.[0];
+  const head = headOf(text);
   // What comes behind 16 KiB is not looked at.
   const seen = (head ?? text).slice(0, 16_384);
-  // deno-lint-ignore no-control-regex
+  // deno-lint-ignore no-control-regex -- what no head may have is what is looked for
   if (/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(seen)) return other(false);
   const [line = ""] = seen.split("\n", 1);
   if (line.length > 600) return other(false);
@@ -103,15 +104,7 @@ function reference(all: Uint8Array, end: End, way: "alone" | "behind"): Fate {
   if (head === undefined || head.length > 16_384) {
     return end === "reset" && all.length < 16_384 ? { lost: true } : other(false);
   }
-  const value = (name: string) =>
-    Array.from(
-      head.slice(head.indexOf("\n") + 1).matchAll(
-        new RegExp(`(?<=^|\\n)${name}:([^\\n]*(?:\\n[ \\t]+(?=[^ \\t])(?!\\r?\\n)[^\\n]*)*)`, "gi"),
-      ),
-      ([, value]) => value,
-    ).join(",").toLowerCase().split(",").map((word) => word.trim());
-  const asks = value("connection").includes("upgrade") && value("upgrade").includes("websocket");
-  if (asks && (way === "behind" || /^GET \/secret HTTP\/1\.1\r?\n/.test(head))) {
+  if (isWebTunnel(head) && (way === "behind" || /^GET \/secret HTTP\/1\.1\r?\n/.test(head))) {
     return { tunnel: [...all.slice(head.length)] };
   }
   return other(true);

@@ -1,18 +1,12 @@
 /** nginx, as a web server in front of a bridge, and as the web site behind one. */
 
+import { isInstalled } from "../../tor/programs.ts";
 import { TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 import { comesAbout, SOON } from "../waiting.ts";
 
 /** Why there can be no nginx here; null when there can. */
 export function nginxMissing(): string | null {
-  try {
-    new Deno.Command("nginx", { args: ["-v"], stdout: "null", stderr: "null" }).outputSync();
-    return null;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) return "needs --allow-run";
-    if (error instanceof Deno.errors.NotFound) return "needs nginx: apt-get install nginx-light";
-    throw error;
-  }
+  return isInstalled("nginx") ? null : "needs nginx: apt-get install nginx-light";
 }
 
 /**

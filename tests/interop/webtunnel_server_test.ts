@@ -4,6 +4,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { connectThrough } from "../../run/run.ts";
 import { writeAll } from "../../net/mod.ts";
 import { dialTransport, launchClient, tunnelClient, tunnelServer } from "../../parent/mod.ts";
+import { isInstalled } from "../../tor/programs.ts";
 import { webtunnel } from "../../webtunnel/mod.ts";
 import { EchoServer } from "../echo.ts";
 import { bytes, ScriptedPeer, takeText } from "../net/scripted_peer.ts";
@@ -141,6 +142,18 @@ for (const server of ["ours", "webtunnel-server"] as const) {
   }
 }
 
+/** Goes into a server's tunnel through nginx, which says who is there. */
+async function checkTold(server: TestServer, front: number): Promise<void> {
+  const transport = webtunnel({ caCerts: [TEST_AUTHORITY] });
+  const conn = await connectThrough(transport, ["2001:db8::1", 443], {
+    args: [["url", "https://pt.example/secret"], ["addr", `127.0.0.1:${front}`]],
+  });
+  await writeAll(conn, bytes("hello"));
+  assertEquals(await takeText(conn, 5), "hello");
+  conn.close();
+  assertEquals(server.clients, [["127.0.0.1", 60_000]]);
+}
+
 permitted(
   NEEDS,
   "webtunnel() is told the client's address by nginx with the official recipe",
@@ -152,14 +165,7 @@ permitted(
       });
       const [, back] = server.address;
       await using _nginx = await Nginx.start(state, front, recipe(front, back));
-      const transport = webtunnel({ caCerts: [TEST_AUTHORITY] });
-      const conn = await connectThrough(transport, ["2001:db8::1", 443], {
-        args: [["url", "https://pt.example/secret"], ["addr", `127.0.0.1:${front}`]],
-      });
-      await writeAll(conn, bytes("hello"));
-      assertEquals(await takeText(conn, 5), "hello");
-      conn.close();
-      assertEquals(server.clients, [["127.0.0.1", 60_000]]);
+      await checkTold(server, front);
     }),
   nginx,
 );
@@ -186,14 +192,7 @@ permitted(
         );
         assertEquals(secret, nothing, words.join(" "));
       }
-      const transport = webtunnel({ caCerts: [TEST_AUTHORITY] });
-      const conn = await connectThrough(transport, ["2001:db8::1", 443], {
-        args: [["url", "https://pt.example/secret"], ["addr", `127.0.0.1:${front}`]],
-      });
-      await writeAll(conn, bytes("hello"));
-      assertEquals(await takeText(conn, 5), "hello");
-      conn.close();
-      assertEquals(server.clients, [["127.0.0.1", 60_000]]);
+      await checkTold(server, front);
     }),
   granted(NEEDS) ? nginx ?? curlMissing() : null,
 );
@@ -209,13 +208,7 @@ async function curl(url: string, ...words: string[]): Promise<string> {
 
 /** Why there is no curl here; null when there is. */
 function curlMissing(): string | null {
-  try {
-    new Deno.Command("curl", { args: ["--version"], stdout: "null", stderr: "null" }).outputSync();
-    return null;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "needs curl";
-    throw error;
-  }
+  return isInstalled("curl") ? null : "needs curl: apt-get install curl";
 }
 
 const UPGRADE = ["-H", "Connection: Upgrade", "-H", "Upgrade: websocket"];

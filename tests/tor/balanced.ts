@@ -9,8 +9,8 @@ import type { OrPorts } from "../../config.ts";
 import { Deadline, dialOr } from "../../net/mod.ts";
 import { type BalancedNetwork, startBalancedNetwork } from "./balanced_network.ts";
 import { downloadThrough } from "../../tor/download.ts";
-import { hasHaproxy, INSTALL_HAPROXY } from "./haproxy.ts";
-import { INSTALL, missingPrograms } from "../../tor/programs.ts";
+import { INSTALL_HAPROXY } from "./haproxy.ts";
+import { INSTALL, isInstalled, missingPrograms } from "../../tor/programs.ts";
 
 const CLIENTS = 4;
 const ROUNDS = 5;
@@ -96,7 +96,7 @@ async function main(): Promise<void> {
   await stopOne(network, signal);
 }
 
-const missing = [...missingPrograms(), ...hasHaproxy() ? [] : ["haproxy"]];
+const missing = [...missingPrograms(), ...isInstalled("haproxy") ? [] : ["haproxy"]];
 if (missing.length > 0) {
   console.error(`Not found: ${missing.join(", ")}. To install: ${INSTALL}; ${INSTALL_HAPROXY}`);
   Deno.exit(1);

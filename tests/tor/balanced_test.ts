@@ -5,8 +5,8 @@ import { Deadline, dialOr } from "../../net/mod.ts";
 import { granted, permitted } from "../permitted.ts";
 import { startBalancedNetwork } from "./balanced_network.ts";
 import { downloadThrough } from "../../tor/download.ts";
-import { hasHaproxy, INSTALL_HAPROXY } from "./haproxy.ts";
-import { INSTALL, missingPrograms } from "../../tor/programs.ts";
+import { INSTALL_HAPROXY } from "./haproxy.ts";
+import { INSTALL, isInstalled, missingPrograms } from "../../tor/programs.ts";
 
 const SIZE = 1 << 20;
 const HELD = 10;
@@ -15,7 +15,7 @@ const HELD = 10;
 function missing(): string | null {
   if (!granted(["run"])) return null;
   if (missingPrograms().length > 0) return `needs tor; ${INSTALL}`;
-  return hasHaproxy() ? null : `needs haproxy; ${INSTALL_HAPROXY}`;
+  return isInstalled("haproxy") ? null : `needs haproxy; ${INSTALL_HAPROXY}`;
 }
 
 permitted(

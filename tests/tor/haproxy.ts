@@ -19,17 +19,6 @@ export interface Sessions {
   total: number;
 }
 
-/** Whether HAProxy can be started here. */
-export function hasHaproxy(): boolean {
-  try {
-    new Deno.Command("haproxy", { args: ["-v"], stdout: "null", stderr: "null" }).outputSync();
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
-
 /** The lines that docs/what-it-costs.md shows, with a socket that answers questions. */
 function configuration(port: number, ports: readonly number[], socket: string): string {
   return `global

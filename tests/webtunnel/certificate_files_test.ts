@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { CertificateFiles } from "../../webtunnel/certificate_files.ts";
+import { FakeClock } from "../timers.ts";
 import {
   TEST_CERTIFICATE,
   TEST_CHAIN_CERTIFICATE,
@@ -16,11 +17,10 @@ class Files implements Disposable {
   written: number | null = 0;
   reads = 0;
   looks = 0;
-  now = 0;
-  readonly #real = { readTextFile: Deno.readTextFile, stat: Deno.stat, now: performance.now };
+  readonly clock = new FakeClock(0);
+  readonly #real = { readTextFile: Deno.readTextFile, stat: Deno.stat };
 
   constructor() {
-    performance.now = () => this.now;
     Object.assign(Deno, {
       readTextFile: (path: string) => {
         this.reads++;
@@ -39,9 +39,8 @@ class Files implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    const { readTextFile, stat, now } = this.#real;
-    performance.now = now;
-    Object.assign(Deno, { readTextFile, stat });
+    this.clock[Symbol.dispose]();
+    Object.assign(Deno, this.#real);
   }
 }
 
@@ -57,18 +56,18 @@ Deno.test("CertificateFiles looks at its files once in 10 s, and reads only what
   using files = new Files();
   const certificate = await open();
   assertEquals([files.looks, files.reads], [2, 2]);
-  files.now = 9_999;
+  files.clock.now = 9_999;
   assertEquals(await certificate.current(), PAIR);
   assertEquals(files.looks, 2);
-  files.now = 10_000;
+  files.clock.now = 10_000;
   assertEquals(await certificate.current(), PAIR);
   assertEquals(await certificate.current(), PAIR);
   assertEquals([files.looks, files.reads], [4, 2]);
   Object.assign(files.texts, RENEWED);
   files.written = 1;
-  files.now = 19_999;
+  files.clock.now = 19_999;
   assertEquals(await certificate.current(), PAIR);
-  files.now = 20_000;
+  files.clock.now = 20_000;
   assertEquals(await certificate.current(), RENEWED);
   assertEquals([files.looks, files.reads], [6, 4]);
 });
@@ -78,7 +77,7 @@ Deno.test("CertificateFiles has all who wait for a look get what it brings", asy
   const certificate = await open();
   Object.assign(files.texts, RENEWED);
   files.written = 1;
-  files.now = 10_000;
+  files.clock.now = 10_000;
   const both = await Promise.all([certificate.current(), certificate.current()]);
   assertEquals(both, [RENEWED, RENEWED]);
   assertEquals(files.looks, 4);
@@ -89,7 +88,7 @@ Deno.test("CertificateFiles warns once of what stays wrong, and not of what come
   const warnings: string[] = [];
   const certificate = await open(warnings);
   const look = async () => {
-    files.now += 10_000;
+    files.clock.now += 10_000;
     return await certificate.current();
   };
   for (const written of [1, 2, 3]) {
@@ -111,7 +110,7 @@ Deno.test("CertificateFiles reads again where it cannot be told whether they are
   using files = new Files();
   const certificate = await open();
   files.written = null;
-  files.now = 10_000;
+  files.clock.now = 10_000;
   Object.assign(files.texts, RENEWED);
   assertEquals(await certificate.current(), RENEWED);
 });

@@ -16,7 +16,7 @@ import {
   TEST_SELF_SIGNED_KEY,
 } from "../net/test_certificates.ts";
 import { permitted, withDirectory } from "../permitted.ts";
-import { FakeTimers } from "../timers.ts";
+import { FakeClock, FakeTimers } from "../timers.ts";
 import { comesAbout, SOON } from "../waiting.ts";
 import { GRANTED } from "./test_bridge.ts";
 import { TestServer, type TestServerOptions, TestSite } from "./test_server.ts";
@@ -30,11 +30,26 @@ function upgrade(path = "/secret", ...fields: string[]): string {
     `Upgrade: websocket\r\n${more}\r\n`;
 }
 
+const SELF_SIGNED = [TEST_SELF_SIGNED_CERTIFICATE, TEST_SELF_SIGNED_KEY] as const;
+
 /** The options of a server that speaks TLS, with its files in a directory. */
 async function inTls(directory: string, cert = TEST_CERTIFICATE, key = TEST_KEY) {
   await Deno.writeTextFile(`${directory}/cert.pem`, cert);
   await Deno.writeTextFile(`${directory}/key.pem`, key);
   return { url: HTTPS, cert: `${directory}/cert.pem`, key: `${directory}/key.pem` };
+}
+
+/** A server that speaks TLS, with a web site behind it, and the directory of its files. */
+async function withTlsServer(
+  use: (server: TestServer, directory: string) => Promise<void>,
+  ...files: readonly [cert?: string, key?: string]
+): Promise<void> {
+  await withDirectory(async (directory) => {
+    await using site = new TestSite();
+    const options = { ...await inTls(directory, ...files), fallback: site.addr };
+    await using server = await TestServer.start({ options });
+    await use(server, directory);
+  });
 }
 
 async function connect([hostname, port]: Readonly<Address>): Promise<Deno.TcpConn> {
@@ -81,10 +96,7 @@ permitted(NEEDS, "webtunnel() as a server carries for our client, by IPv4 and IP
 });
 
 permitted(NEEDS, "webtunnel() as a server carries in TLS, and by a pin", async () => {
-  await withDirectory(async (directory) => {
-    await using site = new TestSite();
-    const options = { ...await inTls(directory), fallback: site.addr };
-    await using server = await TestServer.start({ options });
+  await withTlsServer(async (server) => {
     const pin = await certificatePin(TEST_CERTIFICATE);
     for (const args of [[], [["cert", pin]]] as [string, string][][]) {
       const conn = await tunnel(server, HTTPS, ...args);
@@ -97,10 +109,7 @@ permitted(NEEDS, "webtunnel() as a server carries in TLS, and by a pin", async (
 });
 
 permitted(NEEDS, "webtunnel() as a server carries megabytes both ways in TLS", async () => {
-  await withDirectory(async (directory) => {
-    await using site = new TestSite();
-    const options = { ...await inTls(directory), fallback: site.addr };
-    await using server = await TestServer.start({ options });
+  await withTlsServer(async (server) => {
     const conn = await tunnel(server, HTTPS);
     const sent = crypto.getRandomValues(new Uint8Array(65_536));
     const writing = (async () => {
@@ -311,10 +320,7 @@ permitted(
 );
 
 permitted(NEEDS, "webtunnel() takes each protocol of a web server that has no HTTP/2", async () => {
-  await withDirectory(async (directory) => {
-    await using site = new TestSite();
-    const options = { ...await inTls(directory), fallback: site.addr };
-    await using server = await TestServer.start({ options });
+  await withTlsServer(async (server) => {
     for (
       const [offered, taken] of [
         [["h2", "http/1.1"], "http/1.1"],
@@ -377,11 +383,8 @@ permitted(NEEDS, "webtunnel() hands who does not finish a request to the web sit
 });
 
 permitted(NEEDS, "webtunnel() ends a TLS handshake that does not come to its end", async () => {
-  await withDirectory(async (directory) => {
-    using timers = new FakeTimers();
-    await using site = new TestSite();
-    const options = { ...await inTls(directory), fallback: site.addr };
-    await using server = await TestServer.start({ options });
+  using timers = new FakeTimers();
+  await withTlsServer(async (server) => {
     const conn = await connect(server.address);
     await writeAll(conn, Uint8Array.of(22, 3, 1));
     await timers.fire(20_000);
@@ -452,17 +455,12 @@ permitted(
     }
     assertEquals(server.log, ["warning: webtunnel: nobody answers at fallback=, the web site"]);
     const site = Deno.serve({ hostname: "127.0.0.1", port, onListen() {} }, () => new Response());
-    const real = performance.now;
-    try {
-      assertMatch(await ask(await connect(server.address), request), /200 OK/);
-      // One that comes and goes shall not fill the log.
-      assertEquals(server.log.length, 1);
-      const later = real.call(performance) + 10_000;
-      performance.now = () => later;
-      assertMatch(await ask(await connect(server.address), request), /200 OK/);
-    } finally {
-      performance.now = real;
-    }
+    assertMatch(await ask(await connect(server.address), request), /200 OK/);
+    // One that comes and goes shall not fill the log.
+    assertEquals(server.log.length, 1);
+    using clock = new FakeClock();
+    clock.now += 10_000;
+    assertMatch(await ask(await connect(server.address), request), /200 OK/);
     await site.shutdown();
     assertEquals(server.log.slice(1), [
       "notice: webtunnel: the web site of fallback= answers again, after it failed 3 times",
@@ -511,43 +509,31 @@ permitted(NEEDS, "webtunnel() publishes as the official server, and keeps the li
 });
 
 permitted(NEEDS, "webtunnel() publishes the pin of a certificate that signs itself", async () => {
-  await withDirectory(async (directory) => {
-    await using site = new TestSite();
-    const files = await inTls(directory, TEST_SELF_SIGNED_CERTIFICATE, TEST_SELF_SIGNED_KEY);
-    await using server = await TestServer.start({ options: { ...files, fallback: site.addr } });
+  await withTlsServer(async (server) => {
     const pin = server.published.get("cert");
     assertEquals(pin, await certificatePin(TEST_SELF_SIGNED_CERTIFICATE));
     assertEquals([...server.published.keys()], ["cert", "url", "ver"]);
     const conn = await tunnel(server, HTTPS, ["cert", pin!]);
     await checkEchoes(conn);
     conn.close();
-  });
+  }, ...SELF_SIGNED);
 });
 
 permitted(NEEDS, "webtunnel() keeps the certificate whose pin the bridge line has", async () => {
-  await withDirectory(async (directory) => {
-    let now = performance.now();
-    const real = performance.now;
-    performance.now = () => now;
-    try {
-      await using site = new TestSite();
-      const files = await inTls(directory, TEST_SELF_SIGNED_CERTIFICATE, TEST_SELF_SIGNED_KEY);
-      await using server = await TestServer.start({ options: { ...files, fallback: site.addr } });
-      server.log.splice(0);
-      await inTls(directory);
-      for (let look = 0; look < 3; look++) {
-        now += 10_000;
-        const conn = await tunnel(server, HTTPS, ["cert", server.published.get("cert")!]);
-        await checkEchoes(conn);
-        conn.close();
-      }
-      assertEquals(server.log, [
-        "warning: webtunnel: cert= is not what the bridge line says any more: start anew to publish it",
-      ]);
-    } finally {
-      performance.now = real;
+  using clock = new FakeClock();
+  await withTlsServer(async (server, directory) => {
+    server.log.splice(0);
+    await inTls(directory);
+    for (let look = 0; look < 3; look++) {
+      clock.now += 10_000;
+      const conn = await tunnel(server, HTTPS, ["cert", server.published.get("cert")!]);
+      await checkEchoes(conn);
+      conn.close();
     }
-  });
+    assertEquals(server.log, [
+      "warning: webtunnel: cert= is not what the bridge line says any more: start anew to publish it",
+    ]);
+  }, ...SELF_SIGNED);
 });
 
 permitted(
@@ -642,41 +628,32 @@ for (const [why, options] of REFUSED) {
 }
 
 permitted(NEEDS, "webtunnel() takes a renewed certificate, and drops nobody", async () => {
-  await withDirectory(async (directory) => {
-    let now = performance.now();
-    const real = performance.now;
-    performance.now = () => now;
-    try {
-      await using site = new TestSite();
-      const options = { ...await inTls(directory), fallback: site.addr };
-      await using server = await TestServer.start({ options });
-      const before = await tunnel(server, HTTPS);
-      const pinned = async (cert: string) => {
-        const conn = await tunnel(server, HTTPS, ["cert", await certificatePin(cert)]);
-        await checkEchoes(conn);
-        conn.close();
-      };
-      server.log.splice(0);
-      // Half renewed: the key is still the old one.
-      await Deno.writeTextFile(`${directory}/cert.pem`, TEST_CHAIN_CERTIFICATE);
+  using clock = new FakeClock();
+  await withTlsServer(async (server, directory) => {
+    const before = await tunnel(server, HTTPS);
+    const pinned = async (cert: string) => {
+      const conn = await tunnel(server, HTTPS, ["cert", await certificatePin(cert)]);
+      await checkEchoes(conn);
+      conn.close();
+    };
+    server.log.splice(0);
+    // Half renewed: the key is still the old one.
+    await Deno.writeTextFile(`${directory}/cert.pem`, TEST_CHAIN_CERTIFICATE);
+    await pinned(TEST_CERTIFICATE);
+    clock.now += 10_000;
+    await pinned(TEST_CERTIFICATE);
+    assertEquals(server.log, []);
+    for (let look = 0; look < 3; look++) {
+      clock.now += 10_000;
       await pinned(TEST_CERTIFICATE);
-      now += 10_000;
-      await pinned(TEST_CERTIFICATE);
-      assertEquals(server.log, []);
-      for (let look = 0; look < 3; look++) {
-        now += 10_000;
-        await pinned(TEST_CERTIFICATE);
-      }
-      assertEquals(server.log, [
-        "warning: webtunnel: The key of key= is another one than that of the certificate of cert=",
-      ]);
-      await Deno.writeTextFile(`${directory}/key.pem`, TEST_CHAIN_KEY);
-      now += 10_000;
-      await pinned(TEST_CHAIN_CERTIFICATE);
-      await checkEchoes(before);
-      before.close();
-    } finally {
-      performance.now = real;
     }
+    assertEquals(server.log, [
+      "warning: webtunnel: The key of key= is another one than that of the certificate of cert=",
+    ]);
+    await Deno.writeTextFile(`${directory}/key.pem`, TEST_CHAIN_KEY);
+    clock.now += 10_000;
+    await pinned(TEST_CHAIN_CERTIFICATE);
+    await checkEchoes(before);
+    before.close();
   });
 });

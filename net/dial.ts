@@ -78,7 +78,7 @@ function reason(error: unknown, host: string): string {
 }
 
 async function connectTo<C extends StreamConn>(
-  peer: "target" | "upstream proxy",
+  peer: string,
   address: Readonly<Address>,
   connect: Connect<C>,
   signal: AbortSignal,
@@ -88,7 +88,7 @@ async function connectTo<C extends StreamConn>(
   } catch (cause) {
     signal.throwIfAborted();
     const why = reason(cause, address[0]);
-    throw new DialError(`The connection to the ${peer} failed: ${why}`, { cause });
+    throw new DialError(`The connection to ${peer} failed: ${why}`, { cause });
   }
 }
 
@@ -103,7 +103,7 @@ async function dialThrough<C extends StreamConn>(
     throw new TypeError("The host of an upstream proxy is a numeric IP address without brackets");
   }
   const { askProxy } = await import("./proxy.ts"); // Loaded by those who have a proxy.
-  const conn = await connectTo("upstream proxy", [proxy.host, proxy.port], connect, signal);
+  const conn = await connectTo("the upstream proxy", [proxy.host, proxy.port], connect, signal);
   try {
     await handshake(conn, signal, () => askProxy(conn, proxy, target));
     return conn;
@@ -115,17 +115,18 @@ async function dialThrough<C extends StreamConn>(
 }
 
 function dialBy<C extends StreamConn>(
+  peer: string,
   connect: Connect<C>,
   target: Readonly<Address>,
   { proxy = null, timeout = DEFAULT_TIMEOUT, signal: outer }: Readonly<DialOptions>,
 ): Promise<C> {
   return withDeadline(
     timeout,
-    "The connection to the target",
+    `The connection to ${peer}`,
     outer,
     (signal) =>
       proxy === null
-        ? connectTo("target", target, connect, signal)
+        ? connectTo(peer, target, connect, signal)
         : dialThrough(proxy, target, connect, signal),
   );
 }
@@ -207,9 +208,18 @@ export function dial(
   target: Readonly<Address>,
   options: Readonly<DialOptions>,
 ): Promise<StreamConn>;
-export async function dial(
+export function dial(
   target: Readonly<Address>,
   options: Readonly<DialOptions> = {},
+): Promise<StreamConn> {
+  return dialPeer("the target", target, options);
+}
+
+/** The same, with errors that name the target for what it is, such as "the bridge". */
+export async function dialPeer(
+  peer: string,
+  target: Readonly<Address>,
+  options: Readonly<DialOptions>,
 ): Promise<StreamConn> {
   if (ipToBytes(target[0]) === null && !canBeName(target[0])) {
     throw new DialError("The target is neither an IP address nor a DNS name");
@@ -219,10 +229,10 @@ export async function dial(
     outboundBindAddress === null ||
     outboundBindAddress.v4 === null && outboundBindAddress.v6 === null
   ) {
-    return await dialBy(connectTcp, target, options);
+    return await dialBy(peer, connectTcp, target, options);
   }
   const { connectBound } = await import("./source_address.ts"); // Loaded by those who have a source address.
   const connect: Connect<StreamConn> = (address, signal) =>
     connectBound(address, outboundBindAddress, signal);
-  return await dialBy(connect, target, options);
+  return await dialBy(peer, connect, target, options);
 }

@@ -9,7 +9,7 @@ import { type Address, formatAddress, unmappedIp } from "../address.ts";
 import type { OrPorts, OutboundBindAddresses } from "../config.ts";
 import { concat, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
 import { withDeadline } from "./deadline.ts";
-import { dial } from "./dial.ts";
+import { dialPeer } from "./dial.ts";
 
 /** The one type of authentication. */
 export const SAFE_COOKIE = 1;
@@ -87,7 +87,7 @@ async function readCookie(path: string, signal: AbortSignal): Promise<Uint8Array
     file = await Deno.readFile(path, { signal });
   } catch (cause) {
     signal.throwIfAborted();
-    const remedy = cause instanceof Deno.errors.NotCapable ? ": grant --allow-read for it" : "";
+    const remedy = cause instanceof Deno.errors.NotCapable ? `: add --allow-read=${path}` : "";
     throw new ExtOrPortError(`TOR_PT_AUTH_COOKIE_FILE cannot be read${remedy}`, { cause });
   }
   const headed = COOKIE_HEADER.every((byte, index) => file[index] === byte);
@@ -277,7 +277,7 @@ async function dialEither(
   const how = { outboundBindAddress, signal, timeout: Infinity };
   if (info.ext_orport === null) {
     if (info.orport === null) throw new TypeError("There is neither an ORPort nor an extended one");
-    return await dial(info.orport, how);
+    return await dialPeer("tor's ORPort", info.orport, how);
   }
   if (info.auth_cookie_file === null) {
     throw new TypeError("There is an Extended ORPort, but no file with its cookie");
@@ -290,7 +290,7 @@ async function dialEither(
     formatMessage(CODES.DONE),
   );
   const cookie = await readCookie(info.auth_cookie_file, signal);
-  const conn = await dial(info.ext_orport, how);
+  const conn = await dialPeer("tor's Extended ORPort", info.ext_orport, how);
   await handshake(conn, signal, () => introduce(conn, cookie, commands));
   return conn;
 }

@@ -5,8 +5,7 @@
  * @module
  */
 
-import { printable } from "../grammar.ts";
-import { printLine } from "../stdout_lines.ts";
+import { answer, programPath, refuse } from "./answer.ts";
 import type { FlagOption, Flags, RunOptions, Transports } from "./transport.ts";
 
 /** What is said of a program. */
@@ -96,25 +95,45 @@ const NARROWED = {
   server: ["--allow-net=BIND:PORT,127.0.0.1 --allow-read=COOKIE_FILE"],
 };
 
+/** How tor starts the program; where that is one file with Deno in it, it has its permissions. */
+function startedAs(program: Program, role: Role): string {
+  // tor on Windows has no env; it hands on its own variables.
+  const env = Deno.build.os === "windows" ? "" : "/usr/bin/env DENO_NO_UPDATE_CHECK=1 ";
+  const deno = Deno.build.standalone
+    ? Deno.execPath()
+    : `${Deno.execPath()} run --cached-only --no-prompt ${
+      flagsOf(program, role).join(" ")
+    } ${programPath()}`;
+  return env + deno;
+}
+
+function torrcLine(program: Program, role: Role): string {
+  const names = Object.entries(program.transports).filter(([, halves]) => halves[role]);
+  return `  ${TORRC[role]} ${names.map(([name]) => name).join()} exec ${startedAs(program, role)}`;
+}
+
 function help(program: Program): string {
-  const { name } = program;
   const transports = Object.entries(program.transports).map(([transport, { client, server }]) =>
     `  ${transport} (${client ? server ? "client and server" : "client only" : "server only"})`
   );
-  const lines = (line: (role: Role) => string) => rolesOf(program).map(line).join("\n");
-  return `${name} is a program of pluggable transports. tor starts it, as torrc says:
+  const roles = rolesOf(program);
+  const narrowed = roles.flatMap((role) =>
+    narrowedOf(program, role).map((flags) => `  ${role}  ${flags}`)
+  );
+  const torrc = roles.map((role) => torrcLine(program, role));
+  if (/\s/.test(Deno.execPath() + programPath())) {
+    torrc.push("\ntor splits these lines at spaces: move what has one in its path");
+  }
+  return `${program.name} is a pluggable transport: a program that tor starts. In a torrc that is
 
-${lines((role) => `  ${TORRC[role]} NAME exec /path/to/deno run --no-prompt ... ${name}`)}
+${torrc.join("\n")}
 
 Transports:
 ${transports.join("\n")}
 
-Permissions in place of "...":
-${lines((role) => `  ${role}  ${flagsOf(program, role).join(" ")}`)}
-
-Narrow them where the addresses are known:
-${lines((role) => narrowedOf(program, role).map((flags) => `  ${role}  ${flags}`).join("\n"))}
-  The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them.
+The permissions can be narrower where the addresses are known:
+${narrowed.join("\n")}
+  The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them, with port 0.
 
 Options:
 ${optionLines({ ...program.flags, ...OWN_FLAGS }).join("\n")}`;
@@ -163,33 +182,6 @@ function programOf(
   };
 }
 
-/** Ends the process with words for whoever started it. */
-async function answer(
-  stream: { writable: WritableStream<Uint8Array> },
-  text: string,
-  status: number,
-): Promise<never> {
-  await new Blob([text, "\n"]).stream().pipeTo(stream.writable).catch((error) => {
-    // Whoever read it has gone, as 'head' does.
-    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
-  });
-  Deno.exit(status);
-}
-
-/** Whether a parent such as tor has started us. */
-function hasParent(): boolean {
-  const variable = "TOR_PT_MANAGED_TRANSPORT_VER";
-  if (Deno.permissions.querySync({ name: "env", variable }).state !== "granted") return false;
-  return Boolean(Deno.env.get(variable));
-}
-
-/** Ends the process because of its arguments. tor shows its operator what an `ENV-ERROR` says. */
-async function refuse(program: Program, cause: string): Promise<never> {
-  const text = `${program.name}: ${cause} (try --help)`;
-  if (hasParent()) printLine(`ENV-ERROR ${printable(text)}`);
-  return await answer(Deno.stderr, text, 2);
-}
-
 /** Whether it is the arguments that are wrong, and not what the author says of them. */
 function isUsersMistake(error: unknown): error is TypeError {
   return error instanceof TypeError && "code" in error &&
@@ -223,7 +215,7 @@ export async function readArguments(
     flags = parseArgs({ args: [...args], options: known, allowPositionals: false }).values;
   } catch (error) {
     if (!isUsersMistake(error)) throw error;
-    return await refuse(program, error.message);
+    return await refuse(`${program.name}: ${error.message} (try --help)`, 2);
   }
   const { capabilities, help: wantsHelp, version, ...own } = flags;
   if (capabilities === true) return await answer(Deno.stdout, describe(program), 0);

@@ -23,9 +23,9 @@ export function named(options: Readonly<RunOptions>): RunOptions & { name: strin
   return { name: file.replace(/\.[a-z]+$/, ""), ...options };
 }
 
-/** Our own address cannot be listened on. Its operator needs to see it, so this one is not scrubbed. */
-class ListenError extends Error {
-  override readonly name = "ListenError";
+/** What the operator has to change, with addresses of this program's own, so it is not scrubbed. */
+export class OperatorError extends Error {
+  override readonly name = "OperatorError";
 }
 
 export function listen(address: Readonly<Address>): Deno.TcpListener {
@@ -41,13 +41,13 @@ export function listen(address: Readonly<Address>): Deno.TcpListener {
       : cause instanceof Deno.errors.PermissionDenied
       ? `the system does not let this user listen on ${where}: take a port from 1024 on`
       : `cannot listen on ${where}: ${cause instanceof Error ? cause.message : cause}`;
-    throw new ListenError(why, { cause });
+    throw new OperatorError(why, { cause });
   }
 }
 
 /** Why something failed, without addresses and secrets. A transport can throw anything. */
 export function reason(error: unknown, ...secrets: readonly string[]): string {
-  if (error instanceof ListenError) return error.message;
+  if (error instanceof OperatorError) return error.message;
   let message: string;
   try {
     message = String(error instanceof Error ? error.message : error);
@@ -107,7 +107,15 @@ export function common(state_loc: string, flags: Flags, signal: AbortSignal): Tr
   return {
     state_loc,
     async stateDirectory() {
-      await makeStateDirectory(state_loc);
+      try {
+        await makeStateDirectory(state_loc);
+      } catch (cause) {
+        if (!(cause instanceof Deno.errors.NotCapable)) throw cause;
+        const flags = `--allow-read=${state_loc} --allow-write=${state_loc}`;
+        throw new OperatorError(`Deno was not granted the state directory: add ${flags}`, {
+          cause,
+        });
+      }
       return state_loc;
     },
     flags,

@@ -18,10 +18,11 @@
  */
 
 import * as client from "../client.ts";
-import { EnvError, readOutboundBindAddresses } from "../config.ts";
+import { EnvError, type ProxyInfo, readOutboundBindAddresses } from "../config.ts";
+import { checkTransportName } from "../grammar.ts";
 import { log } from "../messages.ts";
 import { handleEach, isShortage } from "../net/accept.ts";
-import { dial } from "../net/dial.ts";
+import { dialPeer } from "../net/dial.ts";
 import { relay } from "../net/relay.ts";
 import { shutdownSignal } from "../net/shutdown.ts";
 import { listenSocks, type SocksRequest } from "../net/socks.ts";
@@ -37,6 +38,7 @@ import {
   logBroken,
   named,
   onShortage,
+  OperatorError,
   type Program,
   reason,
   shortage,
@@ -74,13 +76,25 @@ const QUICK = 1_000;
 /** What a log must not show of a request. */
 const secretsOf = ({ target, args }: SocksRequest) => [target[0], ...args.values()];
 
+/** Tells the parent that its proxy will be used, or why it cannot be. */
+async function answerProxy(proxy: Readonly<ProxyInfo>): Promise<void> {
+  const { checkProxyGrant } = await import("./grants.ts"); // Loaded by those who have a proxy.
+  try {
+    checkProxyGrant(proxy);
+  } catch (error) {
+    client.reportProxyError(reason(error));
+    throw error;
+  }
+  client.reportProxySuccess();
+}
+
 /** Runs the client halves of transports until the process has to end. */
 async function runClient({ transports, options, flags }: Program): Promise<void> {
   const supported = Object.keys(transports).filter((name) => transports[name]?.client);
   const { state_loc, transports: names, proxy } = client.init(supported);
   const stop = shutdownSignal();
   const outboundBindAddress = readOutboundBindAddresses();
-  if (proxy !== null) client.reportProxySuccess();
+  if (proxy !== null) await answerProxy(proxy);
 
   const carry = async (name: string, request: SocksRequest) => {
     const life = new Lifetime(stop.end);
@@ -90,7 +104,10 @@ async function runClient({ transports, options, flags }: Program): Promise<void>
       ...common(state_loc, flags, signal),
       target,
       args,
-      dial: async (to = target) => life.own(await dial(to, { proxy, outboundBindAddress, signal })),
+      dial: async (to = target) => {
+        const peer = to === target ? "the bridge" : "the target";
+        return life.own(await dialPeer(peer, to, { proxy, outboundBindAddress, signal }));
+      },
     };
     let userGone: AbortSignal | undefined;
     const watch = () => life.endWith(userGone = request.userGone);
@@ -135,6 +152,24 @@ async function readFlags(transports: Transports, options: Readonly<RunOptions>):
   }
   const { readArguments } = await import("./command_line.ts");
   return await readArguments(Deno.args, transports, named(options));
+}
+
+/** Checks what an author has named the transports; the program would be of no use to any parent. */
+async function checkNames(transports: Transports, options: Readonly<RunOptions>): Promise<void> {
+  try {
+    Object.keys(transports).forEach(checkTransportName);
+  } catch (error) {
+    const { refuse } = await import("./answer.ts");
+    await refuse(`${named(options).name}: ${reason(error)}`, 1);
+  }
+}
+
+/** Says why a program could not begin; to a person also what it is. */
+async function sayWhy(error: unknown, { transports, options }: Program): Promise<void> {
+  if (error instanceof OperatorError) return console.error(error.message);
+  if (!(error instanceof EnvError)) return console.error(error);
+  const { introduction } = await import("./answer.ts");
+  console.error(introduction(named(options).name, transports) ?? error.message);
 }
 
 /** Whether the parent wants a client. Where that is unclear, `init` will say so to it. */
@@ -182,6 +217,7 @@ export async function run(
   options: Readonly<RunOptions> = {},
 ): Promise<never> {
   sendConsoleToStderr();
+  await checkNames(transports, options);
   const flags = await readFlags(transports, options);
   const program: Program = { transports, options, flags };
   let status = 0;
@@ -192,7 +228,7 @@ export async function run(
       await runServer(program);
     }
   } catch (error) {
-    console.error(error instanceof EnvError ? error.message : error);
+    await sayWhy(error, program);
     status = 1;
   }
   await Promise.all([flushLines(LAST_MOMENT), flushConsole(LAST_MOMENT)]);

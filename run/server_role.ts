@@ -15,6 +15,7 @@ import { relay } from "../net/relay.ts";
 import { shutdownSignal } from "../net/shutdown.ts";
 import * as server from "../server.ts";
 import { checkConn, inTime, Lifetime } from "./connection_lifetime.ts";
+import { checkOrPortGrants } from "./grants.ts";
 import {
   common,
   launchAll,
@@ -175,6 +176,7 @@ export async function runServer({ transports, options, flags }: Program): Promis
     return () => handleEach(conns, (conn) => carry(name, args, conn));
   };
   const serving = launchAll(server, names, (name) => {
+    checkOrPortGrants(info);
     const transport = transports[name]!;
     if (transport.publish === undefined) return listenAndReport(name, toPublication([]));
     const work = () => transport.publish!(contextOf(name));

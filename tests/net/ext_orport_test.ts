@@ -462,7 +462,8 @@ Deno.test({
       ext_orport: ["127.0.0.1", 1],
       auth_cookie_file: "/var/lib/tor/extended_orport_auth_cookie",
     };
-    await assertRejects(() => dialOr(info, OPTIONS), ExtOrPortError, "grant --allow-read for it");
+    const flag = "--allow-read=/var/lib/tor/extended_orport_auth_cookie";
+    await assertRejects(() => dialOr(info, OPTIONS), ExtOrPortError, `add ${flag}`);
   },
 });
 
@@ -479,7 +480,8 @@ permitted(["net", "read", "write"], "dialOr() says that the Extended ORPort is d
     ext_orport: ["127.0.0.1", closedPort()],
     auth_cookie_file: file.path,
   };
-  const error = await assertRejects(() => dialOr(info, OPTIONS), DialError, "refused");
+  const words = "The connection to tor's Extended ORPort failed: Connection refused";
+  const error = await assertRejects(() => dialOr(info, OPTIONS), DialError, words);
   assertInstanceOf(error.cause, Deno.errors.ConnectionRefused);
 });
 
@@ -489,7 +491,8 @@ permitted(["net"], "dialOr() says that the ORPort is dead", async () => {
     ext_orport: null,
     auth_cookie_file: null,
   };
-  await assertRejects(() => dialOr(info, OPTIONS), DialError, "refused");
+  const words = "The connection to tor's ORPort failed: Connection refused";
+  await assertRejects(() => dialOr(info, OPTIONS), DialError, words);
 });
 
 permitted(["net"], "dialOr() sends payload and nothing else to the plain ORPort", async () => {

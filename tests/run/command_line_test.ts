@@ -1,7 +1,8 @@
-import { assertEquals, assertRejects, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertStrictEquals, assertStringIncludes } from "@std/assert";
 import { stub } from "@std/testing/mock";
 import { readArguments } from "../../run/command_line.ts";
 import type { FlagOption, RunOptions, Transports } from "../../run/transport.ts";
+import { asMainModule } from "../main_module.ts";
 import { captureStdout } from "../stdout.ts";
 
 /** What a program that ends has said, and its status. */
@@ -40,10 +41,12 @@ async function answer(
   args: readonly string[],
   transports: Transports = BOTH,
   options: Readonly<RunOptions> = {},
+  main = "file:///opt/mine.ts",
 ): Promise<Answer> {
   using stdout = new Output("stdout");
   using stderr = new Output("stderr");
   using protocol = captureStdout();
+  using _main = asMainModule(main);
   let status: number | undefined;
   using _ = stub(Deno, "exit", (code) => {
     status = code;
@@ -118,25 +121,24 @@ Deno.test("readArguments() says a user's mistake on stderr, and to a parent", as
   }
 });
 
-const HELP = `mine is a program of pluggable transports. tor starts it, as torrc says:
+/** How tor is told to start this program. */
+const STARTED = `exec /usr/bin/env DENO_NO_UPDATE_CHECK=1 ${Deno.execPath()} run --cached-only`;
 
-  ClientTransportPlugin NAME exec /path/to/deno run --no-prompt ... mine
-  ServerTransportPlugin NAME exec /path/to/deno run --no-prompt ... mine
+const HELP = `mine is a pluggable transport: a program that tor starts. In a torrc that is
+
+  ClientTransportPlugin both,front ${STARTED} --no-prompt --allow-env=TOR_PT_* --allow-net --allow-sys /opt/mine.ts
+  ServerTransportPlugin both,back ${STARTED} --no-prompt --allow-env=TOR_PT_* --allow-net --allow-read /opt/mine.ts
 
 Transports:
   both (client and server)
   front (client only)
   back (server only)
 
-Permissions in place of "...":
-  client  --allow-env=TOR_PT_* --allow-net --allow-sys
-  server  --allow-env=TOR_PT_* --allow-net --allow-read
-
-Narrow them where the addresses are known:
+The permissions can be narrower where the addresses are known:
   client  --allow-net=127.0.0.1:0,BRIDGE:PORT (the proxy's address instead where there is one)
   server  --allow-net=BIND:PORT,127.0.0.1 --allow-read=KEY
   server  --allow-net=127.0.0.1
-  The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them.
+  The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them, with port 0.
 
 Options:
   -l, --level VALUE  how much is said (may come several times) (default: some)
@@ -181,6 +183,13 @@ Deno.test("readArguments() answers --help with the halves that there are", async
     assertEquals(stdout.includes(`${other}TransportPlugin`), false);
     assertEquals(stdout.includes(`  ${other.toLowerCase()}  `), false);
   }
+});
+
+Deno.test("readArguments() says in --help that tor takes no space in a path", async () => {
+  const path = "file:///opt/my%20own/mine.ts";
+  const { stdout } = await answer(["--help"], BOTH, {}, path);
+  assertStringIncludes(stdout, " --allow-net /opt/my own/mine.ts\n");
+  assertStringIncludes(stdout, "tor splits these lines at spaces: move what has one in its path\n");
 });
 
 Deno.test("readArguments() answers --version", async () => {

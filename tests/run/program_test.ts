@@ -9,6 +9,7 @@ import {
   shortage,
   surviveUncaught,
 } from "../../run/program.ts";
+import { asMainModule } from "../main_module.ts";
 import { captureStdout, printedBy } from "../stdout.ts";
 
 /** Lets a test say what time it is. */
@@ -74,17 +75,9 @@ Deno.test("listen() says what is in the way, with our own address", () => {
 });
 
 Deno.test("named() takes the name of the file without its ending", () => {
-  const mainModule = Object.getOwnPropertyDescriptor(Deno, "mainModule")!;
-  try {
-    Object.defineProperty(Deno, "mainModule", {
-      ...mainModule,
-      get: () => "file:///opt/tor/my.transport.ts",
-    });
-    assertEquals(named({}).name, "my.transport");
-    assertEquals(named({ name: "mine" }).name, "mine");
-  } finally {
-    Object.defineProperty(Deno, "mainModule", mainModule);
-  }
+  using _ = asMainModule("file:///opt/tor/my.transport.ts");
+  assertEquals(named({}).name, "my.transport");
+  assertEquals(named({ name: "mine" }).name, "mine");
 });
 
 /** What would be called for events of the process, by their names; nobody is while it is in use. */

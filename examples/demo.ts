@@ -136,6 +136,8 @@ async function demonstrate(
   stateDirectory: string,
   signal: AbortSignal,
 ): Promise<void> {
+  tell(`${size(bytes)} of random bytes go each way, which takes a few seconds:`);
+  tell("this program <-> rot0r's client <-> a tap <-> rot0r's server <-> this program\n");
   using orport = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   using tap = new Tap();
   const orportAddress: Address = [orport.addr.hostname, orport.addr.port];
@@ -172,6 +174,10 @@ async function demonstrate(
   ]);
   verify("client to bridge", bytes, toServer);
   verify("bridge to client", bytes, toClient);
+  tell(
+    dim("This program makes, hashes and compares each byte on the same processor, so the speed"),
+  );
+  tell(dim("is mostly its own; docs/what-it-costs.md has what a transport alone can carry."));
   const seconds = (milliseconds / 1000).toFixed(2);
   const all = `${size(2 * bytes)} in ${seconds} s`;
   tell(

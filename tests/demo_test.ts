@@ -35,6 +35,7 @@ permitted(NEEDS, "demo carries its bytes through rot0r and ends with status 0", 
   assertEquals([code, err], [0, ""]);
   for (
     const line of [
+      /^4 MiB of random bytes go each way, which takes a few seconds:$/m,
       /^server \| VERSION 1\nserver \| SMETHOD rot13 127\.0\.0\.1:\d+\nserver \| SMETHODS DONE$/m,
       /^client \| CMETHOD rot13 socks5 127\.0\.0\.1:\d+\nclient \| CMETHODS DONE$/m,
       /^ok client to bridge\n {3}arrived {2}4194304 bytes, SHA-256 \w{64}\n {3}on wire {2}4194304 /m,

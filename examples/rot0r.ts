@@ -150,7 +150,7 @@ try {
   await (isClient() ? runClient() : runServer());
 } catch (error) {
   if (!(error instanceof config.EnvError)) throw error;
-  console.error(`rot0r is a pluggable transport: a program that tor starts. ${error.message}
+  console.error(`rot0r is a pluggable transport, and cannot begin: ${error.message}
 To try it: deno run -A jsr:@ptlib/ptlib/cli tor --transport rot13 -- deno run -A rot0r.ts
 To read on: https://jsr.io/@ptlib/ptlib`);
   Deno.exit(1);

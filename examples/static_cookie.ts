@@ -13,7 +13,7 @@
  * @module
  */
 
-import { log, server } from "@ptlib/ptlib";
+import { config, log, server } from "@ptlib/ptlib";
 import { parseAddress } from "@ptlib/ptlib/address";
 import * as net from "@ptlib/ptlib/net";
 
@@ -71,7 +71,20 @@ async function introduce(conn: net.StreamConn, key: CryptoKey): Promise<Introduc
   }
 }
 
-const info = server.init([NAME]);
+/** What tor wants. A person who starts this by hand learns what it is. */
+function init(): server.ServerInfo {
+  try {
+    return server.init([NAME]);
+  } catch (error) {
+    if (!(error instanceof config.EnvError)) throw error;
+    console.error(`static_cookie cannot begin: ${error.message}
+It stands between a tor and a transport that serves several; the comment at its top tells more.
+To read on: https://jsr.io/@ptlib/ptlib`);
+    Deno.exit(1);
+  }
+}
+
+const info = init();
 const stop = net.shutdownSignal();
 
 /** Says the same of a client to tor, and moves the bytes once tor has accepted it. */

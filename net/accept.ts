@@ -63,8 +63,7 @@ function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<v
  * it is tried again after 5 ms, then after twice as long each time, at most 1 s.
  *
  * @param listener Where connections arrive.
- * @param options.signal Ends it.
- * @param options.onShortage Is called before each of these pauses.
+ * @param options `signal` ends it; `onShortage` is called before each of these pauses.
  * @returns The connections, those of TCP with `TCP_NODELAY`. Handle each without waiting for its end.
  *
  * @example

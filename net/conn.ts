@@ -19,10 +19,12 @@ import { keepAlive } from "./keep_alive.ts";
  * ```ts
  * import type { StreamConn } from "@ptlib/ptlib/net";
  *
+ * /** Sends every letter as a capital. */
  * function shout(conn: StreamConn): StreamConn {
+ *   const capital = (byte: number) => byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte;
  *   return {
  *     read: (into) => conn.read(into),
- *     write: (bytes) => conn.write(bytes.map((byte) => byte | 0x20)),
+ *     write: (bytes) => conn.write(bytes.map(capital)),
  *     closeWrite: () => conn.closeWrite(),
  *     close: () => conn.close(),
  *   };

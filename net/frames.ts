@@ -59,8 +59,8 @@ export interface FrameConn {
  * message above it, and nothing is written.
  *
  * @param conn The connection. From now on nobody else reads or writes it.
- * @param options.limit How many bytes a message may have, at most 65,535. Default: 65,535. It
- * bounds what is held in memory, whatever the peer says.
+ * @param options `limit` is how many bytes a message may have, at most 65,535, which is the
+ * default. It bounds what is held in memory, whatever the peer says.
  * @returns The connection of whole messages.
  * @throws {TypeError} When the limit is not a whole number from 1 to 65,535.
  *

@@ -167,7 +167,7 @@ const MOST_SILENT = 5;
  *
  * @param a One connection.
  * @param b The other.
- * @param options.signal Ends it at once.
+ * @param options `signal` ends it at once.
  * @returns How much was moved each way, and what ended it early. It never rejects.
  *
  * @example

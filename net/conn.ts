@@ -19,7 +19,7 @@ import { keepAlive } from "./keep_alive.ts";
  * ```ts
  * import type { StreamConn } from "@ptlib/ptlib/net";
  *
- * /** Sends every letter as a capital. */
+ * // Sends every letter as a capital.
  * function shout(conn: StreamConn): StreamConn {
  *   const capital = (byte: number) => byte >= 0x61 && byte <= 0x7a ? byte - 0x20 : byte;
  *   return {

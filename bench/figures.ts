@@ -1,4 +1,4 @@
-/** The figures that people look for first. The picture and the README's table show them. */
+/** The figures that people look for first. The picture and the table of costs show them. */
 
 import { GOPTLIB, MINIMAL, OUR_ROT13, OURS } from "./contestants.ts";
 import type { Results } from "./results.ts";

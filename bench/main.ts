@@ -41,8 +41,8 @@ which the machine should do nothing else. Linux only.
   --quick   what people look at first, in two minutes, from few turns: enough to see a change of a
             third, and not one of a tenth
   --write   keeps the figures in bench/results.json, and writes bench/RESULTS.md,
-            bench/results.svg and the README's table from it; parts that were not measured stay
-            as they are
+            bench/results.svg and the table of docs/what-it-costs.md from it; parts that were not
+            measured stay as they are
   --render  measures nothing, and writes these three from bench/results.json
 
 The load generator needs Go, and goptlib its source: apt-get install golang-go golang-goptlib-dev

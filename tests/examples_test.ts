@@ -12,6 +12,7 @@ const PAIRS = [
   ["rot13", "rot0r.ts", "rot13.ts"],
   ["rot26", "rot0r.ts", "rot0r.ts"],
   ["secret", "secret.ts", "secret.ts"],
+  ["keyed", "keyed.ts", "keyed.ts"],
 ] as const;
 
 for (const [transport, client, server] of PAIRS) {

@@ -1,5 +1,5 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { readmeTable } from "../../bench/readme_table.ts";
+import { costTable } from "../../bench/cost_table.ts";
 import { merge, type Part, writePage, writePart } from "../../bench/results.ts";
 
 const part = (title: string, ground: string, tables: Part["tables"] = []) => ({
@@ -41,13 +41,13 @@ Deno.test("what a contestant does not have is left empty", () => {
   assertStringIncludes(text, "| cost | 2.00 (2.00–2.00) |  |  |");
 });
 
-Deno.test("the README's table has no row without goptlib, and no figure that was not measured", () => {
+Deno.test("the table of costs has no row without goptlib, and no figure that was not measured", () => {
   const rot13 = (contestants: string[]) =>
     part("rot13", "Monday", [{
       contestants,
       values: contestants.map((_, index) => ({ "up on 1, MiB/s": [200 / (index + 1)] })),
     }]);
-  const rows = readmeTable({ rot13: rot13(["ptlib", "goptlib"]) }).split("\n").slice(2);
+  const rows = costTable({ rot13: rot13(["ptlib", "goptlib"]) }).split("\n").slice(2);
   assertEquals(rows, ["| rot13, 1 connection up, MiB/s | 200 | 100 |  | 2.00 |"]);
-  assert(!readmeTable({ rot13: rot13(["ptlib"]) }).includes("rot13"));
+  assert(!costTable({ rot13: rot13(["ptlib"]) }).includes("rot13"));
 });

@@ -1,4 +1,4 @@
-/** The README's table: some of what RESULTS.md says, and nothing else. */
+/** The table of docs/what-it-costs.md: some of what RESULTS.md says, and nothing else. */
 
 import { writeTable } from "../tests/table_in_file.ts";
 import { type Figure, firstFigures } from "./figures.ts";
@@ -18,11 +18,15 @@ function row({ label, unit, ours, minimal, theirs }: Figure): string[] {
 }
 
 /** The table in Markdown. */
-export function readmeTable(results: Results): string {
+export function costTable(results: Results): string {
   return table(HEAD, firstFigures(results).map(row));
 }
 
-/** Puts it into the README. */
-export async function writeReadmeTable(results: Results): Promise<void> {
-  await writeTable(new URL("../README.md", import.meta.url), "cost", readmeTable(results));
+/** Puts it into the document. */
+export async function writeCostTable(results: Results): Promise<void> {
+  await writeTable(
+    new URL("../docs/what-it-costs.md", import.meta.url),
+    "cost",
+    costTable(results),
+  );
 }

@@ -24,7 +24,7 @@ const SAYING: Readonly<Record<string, number>> = {
 };
 
 /** Errors inside of ours that nobody sees: what the checker expected, and signals between functions. */
-const UNSEEN: readonly string[] = ["Failed", "Skipped", "Truncated"];
+const UNSEEN: readonly string[] = ["Failed", "Skipped", "Truncated", "Violation"];
 
 /** Functions that return their first argument, made fit to be shown. */
 const PASSING: readonly string[] = [
@@ -37,7 +37,7 @@ const PASSING: readonly string[] = [
 ];
 
 /** No more texts than this are made of one template; beyond it, its parts are texts of their own. */
-const MOST_MADE = 20;
+const MOST_MADE = 40;
 
 /** One form of a text, with its values and ends of lines made equal. */
 export function normal(text: string): string {
@@ -226,10 +226,13 @@ export class ErrorTextFinder {
   }
 
   #ofTemplate({ head, templateSpans }: ts.TemplateExpression): string[] {
-    return this.#joined([head.text, ...templateSpans.flatMap((span) => [
-      span.expression,
-      span.literal.text,
-    ])]);
+    return this.#joined([
+      head.text,
+      ...templateSpans.flatMap((span) => [
+        span.expression,
+        span.literal.text,
+      ]),
+    ]);
   }
 
   /** Parts one behind the other. */
@@ -250,7 +253,7 @@ export class ErrorTextFinder {
     if (worded.length === 0) return [VALUE];
     if (texts.length <= most) return texts;
     for (const text of worded) this.#add(text, part);
-    return [VALUE];
+    return [texts.includes("") ? "" : VALUE];
   }
 
   /** The texts in a table. */
@@ -339,7 +342,9 @@ export class ErrorTextFinder {
     if (t.isConditionalExpression(node)) {
       return [...this.#rowsOf(node.whenTrue), ...this.#rowsOf(node.whenFalse)];
     }
-    if (t.isBinaryExpression(node)) return [...this.#rowsOf(node.left), ...this.#rowsOf(node.right)];
+    if (t.isBinaryExpression(node)) {
+      return [...this.#rowsOf(node.left), ...this.#rowsOf(node.right)];
+    }
     if (t.isIdentifier(node)) {
       const declaration = this.#symbolOf(node)?.valueDeclaration;
       const value = declaration && t.isVariableDeclaration(declaration)

@@ -165,6 +165,7 @@ export class ErrorTextFinder {
     const { expression } = node;
     const called = expression.getText();
     if (called === "console.error" || called === "console.warn") return 0;
+    if (called === "answer") return node.arguments[0]?.getText() === "Deno.stderr" ? 1 : undefined;
     const name = this.#calledName(node).getText();
     return Object.hasOwn(SAYING, name) ? SAYING[name] : undefined;
   }

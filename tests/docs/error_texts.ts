@@ -23,6 +23,9 @@ const SAYING: Readonly<Record<string, number>> = {
   reportProxyError: 0,
 };
 
+/** Writers that say by their second argument, a function, how much nobody has read. */
+const DROPPING: readonly string[] = ["LineWriter", "FirstLinesAtOnce"];
+
 /** Errors inside of ours that nobody sees: what the checker expected, and signals between functions. */
 const UNSEEN: readonly string[] = ["Failed", "Skipped", "Truncated", "Violation"];
 
@@ -117,8 +120,8 @@ export class ErrorTextFinder {
   #visit(node: ts.Node): void {
     if (this.#ts.isNewExpression(node)) {
       const name = this.#calledName(node).getText();
-      if (UNSEEN.includes(name) || !this.#makesError(node)) return;
-      this.#take(node.arguments?.[0]);
+      if (DROPPING.includes(name)) this.#take(node.arguments?.[1]);
+      if (!UNSEEN.includes(name) && this.#makesError(node)) this.#take(node.arguments?.[0]);
     } else if (this.#ts.isCallExpression(node)) {
       const index = this.#sayingIndex(node);
       if (index !== undefined) this.#take(node.arguments[index]);
@@ -129,7 +132,8 @@ export class ErrorTextFinder {
   #makesError(node: ts.NewExpression): boolean {
     if (/^Deno\.errors\./.test(node.expression.getText())) return true;
     const name = this.#calledName(node).getText();
-    if (name === "DOMException") return true;
+    // A variable that holds a class of errors has this name everywhere.
+    if (name === "DOMException" || name === "Class") return true;
     // A class with a constructor of its own says what it makes of its arguments by super().
     const declaration = this.#symbolOf(this.#calledName(node))?.valueDeclaration;
     if (declaration !== undefined && this.#ts.isClassDeclaration(declaration)) {
@@ -207,8 +211,11 @@ export class ErrorTextFinder {
       return [...this.#evaluate(node.whenTrue), ...this.#evaluate(node.whenFalse)];
     }
     if (t.isBinaryExpression(node)) return this.#ofBinary(node);
-    if (t.isElementAccessExpression(node)) return this.#ofValues(node.expression);
+    if (t.isElementAccessExpression(node)) {
+      return this.#valuesOf(node.expression).flatMap((value) => this.#evaluate(value));
+    }
     if (t.isCallExpression(node)) return this.#ofCall(node);
+    if (t.isArrowFunction(node) && !t.isBlock(node.body)) return this.#evaluate(node.body);
     if (t.isIdentifier(node) || t.isPropertyAccessExpression(node)) return this.#ofName(node);
     return [VALUE];
   }
@@ -257,15 +264,20 @@ export class ErrorTextFinder {
     return [texts.includes("") ? "" : VALUE];
   }
 
-  /** The texts in a table. */
-  #ofValues(node: ts.Expression): string[] {
+  /** What a variable holds from the beginning. */
+  #initial(node: ts.Expression): ts.Expression | undefined {
     const declaration = this.#symbolOf(node)?.valueDeclaration;
-    const table = declaration && this.#ts.isVariableDeclaration(declaration)
+    return declaration && this.#ts.isVariableDeclaration(declaration)
       ? declaration.initializer
       : undefined;
-    if (table === undefined || !this.#ts.isObjectLiteralExpression(table)) return [VALUE];
+  }
+
+  /** The values of a table: an object that is a constant. */
+  #valuesOf(node: ts.Expression): ts.Expression[] {
+    const table = this.#initial(node);
+    if (table === undefined || !this.#ts.isObjectLiteralExpression(table)) return [];
     return table.properties.flatMap((property) =>
-      this.#ts.isPropertyAssignment(property) ? this.#evaluate(property.initializer) : []
+      this.#ts.isPropertyAssignment(property) ? [property.initializer] : []
     );
   }
 
@@ -307,13 +319,15 @@ export class ErrorTextFinder {
     if (declaration === undefined) return [VALUE];
     if (t.isParameter(declaration)) return this.#ofParameter(declaration);
     if (t.isBindingElement(declaration)) return this.#ofElement(declaration);
-    if (t.isVariableDeclaration(declaration)) {
-      const assigned = this.#assignedTo(declaration, symbol!);
+    // What an error of ours says was found where it is made.
+    if (t.isClassDeclaration(declaration.parent) && this.#isErrorClass(declaration.parent)) {
+      return [VALUE];
+    }
+    if (t.isVariableDeclaration(declaration) || t.isPropertyDeclaration(declaration)) {
       const { initializer } = declaration;
-      return [
-        ...initializer === undefined ? [] : this.#evaluate(initializer),
-        ...assigned.flatMap((value) => this.#evaluate(value)),
-      ];
+      const assigned = this.#assignedTo(declaration, symbol!);
+      return [...initializer === undefined ? [] : [initializer], ...assigned]
+        .flatMap((value) => this.#evaluate(value));
     }
     if (t.isPropertyAssignment(declaration)) return this.#evaluate(declaration.initializer);
     return [VALUE];
@@ -347,27 +361,31 @@ export class ErrorTextFinder {
       return [...this.#rowsOf(node.left), ...this.#rowsOf(node.right)];
     }
     if (t.isIdentifier(node)) {
-      const declaration = this.#symbolOf(node)?.valueDeclaration;
-      const value = declaration && t.isVariableDeclaration(declaration)
-        ? declaration.initializer
-        : undefined;
+      const value = this.#initial(node);
       return value === undefined ? [] : this.#rowsOf(value);
+    }
+    if (t.isElementAccessExpression(node)) {
+      return this.#valuesOf(node.expression).flatMap((value) => this.#rowsOf(value));
     }
     if (!t.isCallExpression(node) || !t.isPropertyAccessExpression(node.expression)) return [];
     const [table] = this.#rowsOf(node.expression.expression);
     return table?.elements.flatMap((row) => this.#rowsOf(row)) ?? [];
   }
 
-  /** What is put into a variable later. */
-  #assignedTo(declaration: ts.VariableDeclaration, symbol: ts.Symbol): ts.Expression[] {
+  /** What is put into a variable or a field later. */
+  #assignedTo(
+    declaration: ts.VariableDeclaration | ts.PropertyDeclaration,
+    symbol: ts.Symbol,
+  ): ts.Expression[] {
     const t = this.#ts;
     if (t.getCombinedNodeFlags(declaration) & t.NodeFlags.Const) return [];
     const values: ts.Expression[] = [];
     this.#walk(declaration.getSourceFile(), (node) => {
-      if (
-        t.isBinaryExpression(node) && node.operatorToken.kind === t.SyntaxKind.EqualsToken &&
-        t.isIdentifier(node.left) && this.#symbolOf(node.left) === symbol
-      ) values.push(node.right);
+      if (!t.isBinaryExpression(node)) return;
+      const { left, operatorToken, right } = node;
+      if (operatorToken.kind !== t.SyntaxKind.EqualsToken) return;
+      const name = t.isPropertyAccessExpression(left) ? left.name : left;
+      if (this.#symbolOf(name) === symbol) values.push(right);
     });
     return values;
   }

@@ -16,7 +16,7 @@ export function isTransportName(name: string): boolean {
 export function checkTransportName(name: string): void {
   if (!isTransportName(name)) {
     throw new TypeError(
-      `${JSON.stringify(name)} is no transport name: only letters, digits and _, no digit first`,
+      `${JSON.stringify(name)} is not a transport name: only letters, digits and _, no digit first`,
     );
   }
 }

@@ -59,7 +59,7 @@ export function status(
   checkTransportName(transport);
   const words = Array.from(values, ([key, value]) => {
     if (!/^[a-zA-Z0-9_-]+$/.test(key)) {
-      throw new TypeError(`${JSON.stringify(key)} is no key: only letters, digits, - and _`);
+      throw new TypeError(`${JSON.stringify(key)} is not a key: only letters, digits, - and _`);
     }
     return `${key}=${quoteCString(value)}`;
   });

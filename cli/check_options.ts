@@ -37,7 +37,7 @@ function readPattern(text: string | undefined): RegExp | undefined {
   try {
     return new RegExp(text);
   } catch (cause) {
-    throw new UsageError(`--only is no regular expression: ${text}`, { cause });
+    throw new UsageError(`--only is not a regular expression: ${text}`, { cause });
   }
 }
 
@@ -79,7 +79,7 @@ function readPatience(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const seconds = Number(text);
   if (seconds > 0 && seconds <= LONGEST_PATIENCE) return seconds * 1000;
-  throw new UsageError(`--patience is no number of seconds up to ${LONGEST_PATIENCE}: ${text}`);
+  throw new UsageError(`--patience is not a number of seconds up to ${LONGEST_PATIENCE}: ${text}`);
 }
 
 function readBeside(name: string | undefined): string | undefined {
@@ -138,8 +138,8 @@ export function readByHand(values: OptionValues): CheckInfo | null {
   const [one, other] = found;
   if (one !== undefined && other === undefined) return one;
   const why = one === undefined
-    ? `is no check: ${name}; --list tells what there is`
-    : `is two checks: ${found.map(({ role, id }) => `${role}/${id}`).join(" and ")}`;
+    ? `is not a check: ${name}; --list tells what there is`
+    : `fits two checks: ${found.map(({ role, id }) => `${role}/${id}`).join(" and ")}`;
   throw new UsageError(`--by-hand ${why}`);
 }
 

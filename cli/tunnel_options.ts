@@ -153,16 +153,16 @@ function tunnelOfFile(
   where: string,
   options: ParseArgsOptionsConfig,
 ): TunnelRequest {
-  if (!isRecord(tunnel)) throw new UsageError(`${where} is no object`);
+  if (!isRecord(tunnel)) throw new UsageError(`${where} is not an object`);
   const { command = [], ...values } = tunnel;
-  if (!isStrings(command)) throw new UsageError(`${where}: command is no array of strings`);
+  if (!isStrings(command)) throw new UsageError(`${where}: command is not an array of strings`);
   const checked: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(values)) {
     const known = Object.hasOwn(options, name) ? options[name] : undefined;
-    if (known === undefined) throw new UsageError(`${where}: ${name} is no option`);
+    if (known === undefined) throw new UsageError(`${where}: ${name} is not an option`);
     if (known.multiple ? !isStrings(value) : typeof value !== "string") {
-      const type = known.multiple ? "array of strings" : "string";
-      throw new UsageError(`${where}: ${name} is no ${type}`);
+      const type = known.multiple ? "an array of strings" : "a string";
+      throw new UsageError(`${where}: ${name} is not ${type}`);
     }
     checked[name] = value as string | string[];
   }
@@ -181,7 +181,7 @@ async function readConfig(
     if (!(cause instanceof SyntaxError)) {
       throw new UsageError(`--config cannot be read: ${cause.message}`, { cause });
     }
-    throw new UsageError(`${path} is no JSON: ${cause.message}`, { cause });
+    throw new UsageError(`${path} is not JSON: ${cause.message}`, { cause });
   }
   const tunnels = isRecord(config) ? config["tunnels"] : undefined;
   if (!Array.isArray(tunnels) || tunnels.length === 0) {

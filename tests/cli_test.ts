@@ -86,8 +86,8 @@ command(
       [["client", ...good, "--bridge", "127.0.0.1:1", "--args", long, "--", "x"], "up to 510"],
       [["client", "--config", `${directory}/none`], "--config cannot be read: No such file"],
       [["client", "--config", config, "--listen", "127.0.0.1:1"], "--config stands alone"],
-      [["client", "--config", config], "Tunnel 1 of " + config + ": bridge is no string"],
-      [["server", "--config", config], "Tunnel 1 of " + config + ": bridge is no option"],
+      [["client", "--config", config], "Tunnel 1 of " + config + ": bridge is not a string"],
+      [["server", "--config", config], "Tunnel 1 of " + config + ": bridge is not an option"],
       [
         ["server", ...good, "--forward", "127.0.0.1:1", "--option", "k", "--", "x"],
         "--option is malformed",

@@ -6,7 +6,7 @@ import { CLIENT, SERVER, setEnvironment } from "./environment.ts";
 import { captureStdout } from "./stdout.ts";
 
 const ANY: [string, number] = ["127.0.0.1", 1];
-const NO_NAME = "is no transport name: only letters, digits and _, no digit first";
+const NO_NAME = "is not a transport name: only letters, digits and _, no digit first";
 const PROXY = { ...CLIENT, PROXY: "socks5://127.0.0.1:1080" };
 
 /** Calls, the last of which is wrong, and what is said of it. */
@@ -40,7 +40,7 @@ const ROWS: [variables: Record<string, string>, calls: (() => void)[], message: 
   [
     CLIENT,
     [() => client.init(["a"]), () => status("a", [["a b", "v"]])],
-    '"a b" is no key: only letters, digits, - and _',
+    '"a b" is not a key: only letters, digits, - and _',
   ],
   [CLIENT, [() => client.init(["a"]), () => status("a", [])], "A status needs at least one value"],
   [

@@ -152,7 +152,7 @@ export class CertificateFiles {
       const renewed = await read(this.#files);
       if (await selfSignedPin(renewed) !== this.pin) {
         throw new Error(
-          "cert= is not what the bridge line says any more: start anew to publish it",
+          "cert= is not what the bridge line says any more: restart the bridge to publish it",
         );
       }
       this.#current = renewed;

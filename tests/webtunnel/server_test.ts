@@ -531,7 +531,7 @@ permitted(NEEDS, "webtunnel() keeps the certificate whose pin the bridge line ha
       conn.close();
     }
     assertEquals(server.log, [
-      "warning: webtunnel: cert= is not what the bridge line says any more: start anew to publish it",
+      "warning: webtunnel: cert= is not what the bridge line says any more: restart the bridge to publish it",
     ]);
   }, ...SELF_SIGNED);
 });

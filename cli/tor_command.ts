@@ -157,7 +157,7 @@ async function tellCounted(network: TorNetwork, transport: string): Promise<void
     note("The bridge counted the client under its transport");
   } catch (error) {
     if (network.failed.aborted) throw error;
-    note(
+    complain(
       `The bridge counted no client under ${transport}: the transport did not tell tor's Extended ` +
         "ORPort who came, by USERADDR and TRANSPORT",
     );

@@ -10,6 +10,7 @@ import type { OrPorts, OutboundBindAddresses } from "../config.ts";
 import { concat, handshake, readFull, type StreamConn, writeAll } from "./conn.ts";
 import { withDeadline } from "./deadline.ts";
 import { dialPeer } from "./dial.ts";
+import { whyUnreadable } from "./unreadable.ts";
 
 /** The one type of authentication. */
 export const SAFE_COOKIE = 1;
@@ -87,8 +88,8 @@ async function readCookie(path: string, signal: AbortSignal): Promise<Uint8Array
     file = await Deno.readFile(path, { signal });
   } catch (cause) {
     signal.throwIfAborted();
-    const remedy = cause instanceof Deno.errors.NotCapable ? `: add --allow-read=${path}` : "";
-    throw new ExtOrPortError(`TOR_PT_AUTH_COOKIE_FILE cannot be read${remedy}`, { cause });
+    const why = whyUnreadable(path, cause);
+    throw new ExtOrPortError(`TOR_PT_AUTH_COOKIE_FILE cannot be read: ${why}`, { cause });
   }
   const headed = COOKIE_HEADER.every((byte, index) => file[index] === byte);
   if (!headed || file.length !== COOKIE_HEADER.length + LENGTHS.COOKIE) {

@@ -7,6 +7,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import { isShortage } from "../net/accept.ts";
 import { certificatePin } from "../net/tls.ts";
+import { whyUnreadable } from "../net/unreadable.ts";
 
 /** A certificate and its key, in PEM. */
 export interface Certificate {
@@ -29,13 +30,7 @@ async function readFile(path: string, option: string): Promise<string> {
   try {
     return await Deno.readTextFile(path);
   } catch (cause) {
-    const why = cause instanceof Deno.errors.NotCapable
-      ? `Deno was not granted to read it: add --allow-read=${path}`
-      : cause instanceof Deno.errors.NotFound
-      ? "there is no such file"
-      : cause instanceof Deno.errors.PermissionDenied
-      ? "this user may not read it"
-      : String(cause instanceof Error ? cause.message : cause);
+    const why = whyUnreadable(path, cause);
     throw new Error(`The file of ${option}= cannot be used: ${why}`, { cause });
   }
 }

@@ -4,6 +4,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { bursts, type Flow, fromCapture, toPcap } from "../../censor/mod.ts";
 import { readCapture } from "../../censor/capture_file.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
+import { isInstalled } from "../../tor/programs.ts";
 import { ascii, flowOf, random } from "./flows.ts";
 
 const NEEDS = ["read", "write", "run"] as const;
@@ -205,11 +206,7 @@ Deno.test("fromCapture() bears any file that is cut, and any byte that is change
   }
 });
 
-async function editcapMissing(): Promise<string | null> {
-  if (!granted(["run"])) return null;
-  return await new Deno.Command("editcap", { args: ["-h"] }).output()
-    .then(() => null, () => "needs editcap");
-}
+const editcapMissing = granted(["run"]) && !isInstalled("editcap") ? "needs editcap" : null;
 
 permitted(NEEDS, "fromCapture() reads the formats that Wireshark writes", async () => {
   await withDirectory(async (directory) => {
@@ -225,7 +222,7 @@ permitted(NEEDS, "fromCapture() reads the formats that Wireshark writes", async 
       assertEquals(essence(read), essence(flows), format);
     }
   });
-}, await editcapMissing());
+}, editcapMissing);
 
 permitted(
   NEEDS,
@@ -253,5 +250,5 @@ permitted(
       }
     });
   },
-  await editcapMissing(),
+  editcapMissing,
 );

@@ -3,12 +3,12 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { countText, findingText, shapes, wrap } from "../../cli/censor_report.ts";
 import { type Finding, judge, probeRules, rules, type Sight } from "../../censor/mod.ts";
+import { isInstalled } from "../../tor/programs.ts";
 import { granted } from "../permitted.ts";
 import { command, finished, PLAIN } from "./ptlib_process.ts";
 
 /** Whether its row is in the report, too. */
-const hasNdpi = granted(["run"]) && await new Deno.Command("ndpiReader", { args: ["-h"] }).output()
-  .then(() => true, () => false);
+const hasNdpi = granted(["run"]) && isInstalled("ndpiReader");
 
 const ALL = [...rules, ...probeRules];
 

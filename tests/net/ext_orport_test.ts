@@ -449,7 +449,7 @@ permitted(["read", "write"], "dialOr() says that there is no cookie file", async
     auth_cookie_file: `${file.path}.gone`,
   };
   const error = await assertRejects(() => dialOr(info, OPTIONS), ExtOrPortError);
-  assertEquals(error.message, "TOR_PT_AUTH_COOKIE_FILE cannot be read");
+  assertEquals(error.message, "TOR_PT_AUTH_COOKIE_FILE cannot be read: there is no such file");
   assertInstanceOf(error.cause, Deno.errors.NotFound);
 });
 

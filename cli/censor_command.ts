@@ -38,6 +38,7 @@ import {
   type OptionValues,
   parseOption,
   splitArguments,
+  splitWords,
   UsageError,
 } from "./command.ts";
 import { chooseTransport } from "./program_transports.ts";
@@ -47,6 +48,7 @@ import { TunnelRequest } from "./tunnel_options.ts";
 
 const OPTIONS = {
   transport: { type: "string" },
+  program: { type: "string" },
   peer: { type: "string" },
   args: { type: "string" },
   option: { type: "string", multiple: true },
@@ -82,6 +84,8 @@ held back.
   --html FILE       write the report with pictures, as a page that needs nothing
                     else
   --json            one JSON object for machines
+  --program 'COMMAND'  the program in one word, in place of -- PROGRAM, so that
+                    options may come behind it, as behind deno task censor
   -- PROGRAM...     the program that has the transport, and its arguments
 
 Status 0: it was looked at, whatever was seen.
@@ -103,10 +107,11 @@ function readRules(text: string): string[] {
 }
 
 async function readOptions(request: TunnelRequest): Promise<ObserveOptions> {
+  const peer = request.optional("peer");
   return {
     args: request.parse("args", request.optional("args") ?? "", parseArguments),
     serverOptions: request.all("option").map((text) => request.parse("option", text, parseOption)),
-    peer: request.optional("peer")?.split(" ").filter((word) => word !== ""),
+    peer: peer === undefined ? undefined : splitWords(peer),
     transport: await chooseTransport(request.optional("transport"), request.program, "to watch"),
   };
 }

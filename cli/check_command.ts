@@ -69,6 +69,8 @@ loopback only; a transport that connects elsewhere on its own is not held back.
   --failures        prints no line for a check that passes or is skipped
   --json            one JSON object for machines, a line a check as it is made
   --junit FILE      writes the results as JUnit XML, too, for services that build
+  --program 'COMMAND'  the program in one word, in place of -- PROGRAM, so that
+                    options may come behind it, as behind deno task check
   -- PROGRAM...     the program that has the transport, and its arguments
 
 A failure counts as MUST (the specification demands it, or tor breaks), SHOULD

@@ -7,7 +7,7 @@
 import { parseSocksArgs } from "../args.ts";
 import { type CheckInfo, type CheckOptions, checks } from "../check/check.ts";
 import { quoteForShell } from "../parent/shell.ts";
-import { type OptionValues, UsageError } from "./command.ts";
+import { type OptionValues, splitWords, UsageError } from "./command.ts";
 import { chooseTransport, readTransportName } from "./program_transports.ts";
 
 /** The options, as `splitArguments` takes them. */
@@ -15,6 +15,7 @@ export const OPTIONS = {
   client: { type: "boolean" },
   server: { type: "boolean" },
   transport: { type: "string" },
+  program: { type: "string" },
   beside: { type: "string" },
   peer: { type: "string" },
   option: { type: "string", multiple: true },
@@ -115,11 +116,12 @@ export async function readOptions(
 ): Promise<CheckOptions> {
   if (program.length === 0) throw new UsageError("there is no program after --");
   const { role, only } = readChoice(values);
+  const peer = text(values, "peer");
   return {
     transport: await chooseTransport(text(values, "transport"), program, "to check"),
     beside: readBeside(text(values, "beside")),
     role,
-    peer: text(values, "peer")?.split(" ").filter((word) => word !== ""),
+    peer: peer === undefined ? undefined : splitWords(peer),
     serverOptions: texts(values, "option").map(readOption),
     args: readArguments(text(values, "args") ?? ""),
     env: Object.fromEntries(texts(values, "env").map((name) => [name, readVariable(name)])),

@@ -48,12 +48,26 @@ function repeated(
   return null;
 }
 
+/** The words of a command that is one text. */
+export function splitWords(text: string): string[] {
+  return text.split(" ").filter((word) => word !== "");
+}
+
+/** The program: what stands after `--`, or the words of `--program`. */
+function programOf(after: readonly string[] | null, values: OptionValues): string[] {
+  const { program } = values;
+  if (typeof program !== "string") return [...after ?? []];
+  if (after === null) return splitWords(program);
+  throw new UsageError("--program and a program after -- exclude each other");
+}
+
 /**
- * Splits arguments into options and the program after `--`.
+ * Splits arguments into options and the program.
  *
  * @param args The arguments of a command.
  * @param options What options there are.
- * @returns The options, and the program with its arguments; empty where there is no `--`.
+ * @returns The options, and the program with its arguments: what stands after `--`, or the words of
+ * `--program` where there is such an option. Empty where there is neither.
  * @throws {UsageError} When an option is unknown, lacks its value or comes once too often, or a word
  * stands alone.
  */
@@ -67,7 +81,7 @@ export function splitArguments(
     const { values, tokens } = parseArgs({ args: own, options, strict: true, tokens: true });
     const name = repeated(tokens, options);
     if (name !== null) throw new UsageError(`--${name} is there twice; it may come once`);
-    return { values, program: end === -1 ? [] : args.slice(end + 1) };
+    return { values, program: programOf(end === -1 ? null : args.slice(end + 1), values) };
   } catch (cause) {
     if (!(cause instanceof TypeError)) throw cause;
     // What node says of a stray word does not help, and it is nearly always this.

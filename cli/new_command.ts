@@ -81,6 +81,7 @@ Now:
   deno task test     # the contract of connections, and both halves as processes
   deno task check    # what the specifications say, and what it does
   deno task tor      # between a Tor client and a Tor bridge; needs tor
+  deno task censor   # what published rules of censors see of it
   deno task bundle   # one file, to be installed`);
   return 0;
 }

@@ -74,6 +74,8 @@ export async function chooseTransport(
   if (name !== undefined) return readTransportName(name, "--transport");
   const [only, ...more] = await transportsOf(program);
   if (only !== undefined && more.length === 0) return only;
-  const choice = only === undefined ? "such as obfs4" : `one of ${[only, ...more].join(", ")}`;
+  const choice = only === undefined
+    ? "such as obfs4; the program does not tell by --capabilities which it has"
+    : `one of ${[only, ...more].join(", ")}`;
   throw new UsageError(`--transport NAME is missing: the transport ${purpose}, ${choice}`);
 }

@@ -31,22 +31,25 @@ function readable(kind: ProjectKind, cookie: string, directory: string): string 
 }
 
 function configOf(name: string, kind: ProjectKind, link: string | null): string {
-  const ptlib = `deno run -A jsr:@ptlib/ptlib@^${VERSION}/cli`;
-  const program = "deno run --no-prompt '--allow-env=TOR_PT_*'";
-  const forTor = `--allow-net=127.0.0.1 '--allow-read=${readable(kind, "{cookie}", "")}'`;
+  // Quoted, so that options may follow: deno task check --failures
+  const ptlib = (command: string, permissions: string) =>
+    `deno run -A jsr:@ptlib/ptlib@^${VERSION}/cli ${command} --program ` +
+    `'deno run --no-prompt --allow-env=TOR_PT_* ${permissions} transport.ts'`;
   const config = {
     tasks: {
       test: "deno test -A",
-      check: `${ptlib} check -- ${program} --allow-net --allow-read transport.ts`,
-      tor: `${ptlib} tor -- ${program} ${forTor} transport.ts`,
+      check: ptlib("check", "--allow-net --allow-read"),
+      tor: ptlib("tor", `--allow-net=127.0.0.1 --allow-read=${readable(kind, "{cookie}", "")}`),
+      censor: ptlib("censor", "--allow-net=127.0.0.1 --allow-read"),
       bundle: `deno bundle -o dist/${name}.js transport.ts`,
     },
     imports: { "@ptlib/ptlib": `jsr:@ptlib/ptlib@^${VERSION}` },
     ...link !== null && { links: [link] },
+    exclude: ["dist"],
     compilerOptions: { strict: true },
   };
   // Short arrays stand in one line, as `deno fmt` wants them.
-  const text = JSON.stringify(config, null, 2).replace(/\[\n +(.*)\n +\]/, "[$1]");
+  const text = JSON.stringify(config, null, 2).replace(/\[\n +(.*)\n +\]/g, "[$1]");
   return `${text}\n`;
 }
 
@@ -81,7 +84,7 @@ function testOf(name: string, kind: ProjectKind): string {
 import { wrap } from "./transport.ts";
 `;
   return `${names}
-const PATH = new URL("transport.ts", import.meta.url).pathname;
+const PATH = import.meta.resolve("./transport.ts");
 const PROGRAM = {
   transport: "${name}",
   client: [Deno.execPath(), "run", "--no-prompt", "-A", PATH],
@@ -136,8 +139,12 @@ A pluggable transport for Tor, in \`transport.ts\`.
 deno task test     # the contract of connections, and both halves as processes
 deno task check    # what the specifications say, and what it does
 deno task tor      # between a Tor client and a Tor bridge; needs tor
+deno task censor   # what published rules of censors see of it
 deno task bundle   # one file, to be installed
 \`\`\`
+
+Options of ptlib may follow: \`deno task check --failures --option secret=...\`.
+The first bundle on a machine downloads the bundler, esbuild, from npm.
 
 ## Install
 

@@ -17,7 +17,13 @@ import {
 } from "../tor/network.ts";
 import { INSTALL, missingPrograms } from "../tor/programs.ts";
 import { isPlainWord } from "../tor/torrc.ts";
-import { type Command, type OptionValues, splitArguments, UsageError } from "./command.ts";
+import {
+  type Command,
+  type OptionValues,
+  splitArguments,
+  splitWords,
+  UsageError,
+} from "./command.ts";
 import { findProgram } from "./find_program.ts";
 import { chooseTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
@@ -25,6 +31,7 @@ import { complain, harmless, note, print } from "./terminal.ts";
 
 const OPTIONS = {
   transport: { type: "string" },
+  program: { type: "string" },
   args: { type: "string" },
   option: { type: "string", multiple: true },
   peer: { type: "string" },
@@ -61,6 +68,8 @@ the transport connects where it is asked to, and nothing is left behind.
   --mib N           how much to download, up to ${MOST_MIB}; 0 is nothing. Default: ${DEFAULT_MIB}
   --keep            leave the network running until Ctrl-C
   --verbose         what the bridge and the client log, line by line
+  --program 'COMMAND'  the program in one word, in place of -- PROGRAM, so that
+                    options may come behind it, as behind deno task tor
   -- PROGRAM...     the program that has the transport, and its arguments
 
 {bridge} in a command, in --args or in --option stands for the bridge's IP:PORT,
@@ -132,8 +141,8 @@ async function readNetwork(
   const args = text(values, "args") ?? "";
   readArgs(args);
   const client = await readCommand(program, "after --");
-  const words = text(values, "peer")?.split(" ").filter((word) => word !== "");
-  const server = words === undefined ? client : await readCommand(words, "in --peer");
+  const peer = text(values, "peer");
+  const server = peer === undefined ? client : await readCommand(splitWords(peer), "in --peer");
   return {
     transport: await chooseTransport(
       text(values, "transport"),

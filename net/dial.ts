@@ -72,7 +72,7 @@ type Connect<C extends StreamConn> = (
 /** Why a connection attempt failed, without the address or name that Deno's own message holds. */
 function reason(error: unknown, host: string): string {
   if (error instanceof Deno.errors.NotCapable && error.message.startsWith("Requires net access")) {
-    return "Deno was not granted it; add its address to --allow-net";
+    return "Deno was not granted it; add its address and port to --allow-net";
   }
   return scrubAddresses(error instanceof Error ? error.message : String(error), host);
 }

@@ -217,7 +217,8 @@ export function tunnelClient(
  * @returns The tunnel, ready for connections.
  * @throws {LaunchError} When the program cannot be launched.
  * @throws {Deno.errors.AddrInUse} When somebody listens there already, or the path is a file.
- * @throws {Deno.errors.NotCapable} Without `--allow-read` and `--allow-write` for the path.
+ * @throws {Deno.errors.NotCapable} Without `--allow-read`, `--allow-write` and `--allow-net=unix:PATH`
+ * for the path.
  * @throws {TypeError} When the transport's name is not valid, or the proxy's host is not numeric.
  * @throws {unknown} The signal's reason when it aborts.
  *

@@ -17,6 +17,8 @@
  * @module
  */
 
+// A bundle keeps a comment with an exclamation mark, as the licence wants it.
+/*! ptlib, (c) 2026 the ptlib authors, BSD-3-Clause: https://jsr.io/@ptlib/ptlib */
 import * as client from "../client.ts";
 import { EnvError, type ProxyInfo, readOutboundBindAddresses } from "../config.ts";
 import { checkTransportName } from "../grammar.ts";

@@ -30,6 +30,8 @@ const GATES: [args: string[], says: RegExp][] = [
   [["check"], /Check transport_test\.ts/],
   [["task", "test"], /\| [1-9]\d* passed \(12 steps\) \| 0 failed/],
   [["task", "check"], /^[1-9]\d* passed, 0 failed$/m],
+  [["task", "check", "--only", "relay-bytes"], /^2 passed, 0 failed$/m],
+  [["task", "censor", "--help"], /^Usage: ptlib censor/],
 ];
 
 const TOR_GATE: typeof GATES[number] = [["task", "tor"], /carried a Tor client's traffic/];

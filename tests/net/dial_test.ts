@@ -60,7 +60,7 @@ Deno.test({
     const error = await assertRejects(() => dial(["192.0.2.7", 443]), DialError);
     assertEquals(
       error.message,
-      "The connection to the target failed: Deno was not granted it; add its address to --allow-net",
+      "The connection to the target failed: Deno was not granted it; add its address and port to --allow-net",
     );
     assertEquals(replyFor(error), 2);
   },

@@ -91,7 +91,7 @@ confined(
     );
     assertEquals(
       error.message,
-      "The connection to the target failed: Deno was not granted it; add its address to --allow-net",
+      "The connection to the target failed: Deno was not granted it; add its address and port to --allow-net",
     );
     assertEquals(replyFor(error), 2);
   },

@@ -2,7 +2,15 @@
 
 import { assertEquals } from "@std/assert";
 import { permitted } from "../permitted.ts";
-import { anchorsOf, filesBelow, linksIn, parseMarkdown, readDocuments, ROOT } from "./markdown.ts";
+import {
+  anchorsOf,
+  filesBelow,
+  linksIn,
+  parseMarkdown,
+  readDocstrings,
+  readDocuments,
+  ROOT,
+} from "./markdown.ts";
 
 /** Where links lead outside of the repository. A new one belongs here after somebody opened it. */
 const HOSTS = new Set([
@@ -42,16 +50,6 @@ function faultOf(link: string, from: string, anchors: ReturnType<typeof readAnch
   return known.has(hash.slice(1)) ? null : "leads to no heading of that document";
 }
 
-/** The docstrings of a program. */
-const DOCSTRING = /^ *\/\*\*([^]*?)\*\//gm;
-
-/** The Markdown of the docstrings of a program. */
-function docstringsIn(source: string): string {
-  const comments = Array.from(source.matchAll(DOCSTRING), ([, text = ""]) => text);
-  const text = comments.map((comment) => comment.replace(/^ *\* ?/gm, "")).join("\n");
-  return parseMarkdown("docstrings", text).prose;
-}
-
 /** What is wrong with the links of one file, a line each. */
 function faultsIn(path: string, prose: string, anchors: ReturnType<typeof readAnchors>): string[] {
   return linksIn(prose).flatMap((link) => {
@@ -69,8 +67,7 @@ permitted(["read"], "every link of every document leads somewhere", () => {
 permitted(["read"], "every link of every docstring leads somewhere", () => {
   const anchors = readAnchors();
   const faults = Array.from(filesBelow(".ts")).flatMap((path) => {
-    const source = Deno.readTextFileSync(new URL(path, ROOT));
-    return faultsIn(path, docstringsIn(source), anchors);
+    return faultsIn(path, readDocstrings(path).prose, anchors);
   });
   assertEquals(faults, []);
 });

@@ -83,6 +83,18 @@ export function readDocuments(): Document[] {
   );
 }
 
+/** The docstrings of a program, as a document with the same lines. */
+export function readDocstrings(path: string): Document {
+  const source = Deno.readTextFileSync(new URL(path, ROOT));
+  const lines = source.split("\n").map(() => "");
+  for (const { 0: comment, index } of source.matchAll(/^ *\/\*\*[^]*?\*\//gm)) {
+    const first = source.slice(0, index).split("\n").length - 1;
+    const text = comment.replace(/^ *\/\*\*|\*\/$/g, "").replace(/^ *\* ?/gm, "");
+    text.split("\n").forEach((line, i) => lines[first + i] = line);
+  }
+  return parseMarkdown(path, lines.join("\n"));
+}
+
 /** The anchors of a document, as GitHub names them after its headings. */
 export function anchorsOf({ prose }: Document): Set<string> {
   const anchors = new Set<string>();

@@ -1,0 +1,141 @@
+/**
+ * Runs the shell blocks of one document in their order, and compares what they print with what the
+ * document shows below them.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { freePort } from "../../testing/free_port.ts";
+import { isInstalled } from "../../tor/programs.ts";
+import { EchoServer } from "../echo.ts";
+import { peerMissing } from "../interop/peers.ts";
+import { type Block, placeOf, ROOT } from "./markdown.ts";
+import { assertShown } from "./printed.ts";
+import type { Run, Service } from "./shell_blocks.ts";
+import { isPeer, Terminal } from "./terminal.ts";
+
+/** Why a block cannot be run here; null when it can. */
+export function missingFor({ needs = [] }: Run): string | null {
+  for (const program of needs) {
+    const missing = isPeer(program)
+      ? peerMissing(program)
+      : isInstalled(program)
+      ? null
+      : `needs ${program}`;
+    if (missing !== null) return missing;
+  }
+  return null;
+}
+
+/** The commands of a block, each with all its lines. */
+function commandsOf(text: string): string[] {
+  return text.match(/(?:[^\n]*\\\n)*[^\n]+\n?/g) ?? [];
+}
+
+/** The addresses in a text that are not loopback. */
+function foreignAddresses(text: string): string[] {
+  return Array.from(text.matchAll(/(?<![\w.])\d+\.\d+\.\d+\.\d+(?![\w.])/g), ([address]) => address)
+    .filter((address) => !address.startsWith("127."));
+}
+
+/** A document as its reader goes through it. */
+export class Session implements AsyncDisposable {
+  readonly #terminal: Terminal;
+  readonly #echo = new EchoServer();
+  /** What stands for the names in braces. */
+  readonly #values: Map<string, string>;
+
+  private constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+    this.#values = new Map([
+      ["echo", String(this.#echo.address[1])],
+      ["here", terminal.home],
+    ]);
+  }
+
+  static async begin(): Promise<Session> {
+    return new Session(await Terminal.open());
+  }
+
+  /** A text with the values of the names in braces. */
+  #fill(text: string): string {
+    return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+      const value = this.#values.get(name) ?? String(freePort());
+      this.#values.set(name, value);
+      return value;
+    });
+  }
+
+  /** What is run in the place of a block. */
+  #scriptOf(block: Block, { instead = {} }: Run): string {
+    let script = block.text;
+    for (const [from, to] of Object.entries(instead)) {
+      assert(
+        script.includes(from),
+        `${placeOf(block)} has no ${from} to put something in its place`,
+      );
+      script = script.replaceAll(from, this.#fill(to));
+    }
+    assertEquals(foreignAddresses(script), [], `${placeOf(block)} has addresses that are not ours`);
+    return script;
+  }
+
+  /** Starts a command that goes on running, and tries it. */
+  async #serve(command: string, { ready, trial, stays }: Service): Promise<string> {
+    const [printed, { groups = {} }] = await this.#terminal.serve(command, ready);
+    for (const [name, value] of Object.entries(groups)) this.#values.set(name, value);
+    if (trial !== undefined) {
+      const { code, printed } = await this.#terminal.run(this.#fill(trial));
+      assertEquals(code, 0, `${command} does not work: ${trial}\n${printed}`);
+    }
+    if (!stays) await this.#terminal.interrupt();
+    return printed;
+  }
+
+  /** Runs a block, some of whose commands go on running; returns what it printed. */
+  async #serveAll(script: string, services: readonly Service[]): Promise<string> {
+    const left = [...services];
+    let printed = "";
+    for (const command of commandsOf(script)) {
+      if (left[0] !== undefined && command.startsWith(left[0].command)) {
+        printed += await this.#serve(command, left.shift()!);
+      } else {
+        const ended = await this.#terminal.run(command);
+        printed += ended.printed;
+        assertEquals(ended.code, 0, printed);
+      }
+    }
+    assertEquals(left.map(({ command }) => command), [], "commands that are not in the block");
+    return printed;
+  }
+
+  /** Runs a block, and compares what it prints with what is shown of it. */
+  async run(block: Block, way: Run, shown: Block | undefined): Promise<void> {
+    for (const [name, path] of Object.entries(way.files ?? {})) {
+      await Deno.copyFile(new URL(path, ROOT), `${this.#terminal.home}/${name}`);
+    }
+    for (const [name, script] of Object.entries(way.stubs ?? {})) {
+      await this.#terminal.install(name, `#!/bin/bash\n${this.#fill(script)}\n`);
+    }
+    const script = this.#scriptOf(block, way);
+    let printed;
+    if (way.services === undefined) {
+      const ended = await this.#terminal.run(script);
+      printed = ended.printed;
+      assertEquals(
+        ended.code,
+        way.status ?? 0,
+        `${placeOf(block)} ends so, and prints\n${printed}`,
+      );
+    } else {
+      printed = await this.#serveAll(script, way.services);
+    }
+    if (shown !== undefined) assertShown(printed, shown.text, placeOf(shown));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#terminal[Symbol.asyncDispose]();
+    this.#echo[Symbol.dispose]();
+  }
+}

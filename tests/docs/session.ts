@@ -43,7 +43,7 @@ function foreignAddresses(text: string): string[] {
 export class Session implements AsyncDisposable {
   readonly #terminal: Terminal;
   readonly #echo = new EchoServer();
-  /** What stands for the names in braces. */
+  /** What stands for a name, such as `%echo%`. */
   readonly #values: Map<string, string>;
 
   private constructor(terminal: Terminal) {
@@ -58,9 +58,9 @@ export class Session implements AsyncDisposable {
     return new Session(await Terminal.open());
   }
 
-  /** A text with the values of the names in braces. */
+  /** A text with its values in the places of their names. */
   #fill(text: string): string {
-    return text.replace(/\{(\w+)\}/g, (_, name: string) => {
+    return text.replace(/%(\w+)%/g, (_, name: string) => {
       const value = this.#values.get(name) ?? String(freePort());
       this.#values.set(name, value);
       return value;
@@ -75,7 +75,7 @@ export class Session implements AsyncDisposable {
         script.includes(from),
         `${placeOf(block)} has no ${from} to put something in its place`,
       );
-      script = script.replaceAll(from, this.#fill(to));
+      script = script.replaceAll(from, () => to);
     }
     assertEquals(foreignAddresses(script), [], `${placeOf(block)} has addresses that are not ours`);
     return script;
@@ -98,10 +98,12 @@ export class Session implements AsyncDisposable {
     const left = [...services];
     let printed = "";
     for (const command of commandsOf(script)) {
-      if (left[0] !== undefined && command.startsWith(left[0].command)) {
-        printed += await this.#serve(command, left.shift()!);
+      const [service] = left;
+      if (service !== undefined && command.startsWith(service.command)) {
+        left.shift();
+        printed += await this.#serve(this.#fill(command), service);
       } else {
-        const ended = await this.#terminal.run(command);
+        const ended = await this.#terminal.run(this.#fill(command));
         printed += ended.printed;
         assertEquals(ended.code, 0, printed);
       }
@@ -121,7 +123,7 @@ export class Session implements AsyncDisposable {
     const script = this.#scriptOf(block, way);
     let printed;
     if (way.services === undefined) {
-      const ended = await this.#terminal.run(script);
+      const ended = await this.#terminal.run(this.#fill(script));
       printed = ended.printed;
       assertEquals(
         ended.code,

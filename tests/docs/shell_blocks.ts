@@ -18,6 +18,8 @@ export interface Service {
 
 /** A block that is run. */
 export interface Run {
+  /** Whether nothing before it and nothing after it has to do with it. It gets a directory of its own. */
+  apart?: true;
   /** The programs that it needs, besides what every machine has. */
   needs?: readonly string[];
   /** The status with which it ends; 0 otherwise. */
@@ -27,9 +29,9 @@ export interface Run {
   /** Programs that are not for a test, and scripts in their place. */
   stubs?: Readonly<Record<string, string>>;
   /**
-   * What is not for a test, such as an address, and what stands in its place. There `{name}` is a value
-   * that a service said; otherwise a free port, the same for a name in the whole document. `{echo}` is
-   * the port of a service that sends everything back, `{here}` the directory of the document.
+   * What is not for a test, such as an address, and what stands in its place. There `%name%` is a value
+   * that a service said; otherwise a free port, the same for a name in the whole document. `%echo%` is
+   * the port of a service that sends everything back, `%here%` the directory of the document.
    */
   instead?: Readonly<Record<string, string>>;
   /** Its commands that go on running, in their order. */
@@ -49,29 +51,29 @@ export type Way = Run | Elsewhere;
 
 const VERBATIM: Run = {};
 
-/** What obfs4's two ends say. */
+/** The two ends of obfs4, and what stands for their addresses and arguments. */
 const SERVER: Service = {
   command: "ptlib server",
-  ready: /--args '(?<args>cert=[^']*)'/,
+  ready: /--args '(?<args>cert=[^']*)'.*\n(?<line>obfs4 .*)/,
   stays: true,
 };
 const CLIENT: Service = {
   command: "ptlib client",
   ready: /listening on 127\.0\.0\.1/,
-  trial: "through {client}",
+  trial: "through %client%",
 };
 const SERVER_PLACES = {
-  "0.0.0.0:5678": "127.0.0.1:{server}",
-  "127.0.0.1:22 ": "127.0.0.1:{echo} ",
+  "0.0.0.0:5678": "127.0.0.1:%server%",
+  "127.0.0.1:22 ": "127.0.0.1:%echo% ",
 };
 const CLIENT_PLACES = {
-  "127.0.0.1:1234": "127.0.0.1:{client}",
-  "192.0.2.7:5678": "127.0.0.1:{server}",
-  "'cert=...;iat-mode=0'": "'{args}'",
-  "cert=... iat-mode=0'": "$(tr ';' ' ' <<< '{args}')\"",
+  "obfs4 192.0.2.7:5678 cert=... iat-mode=0": "%line%",
+  "192.0.2.7:5678": "127.0.0.1:%server%",
+  "cert=...;iat-mode=0": "%args%",
+  "127.0.0.1:1234": "127.0.0.1:%client%",
 };
 
-const TOR = ["tor", "tor-gencert", "obfs4proxy"];
+const OBFS4_IN_TOR = ["tor", "tor-gencert", "obfs4proxy"];
 
 /** The blocks of each document, by how they begin. */
 export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>>> = {
@@ -83,19 +85,23 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
       instead: { ...SERVER_PLACES, ...CLIENT_PLACES },
       services: [SERVER, CLIENT, CLIENT],
     },
-    "ptlib tor": { needs: TOR },
+    "ptlib tor": { needs: OBFS4_IN_TOR, apart: true },
     "ptlib check": { needs: ["obfs4proxy"], status: 1 },
-    "ptlib censor": { needs: ["obfs4proxy"] },
+    "ptlib censor": { apart: true, needs: ["obfs4proxy"] },
   },
   "docs/command-line.md": {
     "ptlib() {": VERBATIM,
     "ptlib server": { needs: ["obfs4proxy"], instead: SERVER_PLACES, services: [SERVER] },
     "ptlib client": {
       needs: ["obfs4proxy"],
-      instead: { ...CLIENT_PLACES, "ssh -p 1234 127.0.0.1": "through {client}" },
+      instead: { ...CLIENT_PLACES, "ssh -p 1234 127.0.0.1": "through %client%" },
       services: [CLIENT, { ...CLIENT, stays: true }],
     },
-    "ptlib tor --transport obfs4": { needs: TOR, files: { "rot13.ts": "examples/rot13.ts" } },
+    "ptlib tor --transport obfs4": {
+      needs: OBFS4_IN_TOR,
+      apart: true,
+      files: { "rot13.ts": "examples/rot13.ts" },
+    },
     "ptlib tor --transport webtunnel": {
       needs: ["tor", "tor-gencert", "lyrebird", "webtunnel-server"],
     },
@@ -103,6 +109,6 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
   },
   "docs/what-a-censor-sees.md": {
     "ptlib() {": { needs: ["obfs4proxy"] },
-    "ptlib censor": { needs: ["webtunnel-client", "webtunnel-server"] },
+    "ptlib censor": { apart: true, needs: ["webtunnel-client", "webtunnel-server"] },
   },
 };

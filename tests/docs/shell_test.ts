@@ -1,10 +1,8 @@
 /** Every shell block of the documents is run, and prints what is shown below it. */
 
 import { assert, assertEquals } from "@std/assert";
-import config from "../../deno.json" with { type: "json" };
 import { granted, permitted } from "../permitted.ts";
 import { type Block, type Document, placeOf, readDocuments, ROOT } from "./markdown.ts";
-import { isShown } from "./printed.ts";
 import { missingFor, Session } from "./session.ts";
 import { type Elsewhere, type Run, SHELL_BLOCKS, type Way } from "./shell_blocks.ts";
 
@@ -12,6 +10,12 @@ const NEEDS = ["env", "net", "read", "run", "write"] as const;
 
 /** What is compared with what the block before it prints. */
 const SHOWN = ["", "text"];
+
+/** Most of them wait for something most of the time. */
+const AT_ONCE = 4;
+
+/** What steps have to be that do so. */
+const SIDE_BY_SIDE = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
 
 const documents = granted(["read"]) ? readDocuments() : [];
 
@@ -38,50 +42,58 @@ function triedOf({ path, blocks }: Document): Tried[] {
   });
 }
 
-/** Runs the blocks of a document that are not run elsewhere. */
-async function runAll(t: Deno.TestContext, tried: readonly Tried[]): Promise<void> {
+/** A block that is run here. */
+interface Running extends Tried {
+  way: Run;
+}
+
+/** The blocks that are run here, by what is run in one directory. */
+function sessionsOf(document: Document): Running[][] {
+  const running = triedOf(document).flatMap((tried): Running[] => {
+    const [way] = tried.ways;
+    return way === undefined || "by" in way ? [] : [{ ...tried, way }];
+  });
+  const together = running.filter(({ way }) => !way.apart);
+  return [together, ...running.filter(({ way }) => way.apart).map((one) => [one])];
+}
+
+/** Runs blocks one after the other. */
+async function runAll(t: Deno.TestContext, blocks: readonly Running[]): Promise<void> {
   await using session = await Session.begin();
-  for (const { block, ways: [way], shown } of tried) {
-    if (way === undefined || "by" in way) continue;
+  for (const { block, way, shown } of blocks) {
     const missing = missingFor(way);
     const [first = ""] = block.text.split("\n");
     await t.step({
       name: `${placeOf(block)}: ${first}${missing === null ? "" : ` [${missing}]`}`,
       ignore: missing !== null,
       fn: () => session.run(block, way, shown),
+      ...SIDE_BY_SIDE,
     });
   }
 }
 
-for (const document of documents) {
-  const tried = triedOf(document);
-  if (!tried.some(({ ways }) => ways.some((way) => !("by" in way)))) continue;
-  permitted(
-    NEEDS,
-    `the shell blocks of ${document.path} do what they say`,
-    (t) => runAll(t, tried),
-  );
-}
+permitted(NEEDS, "the shell blocks of the documents do and print what they say", async (t) => {
+  const sessions = documents.flatMap(sessionsOf).toSorted((a, b) => b.length - a.length).values();
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (const blocks of sessions) await runAll(t, blocks);
+  }));
+});
 
-permitted(
-  ["read"],
-  "each shell block has one entry in SHELL_BLOCKS, and each entry one block",
-  () => {
-    const all = documents.flatMap(triedOf);
-    const wrong = all.filter(({ ways }) => ways.length !== 1)
-      .map(({ block, ways }) => `${placeOf(block)}: ${ways.length} entries`);
-    for (const [path, entries] of Object.entries(SHELL_BLOCKS)) {
-      const document = documents.find((document) => document.path === path);
-      for (const begin of Object.keys(entries)) {
-        const blocks = document === undefined
-          ? []
-          : shellBlocks(document).filter(({ text }) => text.startsWith(begin));
-        if (blocks.length !== 1) wrong.push(`${path}, ${begin}: ${blocks.length} blocks`);
-      }
+permitted(["read"], "each shell block has one entry in SHELL_BLOCKS, and each entry one", () => {
+  const all = documents.flatMap(triedOf);
+  const wrong = all.filter(({ ways }) => ways.length !== 1)
+    .map(({ block, ways }) => `${placeOf(block)}: ${ways.length} entries`);
+  for (const [path, entries] of Object.entries(SHELL_BLOCKS)) {
+    const document = documents.find((document) => document.path === path);
+    for (const begin of Object.keys(entries)) {
+      const blocks = document === undefined
+        ? []
+        : shellBlocks(document).filter(({ text }) => text.startsWith(begin));
+      if (blocks.length !== 1) wrong.push(`${path}, ${begin}: ${blocks.length} blocks`);
     }
-    assertEquals(wrong, []);
-  },
-);
+  }
+  assertEquals(wrong, []);
+});
 
 permitted(["read"], "what runs a shell block elsewhere is there", () => {
   const elsewhere = Object.values(SHELL_BLOCKS).flatMap((ways) => Object.values(ways))

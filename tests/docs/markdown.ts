@@ -35,6 +35,11 @@ export function placeOf({ document, line }: Block): string {
   return `${document}:${line}`;
 }
 
+/** The path of the file that a block is, by its first line, such as `// mumble/transport.ts`. */
+export function fileOf({ text }: Block): string | null {
+  return /^\/\/ ([\w./-]+\.ts)\n/.exec(text)?.[1] ?? null;
+}
+
 /** The document of this text. */
 export function parseMarkdown(path: string, text: string): Document {
   const blocks: Block[] = [];

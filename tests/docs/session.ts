@@ -10,22 +10,33 @@ import { freePort } from "../../testing/free_port.ts";
 import { isInstalled } from "../../tor/programs.ts";
 import { EchoServer } from "../echo.ts";
 import { peerMissing } from "../interop/peers.ts";
+import { namespaceMissing } from "../network_namespace.ts";
 import { type Block, placeOf, ROOT } from "./markdown.ts";
 import { assertShown } from "./printed.ts";
 import type { Run, Service } from "./shell_blocks.ts";
 import { isPeer, Terminal } from "./terminal.ts";
 
+/** Why `deno bundle` cannot bundle here; null when it can. */
+function bundlerMissing(): string | null {
+  const { success } = new Deno.Command(Deno.execPath(), {
+    args: ["bundle", new URL("util.ts", ROOT).pathname],
+    stdout: "null",
+    stderr: "null",
+  }).outputSync();
+  return success ? null : "needs esbuild, which deno bundle gets from npm";
+}
+
+/** Why something that a block needs is not here; null when it is. */
+function missing(need: string): string | null {
+  if (need === "namespace") return namespaceMissing({ setup: "" });
+  if (need === "deno bundle") return bundlerMissing();
+  if (isPeer(need)) return peerMissing(need);
+  return isInstalled(need) ? null : `needs ${need}`;
+}
+
 /** Why a block cannot be run here; null when it can. */
 export function missingFor({ needs = [] }: Run): string | null {
-  for (const program of needs) {
-    const missing = isPeer(program)
-      ? peerMissing(program)
-      : isInstalled(program)
-      ? null
-      : `needs ${program}`;
-    if (missing !== null) return missing;
-  }
-  return null;
+  return needs.map(missing).find((reason) => reason !== null) ?? null;
 }
 
 /** The commands of a block, each with all its lines. */
@@ -51,6 +62,8 @@ export class Session implements AsyncDisposable {
     this.#values = new Map([
       ["echo", String(this.#echo.address[1])],
       ["here", terminal.home],
+      ["checkout", ROOT.pathname.slice(0, -1)],
+      ["path", Deno.env.get("PATH") ?? ""],
     ]);
   }
 
@@ -112,6 +125,11 @@ export class Session implements AsyncDisposable {
     return printed;
   }
 
+  /** Writes the file that a block is. */
+  async write(path: string, text: string): Promise<void> {
+    await Deno.writeTextFile(`${this.#terminal.home}/${path}`, text);
+  }
+
   /** Runs a block, and compares what it prints with what is shown of it. */
   async run(block: Block, way: Run, shown: Block | undefined): Promise<void> {
     for (const [name, path] of Object.entries(way.files ?? {})) {
@@ -119,6 +137,9 @@ export class Session implements AsyncDisposable {
     }
     for (const [name, script] of Object.entries(way.stubs ?? {})) {
       await this.#terminal.install(name, `#!/bin/bash\n${this.#fill(script)}\n`);
+    }
+    for (const service of way.beside ?? []) {
+      await this.#serve(this.#fill(service.command), { ...service, stays: true });
     }
     const script = this.#scriptOf(block, way);
     let printed;

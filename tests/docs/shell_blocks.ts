@@ -6,7 +6,7 @@
 
 /** A command that goes on running. */
 export interface Service {
-  /** How it begins in the document. */
+  /** How it begins in the document; all of it where it is not there. */
   command: string;
   /** What it says when it is ready. Named groups are values for the blocks after it. */
   ready: RegExp;
@@ -20,7 +20,10 @@ export interface Service {
 export interface Run {
   /** Whether nothing before it and nothing after it has to do with it. It gets a directory of its own. */
   apart?: true;
-  /** The programs that it needs, besides what every machine has. */
+  /**
+   * The programs that it needs, besides what every machine has; or `deno bundle`, or `namespace` for a
+   * network namespace.
+   */
   needs?: readonly string[];
   /** The status with which it ends; 0 otherwise. */
   status?: number;
@@ -31,9 +34,12 @@ export interface Run {
   /**
    * What is not for a test, such as an address, and what stands in its place. There `%name%` is a value
    * that a service said; otherwise a free port, the same for a name in the whole document. `%echo%` is
-   * the port of a service that sends everything back, `%here%` the directory of the document.
+   * the port of a service that sends everything back, `%here%` the directory of the document,
+   * `%checkout%` that of ptlib, and `%path%` the PATH without what is put before it here.
    */
   instead?: Readonly<Record<string, string>>;
+  /** What has to run beside it, and does so until the end of the document. */
+  beside?: readonly Service[];
   /** Its commands that go on running, in their order. */
   services?: readonly Service[];
 }
@@ -75,8 +81,40 @@ const CLIENT_PLACES = {
 
 const OBFS4_IN_TOR = ["tor", "tor-gencert", "obfs4proxy"];
 
+const WEBTUNNEL_IN_TOR = ["tor", "tor-gencert", "lyrebird", "webtunnel-server"];
+
+/** A web site, and a bridge in front of it that is one, as docs/webtunnel.md sets it up. */
+const WEB_SITE: Service = {
+  command: `deno eval '
+    const listening = { hostname: "127.0.0.1", port: %site%, onListen: () => console.log("ready") };
+    Deno.serve(listening, () => new Response("Tomatoes"));
+  '`,
+  ready: /ready/,
+};
+const WEB_BRIDGE: Service = {
+  command:
+    `openssl req -x509 -nodes -newkey ec -pkeyopt ec_paramgen_curve:P-256 -subj /CN=bridge.example \\
+      -addext subjectAltName=DNS:bridge.example -keyout key.pem -out cert.pem 2> openssl.txt
+    options='url=https://bridge.example/SECRET cert=%here%/cert.pem key=%here%/key.pem fallback=127.0.0.1:%site%'
+    export TOR_PT_SERVER_TRANSPORT_OPTIONS="webtunnel:\${options// /;webtunnel:}"
+    export TOR_PT_MANAGED_TRANSPORT_VER=1 TOR_PT_STATE_LOCATION=%here%/state TOR_PT_ORPORT=127.0.0.1:%echo%
+    export TOR_PT_SERVER_TRANSPORTS=webtunnel TOR_PT_SERVER_BINDADDR=webtunnel-127.0.0.1:%bridge%
+    deno run -A jsr:@ptlib/ptlib/webtunnel/main`,
+  ready: /SMETHODS DONE/,
+};
+
 /** The blocks of each document, by how they begin. */
 export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>>> = {
+  "CONTRIBUTING.md": {
+    "deno task ok": { by: "tests/docs/tasks_test.ts", as: "every deno task that a document names" },
+    "deno run -A tests/std/with_real_std.ts": {
+      instead: {
+        "tests/std/with_real_std.ts": "%checkout%/tests/std/with_real_std.ts",
+        "PATH_TO_STD": "%checkout%/tests/std",
+        "deno task test": "deno task --help",
+      },
+    },
+  },
   "README.md": {
     "npx -y deno": { by: ".ci/run", as: "npx -y deno@2.9.6 task test" },
     "deno run -A jsr:@ptlib/ptlib/cli new mumble": VERBATIM,
@@ -85,7 +123,7 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
       instead: { ...SERVER_PLACES, ...CLIENT_PLACES },
       services: [SERVER, CLIENT, CLIENT],
     },
-    "ptlib tor": { needs: OBFS4_IN_TOR, apart: true },
+    "ptlib tor": { apart: true, needs: OBFS4_IN_TOR },
     "ptlib check": { needs: ["obfs4proxy"], status: 1 },
     "ptlib censor": { apart: true, needs: ["obfs4proxy"] },
   },
@@ -98,17 +136,58 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
       services: [CLIENT, { ...CLIENT, stays: true }],
     },
     "ptlib tor --transport obfs4": {
-      needs: OBFS4_IN_TOR,
       apart: true,
+      needs: OBFS4_IN_TOR,
       files: { "rot13.ts": "examples/rot13.ts" },
     },
-    "ptlib tor --transport webtunnel": {
-      needs: ["tor", "tor-gencert", "lyrebird", "webtunnel-server"],
+    "ptlib tor --transport webtunnel": { apart: true, needs: WEBTUNNEL_IN_TOR },
+    "ptlib new mumble": { apart: true, needs: ["tor", "tor-gencert", "deno bundle"] },
+  },
+  "docs/webtunnel.md": {
+    "deno bundle": {
+      needs: ["deno bundle"],
+      instead: { "/usr/local/lib/webtunnel/": "%here%/" },
     },
-    "ptlib new mumble": VERBATIM,
+    "apt-get install tor certbot": {
+      stubs: {
+        "apt-get": "mkdir -p %here%/etc/letsencrypt/renewal-hooks/deploy",
+        "certbot": `export RENEWED_LINEAGE=%here%
+          touch fullchain.pem privkey.pem
+          [ "\${*: -2:1}" = --deploy-hook ] && "\${*: -1}"`,
+      },
+      // Only root may give files to another group.
+      instead: { "/etc/": "%here%/etc/", " -g debian-tor": "" },
+    },
+    "journalctl": {
+      needs: ["curl", "openssl"],
+      stubs: {
+        "journalctl": "echo webtunnel",
+        "curl": 'exec /usr/bin/env PATH="%path%" curl -sk --connect-to ::127.0.0.1:%bridge% "$@"',
+      },
+      beside: [WEB_SITE, WEB_BRIDGE],
+      status: 28, // Curl has waited for 2 seconds, as the document says.
+    },
   },
   "docs/what-a-censor-sees.md": {
     "ptlib() {": { needs: ["obfs4proxy"] },
-    "ptlib censor": { apart: true, needs: ["webtunnel-client", "webtunnel-server"] },
+    "ptlib censor": { apart: true, needs: ["lyrebird", "webtunnel-server"] },
+  },
+  "docs/what-it-costs.md": {
+    "top": { needs: ["top"], instead: { "-d 5": "-d 0.1" }, stubs: { "pgrep": "echo 1" } },
+    "iptables": {
+      needs: ["namespace", "iptables"],
+      instead: { "iptables": "unshare --map-root-user --net iptables" },
+    },
+    "tor --DataDirectory": { needs: ["tor"], instead: { "/var/lib/": "%here%/" } },
+    "env DENO_NO_UPDATE_CHECK=1": {
+      files: { "rot13.ts": "examples/rot13.ts" },
+      instead: {
+        "/var/lib/": "%here%/",
+        "/usr/local/lib/rot13/": "%here%/",
+        "0.0.0.0:4443": "127.0.0.1:%rot13%",
+        "127.0.0.1:10000": "127.0.0.1:%haproxy%",
+      },
+      services: [{ command: "env", ready: /^SMETHODS DONE$/m }],
+    },
   },
 };

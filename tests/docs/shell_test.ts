@@ -2,7 +2,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { granted, permitted } from "../permitted.ts";
-import { type Block, type Document, placeOf, readDocuments, ROOT } from "./markdown.ts";
+import { type Block, type Document, fileOf, placeOf, readDocuments, ROOT } from "./markdown.ts";
 import { missingFor, Session } from "./session.ts";
 import { type Elsewhere, type Run, SHELL_BLOCKS, type Way } from "./shell_blocks.ts";
 
@@ -12,7 +12,7 @@ const NEEDS = ["env", "net", "read", "run", "write"] as const;
 const SHOWN = ["", "text"];
 
 /** Most of them wait for something most of the time. */
-const AT_ONCE = 4;
+const AT_ONCE = 8;
 
 /** What steps have to be that do so. */
 const SIDE_BY_SIDE = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
@@ -45,22 +45,42 @@ function triedOf({ path, blocks }: Document): Tried[] {
 /** A block that is run here. */
 interface Running extends Tried {
   way: Run;
+  /** The files that its document has shown before, which its reader has written. */
+  files: Map<string, string>;
+}
+
+/** The files that a document shows before a line. */
+function filesBefore(line: number, { blocks }: Document): Map<string, string> {
+  const before = blocks.filter((block) => block.line < line);
+  return new Map(before.flatMap((block) => {
+    const path = fileOf(block);
+    return path === null ? [] : [[path, block.text]];
+  }));
 }
 
 /** The blocks that are run here, by what is run in one directory. */
 function sessionsOf(document: Document): Running[][] {
   const running = triedOf(document).flatMap((tried): Running[] => {
     const [way] = tried.ways;
-    return way === undefined || "by" in way ? [] : [{ ...tried, way }];
+    return way === undefined || "by" in way
+      ? []
+      : [{ ...tried, way, files: filesBefore(tried.block.line, document) }];
   });
   const together = running.filter(({ way }) => !way.apart);
-  return [together, ...running.filter(({ way }) => way.apart).map((one) => [one])];
+  return [together, ...running.filter(({ way }) => way.apart).map((one) => [one])]
+    .filter((session) => session.length > 0);
 }
 
 /** Runs blocks one after the other. */
 async function runAll(t: Deno.TestContext, blocks: readonly Running[]): Promise<void> {
   await using session = await Session.begin();
-  for (const { block, way, shown } of blocks) {
+  const written = new Map<string, string>();
+  for (const { block, way, shown, files } of blocks) {
+    for (const [path, text] of files) {
+      if (written.get(path) === text) continue;
+      await session.write(path, text);
+      written.set(path, text);
+    }
     const missing = missingFor(way);
     const [first = ""] = block.text.split("\n");
     await t.step({
@@ -73,7 +93,7 @@ async function runAll(t: Deno.TestContext, blocks: readonly Running[]): Promise<
 }
 
 permitted(NEEDS, "the shell blocks of the documents do and print what they say", async (t) => {
-  const sessions = documents.flatMap(sessionsOf).toSorted((a, b) => b.length - a.length).values();
+  const sessions = documents.flatMap(sessionsOf).values();
   await Promise.all(Array.from({ length: AT_ONCE }, async () => {
     for (const blocks of sessions) await runAll(t, blocks);
   }));

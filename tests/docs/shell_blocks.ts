@@ -141,7 +141,10 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
       files: { "rot13.ts": "examples/rot13.ts" },
     },
     "ptlib tor --transport webtunnel": { apart: true, needs: WEBTUNNEL_IN_TOR },
-    "ptlib new mumble": { apart: true, needs: ["tor", "tor-gencert", "deno bundle"] },
+    "ptlib new mumble": {
+      by: "tests/cli/new_command_test.ts",
+      as: "ptlib new writes what passes every gate",
+    },
   },
   "docs/webtunnel.md": {
     "deno bundle": {

@@ -156,7 +156,7 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
         "apt-get": "mkdir -p %here%/etc/letsencrypt/renewal-hooks/deploy",
         "certbot": `export RENEWED_LINEAGE=%here%
           touch fullchain.pem privkey.pem
-          [ "\${*: -2:1}" = --deploy-hook ] && "\${*: -1}"`,
+          [ "\${*: -2:1}" = --deploy-hook ] && sh -e "\${*: -1}"`,
       },
       // Only root may give files to another group.
       instead: { "/etc/": "%here%/etc/", " -g debian-tor": "" },

@@ -13,8 +13,8 @@ import { type Block, placeOf, readDocuments } from "./markdown.ts";
 
 const NEEDS = ["env", "read", "run", "write"] as const;
 
-/** What has a test of its own, or is not for a program. */
-const OTHERS = ["ts", "ts ignore", "sh", "text"];
+/** What has tests of its own: programs, commands, what these print, and messages. */
+const OTHERS = ["ts", "ts ignore", "sh", "text", "log"];
 
 /** What a program that reads a configuration says, and how it ends. */
 interface Said {

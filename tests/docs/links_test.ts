@@ -14,9 +14,14 @@ import {
 
 /** Where links lead outside of the repository. A new one belongs here after somebody opened it. */
 const HOSTS = new Set([
+  "crates.io",
+  "deno.com",
   "forum.torproject.net",
   "gitlab.torproject.org",
+  "jsr.io",
   "lists.torproject.org",
+  "pypi.org",
+  "spec.torproject.org",
   "www.bamsoftware.com",
 ]);
 

@@ -13,8 +13,8 @@ import { peerMissing } from "../interop/peers.ts";
 import { namespaceMissing } from "../network_namespace.ts";
 import { type Block, placeOf, ROOT } from "./markdown.ts";
 import { assertShown } from "./printed.ts";
-import type { Run, Service } from "./shell_blocks.ts";
 import { isPeer, Terminal } from "./terminal.ts";
+import type { Run, Service } from "./way.ts";
 
 /** Why `deno bundle` cannot bundle here; null when it can. */
 function bundlerMissing(): string | null {

@@ -4,7 +4,8 @@ import { assert, assertEquals } from "@std/assert";
 import { granted, permitted } from "../permitted.ts";
 import { type Block, type Document, fileOf, placeOf, readDocuments, ROOT } from "./markdown.ts";
 import { missingFor, Session } from "./session.ts";
-import { type Elsewhere, type Run, SHELL_BLOCKS, type Way } from "./shell_blocks.ts";
+import { SHELL_BLOCKS } from "./shell_blocks.ts";
+import type { Elsewhere, Run, Way } from "./way.ts";
 
 const NEEDS = ["env", "net", "read", "run", "write"] as const;
 

@@ -74,6 +74,11 @@ export class Session implements AsyncDisposable {
     return new Session(await Terminal.open());
   }
 
+  /** Another one, at the same place. */
+  async copy(): Promise<Session> {
+    return new Session(await this.#terminal.copy());
+  }
+
   /** A text with its values in the places of their names. */
   #fill(text: string): string {
     return text.replace(/%(\w+)%/g, (_, name: string) => {

@@ -12,10 +12,7 @@ const NEEDS = ["env", "net", "read", "run", "write"] as const;
 /** What is compared with what the block before it prints. */
 const SHOWN = ["", "text"];
 
-/** Most of them wait for something most of the time. */
-const AT_ONCE = 8;
-
-/** What steps have to be that do so. */
+/** What steps have to be that are not one after the other. */
 const SIDE_BY_SIDE = { sanitizeOps: false, sanitizeResources: false, sanitizeExit: false };
 
 const documents = granted(["read"]) ? readDocuments() : [];
@@ -59,45 +56,53 @@ function filesBefore(line: number, { blocks }: Document): Map<string, string> {
   }));
 }
 
-/** The blocks that are run here, by what is run in one directory. */
-function sessionsOf(document: Document): Running[][] {
-  const running = triedOf(document).flatMap((tried): Running[] => {
+/** The blocks of a document that are run here. */
+function runningOf(document: Document): Running[] {
+  return triedOf(document).flatMap((tried): Running[] => {
     const [way] = tried.ways;
     return way === undefined || "by" in way
       ? []
       : [{ ...tried, way, files: filesBefore(tried.block.line, document) }];
   });
-  const together = running.filter(({ way }) => !way.apart);
-  return [together, ...running.filter(({ way }) => way.apart).map((one) => [one])]
-    .filter((session) => session.length > 0);
 }
 
-/** Runs blocks one after the other. */
-async function runAll(t: Deno.TestContext, blocks: readonly Running[]): Promise<void> {
+/** Runs one block, where what it needs is there. */
+async function runOne(t: Deno.TestContext, session: Session, { block, way, shown }: Running) {
+  const missing = missingFor(way);
+  const [first = ""] = block.text.split("\n");
+  await t.step({
+    name: `${placeOf(block)}: ${first}${missing === null ? "" : ` [${missing}]`}`,
+    ignore: missing !== null,
+    fn: () => session.run(block, way, shown),
+    ...SIDE_BY_SIDE,
+  });
+}
+
+async function runApart(t: Deno.TestContext, session: Session, running: Running): Promise<void> {
+  await using copy = session;
+  await runOne(t, copy, running);
+}
+
+/** Runs the blocks of a document in their order. */
+async function runAll(t: Deno.TestContext, document: Document): Promise<void> {
   await using session = await Session.begin();
   const written = new Map<string, string>();
-  for (const { block, way, shown, files } of blocks) {
-    for (const [path, text] of files) {
+  const apart: Promise<void>[] = [];
+  for (const running of runningOf(document)) {
+    for (const [path, text] of running.files) {
       if (written.get(path) === text) continue;
       await session.write(path, text);
       written.set(path, text);
     }
-    const missing = missingFor(way);
-    const [first = ""] = block.text.split("\n");
-    await t.step({
-      name: `${placeOf(block)}: ${first}${missing === null ? "" : ` [${missing}]`}`,
-      ignore: missing !== null,
-      fn: () => session.run(block, way, shown),
-      ...SIDE_BY_SIDE,
-    });
+    if (running.way.apart) apart.push(runApart(t, await session.copy(), running));
+    else await runOne(t, session, running);
   }
+  await Promise.all(apart);
 }
 
+// Most of them wait for something most of the time.
 permitted(NEEDS, "the shell blocks of the documents do and print what they say", async (t) => {
-  const sessions = documents.flatMap(sessionsOf).values();
-  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
-    for (const blocks of sessions) await runAll(t, blocks);
-  }));
+  await Promise.all(documents.map((document) => runAll(t, document)));
 });
 
 permitted(["read"], "each shell block has one entry in SHELL_BLOCKS, and each entry one", () => {

@@ -130,9 +130,13 @@ export class Terminal implements AsyncDisposable {
     this.#programs = `${root}/programs`;
   }
 
+  static async #make(): Promise<Terminal> {
+    return new Terminal(await Deno.makeTempDir({ prefix: "ptlib-docs-" }));
+  }
+
   /** Opens one, in a new directory. */
   static async open(): Promise<Terminal> {
-    const terminal = new Terminal(await Deno.makeTempDir({ prefix: "ptlib-docs-" }));
+    const terminal = await Terminal.#make();
     await Deno.mkdir(terminal.home);
     await Deno.mkdir(terminal.#programs);
     await writeProject(terminal.home);
@@ -144,6 +148,16 @@ export class Terminal implements AsyncDisposable {
       const path = await peer(name);
       if (path !== null) await Deno.symlink(path, `${terminal.#programs}/${name}`);
     }
+    return terminal;
+  }
+
+  /** Opens another one, whose directory has what this one has now. */
+  async copy(): Promise<Terminal> {
+    const terminal = await Terminal.#make();
+    terminal.#directory = this.#directory.replace(this.home, terminal.home);
+    const args = ["-a", this.home, this.#programs, `${terminal.home}/..`];
+    const { success } = await new Deno.Command("cp", { args }).output();
+    if (!success) throw new Error("What a document has written could not be copied");
     return terminal;
   }
 

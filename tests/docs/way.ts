@@ -18,7 +18,7 @@ export interface Service {
 
 /** A block that is run. */
 export interface Run {
-  /** Whether nothing before it and nothing after it has to do with it. It gets a directory of its own. */
+  /** Whether nothing after it has to do with it: those blocks do not wait for it. */
   apart?: true;
   /**
    * The programs that it needs, besides what every machine has; or `deno bundle`, or `namespace` for a

@@ -119,12 +119,15 @@ async function within<T>(job: Job, promise: Promise<T>): Promise<T> {
 export class Terminal implements AsyncDisposable {
   /** The directory in which it began. */
   readonly home: string;
+  /** All that it has. */
+  readonly #root: string;
   /** Where its next command runs. */
   #directory: string;
   readonly #programs: string;
   readonly #running: Job[] = [];
 
   private constructor(root: string) {
+    this.#root = root;
     this.home = `${root}/work`;
     this.#directory = this.home;
     this.#programs = `${root}/programs`;
@@ -155,7 +158,7 @@ export class Terminal implements AsyncDisposable {
   async copy(): Promise<Terminal> {
     const terminal = await Terminal.#make();
     terminal.#directory = this.#directory.replace(this.home, terminal.home);
-    const args = ["-a", this.home, this.#programs, `${terminal.home}/..`];
+    const args = ["-a", this.home, this.#programs, terminal.#root];
     const { success } = await new Deno.Command("cp", { args }).output();
     if (!success) throw new Error("What a document has written could not be copied");
     return terminal;
@@ -207,6 +210,6 @@ export class Terminal implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     while (this.#running.length > 0) await this.interrupt();
-    await Deno.remove(`${this.home}/..`, { recursive: true });
+    await Deno.remove(this.#root, { recursive: true });
   }
 }

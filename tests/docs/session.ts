@@ -47,10 +47,11 @@ function commandsOf(text: string): string[] {
 /** What is printed of a checkout, whose stand-ins for `@std` are linked, and not of what JSR has. */
 const LINKS_WARNING = /^Warning "links" field can only be specified in .*\n +at file:.*\n/gm;
 
-/** The addresses in a text that are not loopback. */
+/** The addresses in a text that are not of this machine, or have a port that somebody may have. */
 function foreignAddresses(text: string): string[] {
-  return Array.from(text.matchAll(/(?<![\w.])\d+\.\d+\.\d+\.\d+(?![\w.])/g), ([address]) => address)
-    .filter((address) => !address.startsWith("127."));
+  const addresses = text.matchAll(/(?<![\w.])\d+\.\d+\.\d+\.\d+(?![\w.])(?::[1-9]\d*)?/g);
+  return Array.from(addresses, ([address]) => address)
+    .filter((address) => !address.startsWith("127.") || address.includes(":"));
 }
 
 /** A document as its reader goes through it. */

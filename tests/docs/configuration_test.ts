@@ -9,7 +9,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { isInstalled } from "../../tor/programs.ts";
 import { finished } from "../cli/ptlib_process.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
-import { type Block, placeOf, readDocuments } from "./markdown.ts";
+import { type Block, placeOf, readDocuments, ROOT } from "./markdown.ts";
 
 const NEEDS = ["env", "read", "run", "write"] as const;
 
@@ -69,6 +69,13 @@ const READERS: Readonly<Record<string, Reader>> = {
     read: (text, directory) =>
       sayOf(`${directory}/profile`, `profile p {\n${text}\n}\n`, "apparmor_parser", "-QK"),
   },
+  flags: {
+    program: "deno",
+    read(text) {
+      const program = new URL("util.ts", ROOT).pathname;
+      return say(Deno.execPath(), "run", ...text.trim().split(/\s+/), program);
+    },
+  },
   ini: {
     program: "systemd-analyze",
     async read(text, directory) {
@@ -93,7 +100,9 @@ function blocksOf(language: string): Block[] {
 }
 
 for (const [language, { program, read }] of Object.entries(READERS)) {
-  const missing = granted(["run"]) && !isInstalled(program) ? `needs ${program}` : null;
+  const missing = granted(["run"]) && program !== "deno" && !isInstalled(program)
+    ? `needs ${program}`
+    : null;
   permitted(
     NEEDS,
     `${program} takes the blocks of ${language}, and not what is broken`,

@@ -46,6 +46,12 @@ read -r line <&3
 [ "$line" = hello ]
 `;
 
+/** Where Deno keeps what it has downloaded: nothing is to be downloaded once more for a reader. */
+async function denoDirectory(): Promise<string> {
+  const { stdout } = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return JSON.parse(new TextDecoder().decode(stdout)).denoDir;
+}
+
 /** What became of a command. */
 export interface Ended {
   /** What it printed, on stdout and stderr, as a terminal shows it. */
@@ -115,6 +121,10 @@ async function within<T>(job: Job, promise: Promise<T>): Promise<T> {
   }
 }
 
+function newDirectory(): Promise<string> {
+  return Deno.makeTempDir({ prefix: "ptlib-docs-" });
+}
+
 /** The terminal. Disposing of it ends what runs, and removes its files. */
 export class Terminal implements AsyncDisposable {
   /** The directory in which it began. */
@@ -126,20 +136,19 @@ export class Terminal implements AsyncDisposable {
   readonly #programs: string;
   readonly #running: Job[] = [];
 
-  private constructor(root: string) {
+  readonly #denoDirectory: string;
+
+  private constructor(root: string, denoDirectory: string) {
     this.#root = root;
+    this.#denoDirectory = denoDirectory;
     this.home = `${root}/work`;
     this.#directory = this.home;
     this.#programs = `${root}/programs`;
   }
 
-  static async #make(): Promise<Terminal> {
-    return new Terminal(await Deno.makeTempDir({ prefix: "ptlib-docs-" }));
-  }
-
   /** Opens one, in a new directory. */
   static async open(): Promise<Terminal> {
-    const terminal = await Terminal.#make();
+    const terminal = new Terminal(await newDirectory(), await denoDirectory());
     await Deno.mkdir(terminal.home);
     await Deno.mkdir(terminal.#programs);
     await writeProject(terminal.home);
@@ -156,7 +165,7 @@ export class Terminal implements AsyncDisposable {
 
   /** Opens another one, whose directory has what this one has now. */
   async copy(): Promise<Terminal> {
-    const terminal = await Terminal.#make();
+    const terminal = new Terminal(await newDirectory(), this.#denoDirectory);
     terminal.#directory = this.#directory.replace(this.home, terminal.home);
     const args = ["-a", this.home, this.#programs, terminal.#root];
     const { success } = await new Deno.Command("cp", { args }).output();
@@ -176,6 +185,7 @@ export class Terminal implements AsyncDisposable {
       env: {
         PATH: `${this.#programs}:${Deno.env.get("PATH")}`,
         HOME: this.home,
+        DENO_DIR: this.#denoDirectory,
         NO_COLOR: "1",
         DENO_NO_UPDATE_CHECK: "1",
         PTLIB_DOCS_PWD: `${this.#programs}/pwd`,

@@ -33,7 +33,7 @@ import { type Command, type OptionValues, splitArguments } from "./command.ts";
 import { transportsOf } from "./program_transports.ts";
 import { junit } from "./junit.ts";
 import { Interrupt } from "./supervise.ts";
-import { complain, harmless, note, painter, print } from "./terminal.ts";
+import { complain, flush, harmless, note, painter, print } from "./terminal.ts";
 
 const HELP = `Usage: ptlib check [OPTION]... -- PROGRAM...
 
@@ -214,6 +214,7 @@ async function checkAll(
     }
     const file = text(values, "junit");
     if (file !== undefined) await Deno.writeTextFile(file, junit(transport, results));
+    await flush(); // The last line of all is the verdict, on a terminal too.
     reporter.end(results, null);
     return statusOf(results, count);
   });

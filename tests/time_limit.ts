@@ -14,7 +14,7 @@ const LIMIT = 120_000;
 /** The same for the files whose tests start programs by the dozen. */
 const SLOW_LIMIT = 300_000;
 const SLOW =
-  /\/tests\/(check\/check|interop\/check|parent\/leak|tor\/tor|tor\/tor_command|tor\/balanced|cli\/new_command|demo)_test\.ts:/;
+  /\/tests\/(check\/check|interop\/check|parent\/leak|tor\/tor|tor\/tor_command|tor\/balanced|cli\/new_command|demo|docs\/shell)_test\.ts:/;
 
 /** Deno reads the place of a test from this property of its function. */
 const LOCATION = Symbol.for("Deno.test.location");

@@ -90,7 +90,7 @@ const ALL: readonly Chart[] = [
   },
 ];
 
-/** Every so manieth sample, so that there are no more than `most`. */
+/** Leaves out samples evenly, so that there are no more than `most`. */
 function thin(samples: readonly Sample[], most: number): Sample[] {
   const step = Math.ceil(samples.length / most);
   return samples.filter((_, i) => i % step === 0);

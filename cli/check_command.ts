@@ -7,6 +7,7 @@
 import { CannotCheckError } from "../check/cannot_check_error.ts";
 import { haveOneCause } from "../check/causes.ts";
 import { check, type CheckOptions, type CheckResult } from "../check/check.ts";
+import { LaunchError } from "../parent/mod.ts";
 import { showByHand } from "./check_by_hand.ts";
 import { JsonReport } from "./check_json.ts";
 import {
@@ -30,6 +31,7 @@ import {
   statusOf,
 } from "./check_report.ts";
 import { type Command, type OptionValues, splitArguments } from "./command.ts";
+import { explain } from "./explain.ts";
 import { transportsOf } from "./program_transports.ts";
 import { junit } from "./junit.ts";
 import { Interrupt } from "./supervise.ts";
@@ -165,11 +167,13 @@ async function makeChecks(
   return results;
 }
 
-/** Why nothing could be checked, and which names the program has where it can tell. */
-async function explain({ message }: Error, program: readonly string[]): Promise<string> {
+/** Why nothing could be checked, and which names the program has where it can tell; null for a bug. */
+async function whyUnfit(error: unknown, program: readonly string[]): Promise<string | null> {
+  if (error instanceof LaunchError) return explain(error);
+  if (!(error instanceof CannotCheckError)) return null;
   const names = await transportsOf(program);
   const has = names.length === 0 ? "" : `; the transports that it has: ${names.join(", ")}`;
-  return `ptlib check: ${harmless(message)}${has}`;
+  return `${harmless(error.message)}${has}`;
 }
 
 /** Does something that an interrupt ends, and that a program may not be fit for. */
@@ -182,8 +186,9 @@ async function withProgram(
     return await use(interrupt);
   } catch (error) {
     if (interrupt.signal.aborted) return 1;
-    if (!(error instanceof CannotCheckError)) throw error;
-    complain(await explain(error, program));
+    const why = await whyUnfit(error, program);
+    if (why === null) throw error;
+    complain(`ptlib check: ${why}`);
     return NOT_CHECKED;
   } finally {
     interrupt[Symbol.dispose]();

@@ -24,3 +24,13 @@ command("ptlib ends quietly when the reader of its help has gone", async () => {
     assertEquals([(await child.status).code, err], [0, ""]);
   }
 });
+
+command("ptlib takes the program in one word, and options behind it", async () => {
+  const program = "no_such_program with words";
+  const { code, err } = await finished(["check", "--program", program, "--transport", "x"]);
+  assertEquals(code, 3);
+  assertStringIncludes(err, 'There is no program "no_such_program"');
+  const twice = await finished(["tor", "--program", program, "--", "x"]);
+  assertEquals(twice.code, 2);
+  assertStringIncludes(twice.err, "--program and a program after -- exclude each other");
+});

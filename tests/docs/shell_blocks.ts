@@ -55,10 +55,22 @@ const WEB_BRIDGE: Service = {
   ready: /SMETHODS DONE/,
 };
 
+/** What only root may do, done as whoever runs the tests. */
+const SUDO = { "sudo": `mkdir -p %here%/bin; [ "$1" = -u ] && shift 2; exec "$@"` };
+
+/** How several blocks begin. */
+const NEW_SECRET =
+  "secret=$(deno eval 'console.log(crypto.getRandomValues(new Uint8Array(32)).toHex())')\n";
+
 /** The blocks of each document, by how they begin. */
 export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>>> = {
   "CONTRIBUTING.md": {
     "deno task ok": { by: "tests/docs/tasks_test.ts", as: "every deno task that a document names" },
+    "deno task test tests/args_test.ts": {
+      instead: {
+        "deno task": "cd %checkout%; deno task",
+      },
+    },
     "deno run -A tests/std/with_real_std.ts": {
       instead: {
         "tests/std/with_real_std.ts": "%checkout%/tests/std/with_real_std.ts",
@@ -71,11 +83,15 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
     "npx -y deno": { by: ".ci/run", as: "npx -y deno@2.9.6 task test" },
     "deno run -A jsr:@ptlib/ptlib/cli new mumble": VERBATIM,
     "ptlib() {": {
+      apart: true,
+      needs: ["tor", "tor-gencert"],
+      files: { "keyed.ts": "examples/keyed.ts" },
+    },
+    "ptlib server": {
       needs: ["obfs4proxy"],
       instead: { ...SERVER_PLACES, ...CLIENT_PLACES },
       services: [SERVER, CLIENT, CLIENT],
     },
-    "ptlib tor": { apart: true, needs: OBFS4_IN_TOR },
     "ptlib check": { needs: ["obfs4proxy"], status: 1 },
     "ptlib censor": { apart: true, needs: ["obfs4proxy"] },
   },
@@ -97,6 +113,72 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
       by: "tests/cli/new_command_test.ts",
       as: "ptlib new writes what passes every gate",
     },
+  },
+  "docs/first-transport.md": {
+    "npm install -g deno": { by: ".ci/run", as: "npx -y deno@2.9.6" },
+    "ptlib() {": VERBATIM,
+    "ptlib new mumble": VERBATIM,
+    // tests/cli/new_command_test.ts checks what has just been written; here it is checked further down.
+    "cd mumble": { instead: { "deno task check": "" } },
+    "sed -i.old 's/byte": VERBATIM,
+    "deno eval": VERBATIM,
+    [`${NEW_SECRET}deno task check --only`]: VERBATIM,
+    "deno fmt": VERBATIM,
+    [`${NEW_SECRET}deno task check --failures`]: { apart: true },
+    "secret=$(printf": { apart: true, needs: ["tor", "tor-gencert"] },
+    [`${NEW_SECRET}deno task censor`]: { apart: true },
+    "deno task bundle": { needs: ["deno bundle"] },
+  },
+  "docs/permissions.md": {
+    "ptlib new mumble": VERBATIM,
+    "cd mumble": VERBATIM,
+    "TOR_PT_MANAGED_TRANSPORT_VER=1 TOR_PT_STATE_LOCATION=\"$PWD/state\" TOR_PT_CLIENT_TRANSPORTS=mumble \\\n  TOR_PT_EXIT_ON_STDIN_CLOSE=1 \\\n  deno run --no-prompt '--allow-env=TOR_PT_*' transport.ts":
+      VERBATIM,
+    "TOR_PT_MANAGED_TRANSPORT_VER=1 TOR_PT_STATE_LOCATION=\"$PWD/state\" TOR_PT_CLIENT_TRANSPORTS=mumble \\\n  TOR_PT_EXIT_ON_STDIN_CLOSE=1 \\\n  deno run --no-prompt '--allow-env=TOR_PT_*' --allow-net":
+      VERBATIM,
+  },
+  "docs/put-it-into-tor.md": {
+    "deno bundle": {
+      needs: ["deno bundle"],
+      files: { "rot13.ts": "examples/rot13.ts" },
+      stubs: SUDO,
+      instead: { "/usr/local/": "%here%/" },
+    },
+    "sudo cp --remove-destination": {
+      needs: ["deno bundle"],
+      instead: {
+        "/usr/local/": "%here%/",
+        // npm has made a link.
+        "sudo cp": "mv bin/deno bin/real; ln -s real bin/deno; sudo cp",
+      },
+    },
+    "sudo sysctl": { stubs: { "sysctl": "" } },
+    "sudo -u debian-tor tor": {
+      needs: ["tor", "deno bundle"],
+      instead: {
+        "--verify-config":
+          "--verify-config --ignore-missing-torrc -f none --DataDirectory %here%/tor",
+        "/usr/local/": "%here%/",
+        "/tmp/rot13": "%here%/state",
+      },
+    },
+    "sudo systemctl": { stubs: { "systemctl": "", "journalctl": "" } },
+  },
+  "docs/shipping.md": {
+    "ptlib new mumble": { needs: ["deno bundle"] },
+    "DENO_DIR=": { needs: ["deno bundle"] },
+    "sudo -u debian-tor": {
+      stubs: SUDO,
+      instead: {
+        "/var/lib/tor/deno": "%here%/deno",
+        "/usr/local/bin/deno": "deno",
+        "/usr/local/lib/mumble/": "",
+      },
+    },
+    "deno bundle": { needs: ["deno bundle"] },
+  },
+  "docs/troubleshooting.md": {
+    "ptlib new mumble": { instead: { "/tmp/mumble": "%here%/state" } },
   },
   "docs/webtunnel.md": {
     "deno bundle": {

@@ -7,7 +7,6 @@
 import { CannotCheckError } from "../check/cannot_check_error.ts";
 import { haveOneCause } from "../check/causes.ts";
 import { check, type CheckOptions, type CheckResult } from "../check/check.ts";
-import { LaunchError } from "../parent/mod.ts";
 import { showByHand } from "./check_by_hand.ts";
 import { JsonReport } from "./check_json.ts";
 import {
@@ -169,8 +168,9 @@ async function makeChecks(
 
 /** Why nothing could be checked, and which names the program has where it can tell; null for a bug. */
 async function whyUnfit(error: unknown, program: readonly string[]): Promise<string | null> {
-  if (error instanceof LaunchError) return explain(error);
-  if (!(error instanceof CannotCheckError)) return null;
+  if (!(error instanceof CannotCheckError)) {
+    return error instanceof Deno.errors.NotFound ? explain(error) : null;
+  }
   const names = await transportsOf(program);
   const has = names.length === 0 ? "" : `; the transports that it has: ${names.join(", ")}`;
   return `${harmless(error.message)}${has}`;

@@ -134,7 +134,7 @@ permitted(NEEDS, "ptlib check says what is wrong with its arguments", async () =
 
 permitted(NEEDS, "ptlib check says when there is no such program", async () => {
   const { status, stderr } = await ptlibCheck(...DUMMY, "--", "no-such-program-anywhere");
-  assertEquals(status, 1);
+  assertEquals(status, 3);
   assertStringIncludes(stderr, 'There is no program "no-such-program-anywhere": install it');
   assert(!stderr.includes("    at "), "there is a stack trace");
 });

@@ -11,9 +11,8 @@ const SWITCH = "active_mutant.ts";
 /** V8 counts the calls of its functions, one for each set of mutants in one place. */
 export const REACHED = "reached_mutants.js";
 
-/** What the tests need of the project. */
-const PARTS =
-  /^(?:[a-z_]+\.ts|deno\.json|README\.md|net|run|webtunnel|parent|check|cli|tests|examples)$/;
+/** What the tests do not need of the project. */
+const LEFT_OUT = /^(?:\.git|\.github|node_modules|reference)$/;
 
 /** The files whose mutants are tried: the bottom rooms, and those of connections, programs and WebTunnel. */
 export async function mutableFiles(): Promise<string[]> {
@@ -67,7 +66,7 @@ export class Tree {
     const tree = new Tree(root);
     await Deno.mkdir(root);
     for await (const { name, isDirectory } of Deno.readDir(ROOT)) {
-      if (!PARTS.test(name)) continue;
+      if (LEFT_OUT.test(name)) continue;
       if (isDirectory) await copy(new URL(`${name}/`, ROOT), `${root}/${name}`);
       else await Deno.copyFile(new URL(name, ROOT), `${root}/${name}`);
     }

@@ -8,7 +8,8 @@
 import { formatServerOptions, formatSocksArgs } from "../args.ts";
 import { CannotCheckError } from "./cannot_check_error.ts";
 import { type PlainStart, SharedPrograms, type Subject } from "./fixture.ts";
-import { catalogue, type Task } from "./catalogue.ts";
+import { catalogue, nameOf, type Task } from "./catalogue.ts";
+import { judgeElsewhere } from "./elsewhere.ts";
 import { findRole, firstWordWithin } from "./find_role.ts";
 import { runCheck } from "./run_check.ts";
 import { type Level, ofRole, type Role, type Verdict } from "./verdict.ts";
@@ -197,6 +198,13 @@ async function* runAll(
 ): AsyncGenerator<CheckResult> {
   stop.signal.throwIfAborted();
   const shared = new SharedPrograms();
+  const elsewhere = tasks.filter(({ check }) => check.ownNetwork);
+  let madeElsewhere: ReturnType<typeof judgeElsewhere> | undefined;
+  const verdictOf = async (task: Task): Promise<Verdict> => {
+    if (!task.check.ownNetwork) return await runCheck(subject, shared, task);
+    const verdicts = await (madeElsewhere ??= judgeElsewhere(subject, elsewhere));
+    return verdicts.get(nameOf(task)) ?? { outcome: "error", problem: "There is no verdict" };
+  };
   const results = tasks.map(() => Promise.withResolvers<CheckResult>());
   let next = 0;
   const work = async () => {
@@ -204,8 +212,7 @@ async function* runAll(
       const [task, result] = [tasks[next], results[next]];
       next++;
       if (task === undefined || result === undefined) return;
-      const verdict = await runCheck(subject, shared, task);
-      result.resolve({ ...infoOf(task), ...verdict });
+      result.resolve({ ...infoOf(task), ...await verdictOf(task) });
     }
   };
   const aborted = Promise.withResolvers<never>();
@@ -264,7 +271,7 @@ export async function* check(
     yield* skipped;
     // Unlike `test()`, `search()` does not go on where it last was, whatever the flags.
     const tasks = catalogue.filter(({ check, role }) =>
-      roles.includes(role) && (only === undefined || `${role}/${check.id}`.search(only) !== -1)
+      roles.includes(role) && (only === undefined || nameOf({ check, role }).search(only) !== -1)
     );
     yield* runAll(subject, tasks, stop);
   } finally {

@@ -92,7 +92,8 @@ export class TestListener implements Listener, Disposable {
 
   async #attendTo(probe: Probe, tell: (text: string) => void): Promise<void> {
     const place = formatAddress(this.address);
-    tell(`${place}: a connection`);
+    const { hostname, port } = (probe.conn as Deno.TcpConn).remoteAddr;
+    tell(`${place}: a connection from ${formatAddress([hostname, port])}`);
     probe.narrator = (what, bytes) => tell(`${place}: ${what} ${hex(bytes)}`);
     try {
       await this.attendant?.(probe);

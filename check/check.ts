@@ -231,7 +231,9 @@ async function* runAll(
 /**
  * Checks a program. It is started many times; when the iteration is over, all these processes have
  * ended. It is asked to connect to loopback only, but a transport that connects elsewhere by itself
- * is not prevented from it.
+ * is not prevented from it. Checks that take more than loopback are made in a network namespace,
+ * which has no way out; where Linux does not give one, or `--allow-run` has no `unshare`, they are
+ * skipped.
  *
  * A transport that carries bytes as they are is checked alone. Any other is checked against its
  * other half: the same program where it is both, or `peer`.

@@ -40,6 +40,8 @@ const HELP = `Usage: ptlib check [OPTION]... -- PROGRAM...
 Starts a program the way tor does, again and again, and tells which rules of the
 specifications it keeps, one line each. It asks the program for connections to
 loopback only; a transport that connects elsewhere on its own is not held back.
+Two checks are about other addresses. They are made in a network namespace that
+has no way out, on Linux with unshare and ip.
 
   --transport NAME  the transport, such as obfs4; without it, the program is
                     asked by its option --capabilities, which every program

@@ -14,16 +14,19 @@ const TIMEOUT = 5_000;
 /** The names of the checks. */
 export const ids: readonly string[] = [...new Set(checks.map(({ id }) => id))];
 
-/** Whether a fault shows only in a network of its own. */
-function needsNetwork(fault: string): boolean {
-  return fault.startsWith("outbound-used");
-}
+/** What can be seen only in a network of its own. */
+const IN_NETWORK = /^(?:(?:client|server)\/)?outbound-used/;
 
 /** Why there is no such network here; null where there is. */
 export const networkMissing: string | null = namespaceMissing({
   setup: "ip address add 192.0.2.1/32 dev lo",
   unshare: ["--pid", "--fork"],
 });
+
+/** Whether a check, or a fault, shows nothing here. */
+export function skippedHere(name: string): boolean {
+  return networkMissing !== null && IN_NETWORK.test(name);
+}
 
 const ALL: readonly string[] = [
   ...ids,
@@ -44,9 +47,7 @@ const ALL: readonly string[] = [
 ];
 
 /** The faults that show here: one for each check, and what else some of them have to find. */
-export const faults: readonly string[] = ALL.filter((fault) =>
-  networkMissing === null || !needsNetwork(fault)
-);
+export const faults: readonly string[] = ALL.filter((fault) => !skippedHere(fault));
 
 /** The checks that have to report a fault, and no others. */
 export function reporters(fault: string): string[] {

@@ -479,8 +479,8 @@ async function handshake(conn: StreamConn): Promise<Address | null> {
 /** Connects to another machine or to this one, from the source address that is right for it. */
 async function reach(target: Address): Promise<StreamConn> {
   const { v4, v6 } = readOutboundBindAddresses((name) => Deno.env.get(name));
-  const refuses = broken("outbound-used:refused") && !target[0].includes(":");
-  if (refuses && v4 !== null && !isLoopback(target[0])) throw new Error("cannot bind");
+  const refuses = isLoopback(target[0]) ? "outbound-loopback" : "outbound-used:refused";
+  if (broken(refuses) && v4 !== null && !target[0].includes(":")) throw new Error("cannot bind");
   const mixed = broken("outbound-used-ipv6:mixed");
   const outboundBindAddress = {
     v4: broken("outbound-used") ? null : v4,
@@ -490,9 +490,6 @@ async function reach(target: Address): Promise<StreamConn> {
 }
 
 async function connect(target: Address, proxy: ProxyInfo | null): Promise<StreamConn> {
-  if (broken("outbound-loopback") && variable("OUTBOUND_BIND_ADDRESS_V4")) {
-    throw new Error("cannot bind");
-  }
   if (proxy === null) return await reach(target);
   const through: Address = [...target];
   const plain = proxy.user === undefined && proxy.host === "127.0.0.1";
@@ -708,9 +705,6 @@ async function introduce(user: Deno.TcpConn, far: StreamConn, wanted: Wanted): P
 async function serveUser(user: Deno.TcpConn, wanted: Wanted): Promise<void> {
   const { orport, extended } = wanted;
   dieInUse();
-  if (broken("outbound-loopback") && variable("OUTBOUND_BIND_ADDRESS_V4")) {
-    throw new Error("cannot bind");
-  }
   if (extended !== null) readCookie(wanted.cookieFile);
   const far = await reach(extended ?? orport ?? ["127.0.0.1", 9]).catch(async (error) => {
     if (broken("relay-orport-dead")) await stay();

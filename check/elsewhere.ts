@@ -160,8 +160,9 @@ export async function showElsewhere(
     for await (const word of words) {
       if ("told" in word) audience.tell(word.told);
       if (!("scene" in word)) continue;
-      shown = audience.show(enterable(word.scene, elsewhere.pid));
-      void shown.finally(() => elsewhere[Symbol.asyncDispose]());
+      shown = audience.show(enterable(word.scene, elsewhere.pid))
+        .finally(() => elsewhere[Symbol.asyncDispose]());
+      shown.catch(() => {}); // That is for the end.
     }
     if (shown === null) throw new Skipped(`${NEEDS}: ${await elsewhere.complaint()}`);
     await shown;

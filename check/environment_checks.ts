@@ -294,6 +294,26 @@ const serverChecks: readonly Check[] = [
     },
   },
   {
+    id: "bindaddr-alone",
+    roles: ["server"],
+    title: "listens at no other address than the one that is given",
+    section: "pt-spec 3.2.3",
+    level: "robustness",
+    async run(fixture) {
+      const { transport } = fixture.subject;
+      const [host, port] = await freeAddress();
+      const wanted = formatAddress([host, port]);
+      const program = await decision(fixture, { [BINDADDR]: `${transport}-${wanted}` });
+      if (methodOf(program, transport) === null || await refuses([host, port])) {
+        throw new Skipped(`needs a listener at ${wanted}: ${outputOf(program)}`);
+      }
+      // Where there is a whole network of loopback addresses, who listens at one does not listen
+      // at another, unless it listens everywhere.
+      const elsewhere = await refuses(["127.0.0.2", port]);
+      expect(elsewhere, `a listener at ${wanted} alone`, "it listens at 127.0.0.2, too");
+    },
+  },
+  {
     id: "bindaddr-ipv6",
     roles: ["server"],
     title: "listens at an IPv6 address that is given",

@@ -340,6 +340,8 @@ export interface Transcript {
   readonly program: Program;
   /** Whether it said that its start is over. */
   readonly done: boolean;
+  /** Whose address it has met and nobody may read: a client's bridge, a server's user. */
+  readonly secret: Readonly<Address>;
 }
 
 /** Where a program that lives its life for a transcript is to connect: nobody is there. */
@@ -347,19 +349,25 @@ export const NOBODY: Readonly<Address> = ["127.0.0.1", 9];
 /** How long an answer is waited for that nobody is going to judge, in milliseconds. */
 const SHORT = 1_000;
 
-/** Makes connections that fail, so that the program has something to say. */
-async function fail(fixture: Fixture, { address }: ClientMethod | ServerMethod): Promise<void> {
+/**
+ * Makes connections that fail, so that the program has something to say.
+ *
+ * @returns The user's address.
+ */
+async function fail(fixture: Fixture, { address }: ClientMethod | ServerMethod): Promise<Address> {
   const garbage = await fixture.dial(address);
+  const { hostname, port } = (garbage.conn as Deno.TcpConn).localAddr;
   await garbage.send(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
   await garbage.next(SHORT);
   garbage[Symbol.dispose]();
-  if (fixture.role === "server") return;
+  if (fixture.role === "server") return [hostname, port];
   const refused = await fixture.dial(address);
   await refused.send(greeting(NO_AUTH));
   await refused.next(SHORT);
   await refused.send(request(NOBODY));
   await refused.next(SHORT);
   refused[Symbol.dispose]();
+  return [hostname, port];
 }
 
 /** Has a program live a whole life: it starts, cannot connect, and is told to end. */
@@ -367,14 +375,14 @@ async function recordTranscript(fixture: Fixture): Promise<Transcript> {
   const program = await fixture.start({}, { orport: [...NOBODY] });
   const done = await program.line(({ message }) => isDone(fixture.role, message));
   const method = methodOf(program, fixture.subject.transport);
-  if (method !== null) {
-    await fail(fixture, method).catch((error) => {
-      if (!(error instanceof Skipped)) throw error; // Nobody listens: another check says so.
-    });
-  }
+  const user = method === null ? null : await fail(fixture, method).catch((error) => {
+    if (error instanceof Skipped) return null; // Nobody listens: another check says so.
+    throw error;
+  });
   await program.closeStdin();
   await program.ended();
-  return { program, done: done !== null };
+  const secret = fixture.role === "server" && user !== null ? user : NOBODY;
+  return { program, done: done !== null, secret };
 }
 
 /** Programs that several checks look at, because none of these changes them. */

@@ -7,15 +7,7 @@
 
 import { formatAddress, isLoopback } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
-import {
-  type Fixture,
-  isDone,
-  methodOf,
-  NOBODY,
-  outputOf,
-  quoted,
-  type Transcript,
-} from "./fixture.ts";
+import { type Fixture, isDone, methodOf, outputOf, quoted, type Transcript } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import { isAside, type Line, type Program } from "./checked_program.ts";
 import type { Variables } from "./program_environment.ts";
@@ -377,17 +369,18 @@ export const lineChecks: readonly Check[] = [
   },
   {
     id: "log-addresses",
-    roles: ["client"],
-    title: "names no bridge's address in LOG and STATUS",
+    roles: BOTH,
+    title: "names nobody's address in LOG and STATUS: no bridge's, no user's",
     section: "pt-spec 4",
     level: "robustness",
     async run(fixture) {
-      const { program } = await life(fixture);
+      const { program, secret } = await life(fixture);
       const said = program.lines.filter(({ message }) => isAside(message));
       if (said.length === 0) throw new Skipped("needs a LOG or STATUS line: the program says none");
-      const bridge = formatAddress(NOBODY);
-      const found = said.filter(({ text }) => `${text} `.match(/[\d.:]+\d/g)?.includes(bridge));
-      none(found, `no ${bridge}, which it was asked to connect to`);
+      const address = formatAddress(secret);
+      const found = said.filter(({ text }) => `${text} `.match(/[\d.:]+\d/g)?.includes(address));
+      const whose = fixture.role === "client" ? "it was asked to connect to" : "is its user's";
+      none(found, `no ${address}, which ${whose}`);
     },
   },
   {

@@ -707,6 +707,8 @@ async function serveUser(user: Deno.TcpConn, wanted: Wanted): Promise<void> {
   dieInUse();
   if (extended !== null) readCookie(wanted.cookieFile);
   const far = await reach(extended ?? orport ?? ["127.0.0.1", 9]).catch(async (error) => {
+    const { hostname, port } = user.remoteAddr;
+    if (broken("log-addresses")) say(`LOG SEVERITY=notice MESSAGE="no ${hostname}:${port}"`);
     if (broken("relay-orport-dead")) await stay();
     throw error;
   });
@@ -737,6 +739,7 @@ function listenAddress({ role, bind }: Wanted): Address {
   const elsewhere = broken("bindaddr-honoured") || broken("bindaddr-honoured:said");
   if (role === "server") {
     const [host, port] = bind ?? ["127.0.0.1", 0];
+    if (broken("bindaddr-alone") && host === "127.0.0.1") return ["0.0.0.0", port];
     return [host, elsewhere && !host.includes(":") ? 0 : port];
   }
   const everywhere = broken("method-loopback") || broken("method-loopback:unsaid");
@@ -746,6 +749,7 @@ function listenAddress({ role, bind }: Wanted): Address {
 /** Where it says that it listens. */
 function saidAddress({ role, bind }: Wanted, own: Address): string {
   if (role === "server") {
+    if (broken("bindaddr-alone") && own[0] === "0.0.0.0") return `127.0.0.1:${own[1]}`;
     const lies = broken("bindaddr-honoured:said") && bind !== undefined && bind[1] > 0;
     return formatAddress(lies ? bind : own);
   }

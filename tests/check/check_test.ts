@@ -65,6 +65,7 @@ permitted(NEEDS, "check() finds nothing wrong with a good program", async () => 
       "server/method-args",
       "server/method-args-long",
       "server/log-grammar",
+      "server/log-addresses",
       "server/status-grammar",
     ],
   );

@@ -130,10 +130,10 @@ function other(role: Role): Role {
 function checkUsable(starts: readonly PlainStart[], timeout: number): void {
   const [first] = starts;
   if (first !== undefined && starts.every(({ spoke }) => !spoke)) {
-    const seconds = firstWordWithin(timeout) / 1000;
-    throw new CannotCheckError(
-      `The program says nothing of the protocol within ${seconds} s: ${first.output}`,
-    );
+    const how = starts.every(({ ended }) => ended)
+      ? "ends without a word of the protocol"
+      : `says nothing of the protocol within ${firstWordWithin(timeout) / 1000} s`;
+    throw new CannotCheckError(`The program ${how}: ${first.output}`);
   }
   const refusals = starts.map(({ refusal }) => refusal).filter((refusal) => refusal !== null);
   if (refusals.length === starts.length) throw new CannotCheckError(capital(refusals.join("; ")));

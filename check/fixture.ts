@@ -21,6 +21,8 @@ export interface PlainStart {
   readonly refusal: string | null;
   /** Whether it said anything of the protocol. */
   readonly spoke: boolean;
+  /** Whether it ended by itself meanwhile. */
+  readonly ended: boolean;
   /** Whether it got through its start. */
   readonly done: boolean;
   /** Whether its transport was started. */

@@ -287,7 +287,7 @@ export const lineChecks: readonly Check[] = [
   {
     id: "name-several",
     roles: BOTH,
-    title: "starts two transports that are asked for together, each at a place of its own",
+    title: "starts two transports that are asked for together, a client's at two places",
     section: METHOD_SECTION,
     level: "MUST",
     async run(fixture) {
@@ -300,10 +300,15 @@ export const lineChecks: readonly Check[] = [
       if (alone === null) throw new Skipped(`needs a program that starts ${beside} alone`);
       const program = await startWith(fixture, `${transport},${beside}`);
       const [one, other] = [methodOf(program, transport), methodOf(program, beside)];
-      const apart = one !== null && other !== null &&
-        formatAddress(one.address) !== formatAddress(other.address);
       const expected = `${keyword(fixture.role)} lines for ${transport} and ${beside}`;
-      expect(apart, `${expected} with two addresses`, outputOf(program));
+      expect(one !== null && other !== null, expected, outputOf(program));
+      // What clients of a server connect to may be one web server in front of both.
+      const apart = formatAddress(one.address) !== formatAddress(other.address);
+      expect(
+        apart || fixture.role === "server",
+        `${expected} with two addresses`,
+        outputOf(program),
+      );
     },
   },
   {

@@ -177,7 +177,10 @@ permitted(NEEDS, "ptlib check ends with status 3 when no connection could be jud
 permitted(NEEDS, "ptlib check says in one sentence that a program cannot be checked", async () => {
   const cases: [command: string[], sentence: string][] = [
     [["cat"], "The program says nothing of the protocol within 8 s: it said nothing"],
-    [["sh", "-c", "echo oh dear >&2"], "it said nothing; on stderr: oh dear"],
+    [
+      ["sh", "-c", "echo oh dear >&2"],
+      "The program ends without a word of the protocol: it said nothing; on stderr: oh dear",
+    ],
     [example("rot13"), "has no client of dummy"],
     [example("rot13"), "the transports that it has: rot13"],
     [withoutEnvironment("dummy_client"), "may not be read: run deno with --allow-env=TOR_PT_*"],

@@ -35,7 +35,7 @@ const CONCERNED: Readonly<Record<string, RegExp>> = {
   "method-error":
     /\/(?:method|done|name|outbound|extended|state|variables|bindaddr|options|mode|orport|proxy)-/,
   "spaces": /\/(?:method|name|line)-/,
-  "published-address": /server\/(?:bindaddr|method|relay-bytes|ext-okay|stdin|outbound)/,
+  "published-address": /server\/(?:bindaddr|method|name|relay-bytes|ext-okay|stdin|outbound)/,
   "published-args": /server\/(?:method|relay-bytes|ext-okay|outbound)/,
   "options-known": /server\/options-/,
   "version-2": /\/version-/,

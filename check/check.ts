@@ -133,10 +133,12 @@ function checkUsable(starts: readonly PlainStart[], timeout: number): void {
     const how = starts.every(({ ended }) => ended)
       ? "ends without a word of the protocol"
       : `says nothing of the protocol within ${firstWordWithin(timeout) / 1000} s`;
-    throw new CannotCheckError(`The program ${how}: ${first.output}`);
+    throw new CannotCheckError(`The program ${how}: ${first.output}`, false);
   }
   const refusals = starts.map(({ refusal }) => refusal).filter((refusal) => refusal !== null);
-  if (refusals.length === starts.length) throw new CannotCheckError(capital(refusals.join("; ")));
+  if (refusals.length === starts.length) {
+    throw new CannotCheckError(capital(refusals.join("; ")), true);
+  }
 }
 
 function capital(sentence: string): string {

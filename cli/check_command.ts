@@ -166,8 +166,12 @@ async function makeChecks(
 }
 
 /** Why nothing could be checked, and which names the program has where it can tell. */
-async function explain({ message }: Error, program: readonly string[]): Promise<string> {
-  const names = await transportsOf(program);
+async function explain(
+  { message, spoke }: CannotCheckError,
+  program: readonly string[],
+): Promise<string> {
+  // What is no transport cannot tell, and would be waited for.
+  const names = spoke ? await transportsOf(program) : [];
   const has = names.length === 0 ? "" : `; the transports that it has: ${names.join(", ")}`;
   return `ptlib check: ${harmless(message)}${has}`;
 }

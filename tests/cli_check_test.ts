@@ -192,6 +192,20 @@ permitted(NEEDS, "ptlib check says in one sentence that a program cannot be chec
   }
 });
 
+permitted(
+  [...NEEDS, "write"],
+  "ptlib check does not ask what is no transport for its transports",
+  async () => {
+    await withDirectory(async (directory) => {
+      const asked = `${directory}/asked`;
+      const script = `[ "$1" = --capabilities ] && touch ${asked}; exit 1`;
+      const { status } = await ptlibCheck(...DUMMY, "--", "sh", "-c", script, "sh");
+      assertEquals(status, 3);
+      assertEquals((await Array.fromAsync(Deno.readDir(directory))).length, 0);
+    });
+  },
+);
+
 permitted(NEEDS, "ptlib check tells one cause once, and counts causes at the end", async () => {
   const only = ["--server", "--only", "ext-(?:unknown|control)"];
   const deaf = program("ext-unknown+ext-control");

@@ -105,6 +105,8 @@ export function endWords(status: Deno.CommandStatus | null): string {
 }
 
 const BINDADDR = "TOR_PT_SERVER_BINDADDR";
+/** How often a server is told where to listen. */
+const ATTEMPTS = 3;
 
 /**
  * Whether a server's line names an address that is not its own, for clients beyond a NAT. Where it
@@ -269,12 +271,19 @@ export class Fixture implements AsyncDisposable {
     changes: Variables,
     options: StartOptions,
   ): Promise<Running> {
-    const address = await refusingAddress();
-    if (address === null) throw new Skipped("needs a free port of 127.0.0.1");
-    const bind = { [BINDADDR]: `${this.subject.transport}-${formatAddress(address)}` };
-    const program = await this.start({ ...changes, ...bind }, options);
-    const { method } = await this.untilRunning(program, options.role);
-    return { program, method: { ...method, address } };
+    for (let attempt = 1;; attempt++) {
+      const address = await refusingAddress();
+      if (address === null) throw new Skipped("needs a free port of 127.0.0.1");
+      const bind = { [BINDADDR]: `${this.subject.transport}-${formatAddress(address)}` };
+      const program = await this.start({ ...changes, ...bind }, options);
+      try {
+        const { method } = await this.untilRunning(program, options.role);
+        return { program, method: { ...method, address } };
+      } catch (error) {
+        // Somebody else may have taken the port meanwhile.
+        if (!(error instanceof Skipped) || attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Waits until the transport of a program that was started listens. */

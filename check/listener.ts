@@ -121,10 +121,10 @@ export class TestListener implements Listener, Disposable {
  *
  * The port has just been ours, so the system gives it to nobody for a while.
  */
-export async function refusingAddress(): Promise<Address | null> {
+export async function refusingAddress(hostname = "127.0.0.1"): Promise<Address | null> {
   for (let attempt = 0; attempt < 5; attempt++) {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { hostname, port } = listener.addr;
+    const listener = Deno.listen({ hostname, port: 0 });
+    const { port } = listener.addr;
     listener.close();
     if (await refuses([hostname, port])) return [hostname, port];
   }

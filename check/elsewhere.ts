@@ -68,8 +68,8 @@ class Elsewhere implements AsyncDisposable {
 
   /** Tells it what to do, and what it says then. */
   async *words(order: Order): AsyncGenerator<Word, void> {
-    const line = new TextEncoder().encode(`${JSON.stringify(order)}\n`);
-    this.#stdin.write(line).catch(() => {}); // It says nothing, if it is gone.
+    const told = new TextEncoder().encode(`${JSON.stringify(order)}\n`);
+    this.#stdin.write(told).catch(() => {}); // It says nothing, if it is gone.
     let text = "";
     for await (const piece of this.#child.stdout.pipeThrough(new TextDecoderStream())) {
       const lines = (text + piece).split("\n");

@@ -29,6 +29,8 @@ export class CannotCheckError extends Error {
   readonly spoke: boolean;
 
   /**
+   * Makes the error.
+   *
    * @param message One sentence with the program's own words.
    * @param spoke Whether the program said anything of the protocol.
    */

@@ -1,38 +1,15 @@
 /**
- * One check for a person who wants to see it: what it did, how to start the program in the same way,
- * and the other side of it, which stays for as long as the person looks.
+ * One check for a person who wants to see it.
  *
  * @module
  */
 
-import { type CheckOptions, type CheckResult, checks, plan } from "./check.ts";
+import { type CheckOptions, plan } from "./check.ts";
 import { catalogue, type Task } from "./catalogue.ts";
-import { Fixture, SharedPrograms } from "./fixture.ts";
-import { commandLine } from "./program_environment.ts";
-import { judge } from "./run_check.ts";
-import { Skipped } from "./verdict.ts";
+import { showElsewhere } from "./elsewhere.ts";
+import { Fixture, SharedPrograms, type Subject } from "./fixture.ts";
+import { type Audience, perform } from "./scene.ts";
 import { type Address, formatAddress } from "../address.ts";
-
-/** What there is to see. */
-export interface Scene {
-  readonly result: CheckResult;
-  /** The command that starts the program as the check did; null when it did not. */
-  readonly command: string | null;
-  /** What to do then; null when starting it is all. */
-  readonly hand: string | null;
-  /** Where the program's connections arrive. */
-  readonly listeners: readonly Address[];
-  /** What the other half says of itself, where it runs. */
-  readonly otherHalf: readonly string[];
-}
-
-/** What a person does with a scene. */
-export interface Audience {
-  /** Shows the scene; it is cleared away when this resolves. */
-  show(scene: Scene): Promise<void>;
-  /** Is told what arrives in the meantime. */
-  tell(text: string): void;
-}
 
 function taskOf(role: string, id: string): Task {
   const task = catalogue.find(({ check, role: half }) => check.id === id && half === role);
@@ -40,29 +17,15 @@ function taskOf(role: string, id: string): Task {
   return task;
 }
 
-function sceneOf(fixture: Fixture, result: CheckResult, task: Task): Scene {
-  const start = fixture.lastProgram?.start;
-  return {
-    result,
-    command: start === undefined ? null : commandLine(start.command, start.environment),
-    hand: task.check.hand ?? null,
-    listeners: fixture.listeners.map(({ address }) => address),
-    otherHalf: fixture.others.flatMap(({ lines }) =>
-      lines.filter(({ message }) => message?.kind === "cmethod" || message?.kind === "smethod")
-        .map(({ text }) => text)
-    ),
-  };
-}
-
-/** Makes the check, ends the program, and keeps everything else for the audience. */
-async function perform(fixture: Fixture, task: Task, audience: Audience): Promise<void> {
-  const verdict = await judge(fixture, task);
-  const info = checks.find(({ role, id }) => role === task.role && id === task.check.id);
-  if (info === undefined) throw new Skipped(`needs a check ${task.check.id}`);
-  // Who starts it again may need the port that it was told to listen at.
-  await fixture.lastProgram?.[Symbol.asyncDispose]();
-  for (const listener of fixture.listeners) void listener.attend(audience.tell);
-  await audience.show(sceneOf(fixture, { ...info, ...verdict }, task));
+async function showHere(subject: Subject, task: Task, audience: Audience): Promise<void> {
+  const shared = new SharedPrograms();
+  const fixture = new Fixture(subject, task.role, shared, true);
+  try {
+    await perform(fixture, task, audience);
+  } finally {
+    await fixture[Symbol.asyncDispose]();
+    await shared[Symbol.asyncDispose]();
+  }
 }
 
 /**
@@ -85,19 +48,13 @@ export async function byHand(
   const stop = new AbortController();
   const abort = () => stop.abort(options.signal?.reason);
   options.signal?.addEventListener("abort", abort);
-  const shared = new SharedPrograms();
   try {
     const { subject } = await plan(command, options, directory, stop.signal);
-    const fixture = new Fixture(subject, task.role, shared, true);
-    try {
-      await perform(fixture, task, audience);
-    } finally {
-      await fixture[Symbol.asyncDispose]();
-    }
+    const show = task.check.ownNetwork === true ? showElsewhere : showHere;
+    await show(subject, task, audience);
   } finally {
     options.signal?.removeEventListener("abort", abort);
     stop.abort();
-    await shared[Symbol.asyncDispose]();
     await Deno.remove(directory, { recursive: true }).catch(() => {});
   }
 }

@@ -25,4 +25,17 @@
 export class CannotCheckError extends Error {
   /** The name of the class. */
   override readonly name: string = "CannotCheckError";
+  /** Whether the program said anything of the protocol. */
+  readonly spoke: boolean;
+
+  /**
+   * Makes the error.
+   *
+   * @param message One sentence with the program's own words.
+   * @param spoke Whether the program said anything of the protocol.
+   */
+  constructor(message: string, spoke: boolean) {
+    super(message);
+    this.spoke = spoke;
+  }
 }

@@ -8,6 +8,7 @@ import type { Check } from "./definition.ts";
 import { environmentChecks } from "./environment_checks.ts";
 import { extOrPortChecks } from "./ext_orport_checks.ts";
 import { lineChecks } from "./line_checks.ts";
+import { outboundChecks } from "./outbound_checks.ts";
 import { proxyChecks } from "./proxy_checks.ts";
 import { relayChecks } from "./relay_checks.ts";
 import { shutdownChecks } from "./shutdown_checks.ts";
@@ -25,6 +26,7 @@ export interface Task {
 const CHECKS: readonly Check[] = [
   ...versionChecks,
   ...environmentChecks,
+  ...outboundChecks,
   ...lineChecks,
   ...proxyChecks,
   ...socksChecks,
@@ -38,3 +40,8 @@ const CHECKS: readonly Check[] = [
 export const catalogue: readonly Task[] = (["client", "server"] as const).flatMap((role) =>
   CHECKS.filter(({ roles }) => roles.includes(role)).map((check) => ({ check, role }))
 );
+
+/** The name of a check on a half, which no other has. */
+export function nameOf({ check, role }: Task): string {
+  return `${role}/${check.id}`;
+}

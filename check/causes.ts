@@ -17,6 +17,7 @@ export const families: readonly (readonly string[])[] = [
   // Whether somebody looks at the variable at all.
   ["state-missing", "state-relative"],
   ["mode-neither", "mode-both"],
+  ["outbound-used", "outbound-used-ipv6"],
   // Bytes that come before the answer to those before them.
   ["socks-pipelined", "socks-early-data"],
   // A connection of which one side is gone.

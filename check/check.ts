@@ -8,7 +8,8 @@
 import { formatServerOptions, formatSocksArgs } from "../args.ts";
 import { CannotCheckError } from "./cannot_check_error.ts";
 import { type PlainStart, SharedPrograms, type Subject } from "./fixture.ts";
-import { catalogue, type Task } from "./catalogue.ts";
+import { catalogue, nameOf, type Task } from "./catalogue.ts";
+import { judgeElsewhere } from "./elsewhere.ts";
 import { findRole, firstWordWithin } from "./find_role.ts";
 import { runCheck } from "./run_check.ts";
 import { type Level, ofRole, type Role, type Verdict } from "./verdict.ts";
@@ -129,13 +130,15 @@ function other(role: Role): Role {
 function checkUsable(starts: readonly PlainStart[], timeout: number): void {
   const [first] = starts;
   if (first !== undefined && starts.every(({ spoke }) => !spoke)) {
-    const seconds = firstWordWithin(timeout) / 1000;
-    throw new CannotCheckError(
-      `The program says nothing of the protocol within ${seconds} s: ${first.output}`,
-    );
+    const how = starts.every(({ ended }) => ended)
+      ? "ends without a word of the protocol"
+      : `says nothing of the protocol within ${firstWordWithin(timeout) / 1000} s`;
+    throw new CannotCheckError(`The program ${how}: ${first.output}`, false);
   }
   const refusals = starts.map(({ refusal }) => refusal).filter((refusal) => refusal !== null);
-  if (refusals.length === starts.length) throw new CannotCheckError(capital(refusals.join("; ")));
+  if (refusals.length === starts.length) {
+    throw new CannotCheckError(capital(refusals.join("; ")), true);
+  }
 }
 
 function capital(sentence: string): string {
@@ -197,6 +200,13 @@ async function* runAll(
 ): AsyncGenerator<CheckResult> {
   stop.signal.throwIfAborted();
   const shared = new SharedPrograms();
+  const elsewhere = tasks.filter(({ check }) => check.ownNetwork);
+  let madeElsewhere: ReturnType<typeof judgeElsewhere> | undefined;
+  const verdictOf = async (task: Task): Promise<Verdict> => {
+    if (!task.check.ownNetwork) return await runCheck(subject, shared, task);
+    const verdicts = await (madeElsewhere ??= judgeElsewhere(subject, elsewhere));
+    return verdicts.get(nameOf(task)) ?? { outcome: "error", problem: "There is no verdict" };
+  };
   const results = tasks.map(() => Promise.withResolvers<CheckResult>());
   let next = 0;
   const work = async () => {
@@ -204,8 +214,7 @@ async function* runAll(
       const [task, result] = [tasks[next], results[next]];
       next++;
       if (task === undefined || result === undefined) return;
-      const verdict = await runCheck(subject, shared, task);
-      result.resolve({ ...infoOf(task), ...verdict });
+      result.resolve({ ...infoOf(task), ...await verdictOf(task) });
     }
   };
   const aborted = Promise.withResolvers<never>();
@@ -224,7 +233,9 @@ async function* runAll(
 /**
  * Checks a program. It is started many times; when the iteration is over, all these processes have
  * ended. It is asked to connect to loopback only, but a transport that connects elsewhere by itself
- * is not prevented from it.
+ * is not prevented from it. Checks that take more than loopback are made in a network namespace,
+ * which has no way out; where Linux does not give one, or `--allow-run` has no `unshare`, they are
+ * skipped.
  *
  * A transport that carries bytes as they are is checked alone. Any other is checked against its
  * other half: the same program where it is both, or `peer`.
@@ -264,7 +275,7 @@ export async function* check(
     yield* skipped;
     // Unlike `test()`, `search()` does not go on where it last was, whatever the flags.
     const tasks = catalogue.filter(({ check, role }) =>
-      roles.includes(role) && (only === undefined || `${role}/${check.id}`.search(only) !== -1)
+      roles.includes(role) && (only === undefined || nameOf({ check, role }).search(only) !== -1)
     );
     yield* runAll(subject, tasks, stop);
   } finally {

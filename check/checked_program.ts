@@ -21,6 +21,7 @@ const latin1 = new TextDecoder("latin1");
 const MOST_STDERR = 2_000;
 const MOST_LOGS = 3;
 const LONGEST_LOG = 200;
+const LONGEST_COMPLAINT = 300;
 /** How many times as long as anything else a start may take. */
 const START = 3;
 /** What comes on stdout after so many bytes is read and forgotten. */
@@ -129,7 +130,9 @@ export class Program implements AsyncDisposable {
   get complaint(): string {
     // deno-lint-ignore no-control-regex -- what a program prints may be anything
     const plain = this.#stderrText.replace(/\x1b\[[0-9;]*m/g, "").replace(/[^\x20-\x7e]+/g, " ");
-    return plain.trim().slice(-200);
+    const words = plain.trim();
+    if (words.length <= LONGEST_COMPLAINT) return words;
+    return `... ${words.slice(-LONGEST_COMPLAINT).replace(/^\S* /, "")}`;
   }
 
   /** Its last words: LOG lines, and what stands last on its stderr. */

@@ -25,6 +25,8 @@ export interface Check {
    * led through the checker then.
    */
   readonly crosses?: "bytes" | "end";
+  /** Whether it is made in a network of its own, because it takes more than loopback. */
+  readonly ownNetwork?: boolean;
   /** What to do by hand after starting the program. */
   readonly hand?: string;
   /** Returns when the statement holds, throws {@linkcode Failed} or {@linkcode Skipped} else. */

@@ -13,11 +13,15 @@ import {
   type Subject,
   withFixture,
 } from "./fixture.ts";
-import type { Line } from "./checked_program.ts";
+import type { Line, Program } from "./checked_program.ts";
+import { resultWithin } from "../parent/result_within.ts";
 import type { Role } from "./verdict.ts";
 
 /** The shortest wait for a program's first word, in milliseconds: a busy machine starts it late. */
 const FIRST_WORD = 8_000;
+
+/** How long after its last word a program may end, in milliseconds. */
+const END = 1_000;
 
 /** How long a program's first word is waited for, in milliseconds. */
 export function firstWordWithin(timeout: number): number {
@@ -27,6 +31,12 @@ export function firstWordWithin(timeout: number): number {
 /** Whether a line is one that a transport says. */
 function isOfProtocol({ message }: Line): boolean {
   return message !== null && message.kind !== "unknown";
+}
+
+/** Whether a program whose stdout is over has ended; its end shows a little later than that. */
+async function endedSilent(program: Program): Promise<boolean> {
+  if (await resultWithin(program.silent, 0) === null) return false;
+  return await program.ended(END) !== null;
 }
 
 /** Starts a program as one half and looks. */
@@ -51,6 +61,7 @@ async function look(fixture: Fixture): Promise<PlainStart> {
   return {
     refusal: absent ? `the program has no ${role} of ${transport}: ${output}` : null,
     spoke: first !== null,
+    ended: await endedSilent(program),
     done,
     started: methodOf(program, transport) !== null,
     output,

@@ -21,6 +21,8 @@ export interface PlainStart {
   readonly refusal: string | null;
   /** Whether it said anything of the protocol. */
   readonly spoke: boolean;
+  /** Whether it ended by itself meanwhile. */
+  readonly ended: boolean;
   /** Whether it got through its start. */
   readonly done: boolean;
   /** Whether its transport was started. */
@@ -103,6 +105,8 @@ export function endWords(status: Deno.CommandStatus | null): string {
 }
 
 const BINDADDR = "TOR_PT_SERVER_BINDADDR";
+/** How often a server is told where to listen. */
+const ATTEMPTS = 3;
 
 /**
  * Whether a server's line names an address that is not its own, for clients beyond a NAT. Where it
@@ -267,12 +271,19 @@ export class Fixture implements AsyncDisposable {
     changes: Variables,
     options: StartOptions,
   ): Promise<Running> {
-    const address = await refusingAddress();
-    if (address === null) throw new Skipped("needs a free port of 127.0.0.1");
-    const bind = { [BINDADDR]: `${this.subject.transport}-${formatAddress(address)}` };
-    const program = await this.start({ ...changes, ...bind }, options);
-    const { method } = await this.untilRunning(program, options.role);
-    return { program, method: { ...method, address } };
+    for (let attempt = 1;; attempt++) {
+      const address = await refusingAddress();
+      if (address === null) throw new Skipped("needs a free port of 127.0.0.1");
+      const bind = { [BINDADDR]: `${this.subject.transport}-${formatAddress(address)}` };
+      const program = await this.start({ ...changes, ...bind }, options);
+      try {
+        const { method } = await this.untilRunning(program, options.role);
+        return { program, method: { ...method, address } };
+      } catch (error) {
+        // Somebody else may have taken the port meanwhile.
+        if (!(error instanceof Skipped) || attempt === ATTEMPTS) throw error;
+      }
+    }
   }
 
   /** Waits until the transport of a program that was started listens. */
@@ -340,6 +351,8 @@ export interface Transcript {
   readonly program: Program;
   /** Whether it said that its start is over. */
   readonly done: boolean;
+  /** Whose address it has met and nobody may read: a client's bridge, a server's user. */
+  readonly secret: Readonly<Address>;
 }
 
 /** Where a program that lives its life for a transcript is to connect: nobody is there. */
@@ -347,19 +360,25 @@ export const NOBODY: Readonly<Address> = ["127.0.0.1", 9];
 /** How long an answer is waited for that nobody is going to judge, in milliseconds. */
 const SHORT = 1_000;
 
-/** Makes connections that fail, so that the program has something to say. */
-async function fail(fixture: Fixture, { address }: ClientMethod | ServerMethod): Promise<void> {
+/**
+ * Makes connections that fail, so that the program has something to say.
+ *
+ * @returns The user's address.
+ */
+async function fail(fixture: Fixture, { address }: ClientMethod | ServerMethod): Promise<Address> {
   const garbage = await fixture.dial(address);
+  const { hostname, port } = (garbage.conn as Deno.TcpConn).localAddr;
   await garbage.send(new TextEncoder().encode("GET / HTTP/1.0\r\n\r\n"));
   await garbage.next(SHORT);
   garbage[Symbol.dispose]();
-  if (fixture.role === "server") return;
+  if (fixture.role === "server") return [hostname, port];
   const refused = await fixture.dial(address);
   await refused.send(greeting(NO_AUTH));
   await refused.next(SHORT);
   await refused.send(request(NOBODY));
   await refused.next(SHORT);
   refused[Symbol.dispose]();
+  return [hostname, port];
 }
 
 /** Has a program live a whole life: it starts, cannot connect, and is told to end. */
@@ -367,14 +386,14 @@ async function recordTranscript(fixture: Fixture): Promise<Transcript> {
   const program = await fixture.start({}, { orport: [...NOBODY] });
   const done = await program.line(({ message }) => isDone(fixture.role, message));
   const method = methodOf(program, fixture.subject.transport);
-  if (method !== null) {
-    await fail(fixture, method).catch((error) => {
-      if (!(error instanceof Skipped)) throw error; // Nobody listens: another check says so.
-    });
-  }
+  const user = method === null ? null : await fail(fixture, method).catch((error) => {
+    if (error instanceof Skipped) return null; // Nobody listens: another check says so.
+    throw error;
+  });
   await program.closeStdin();
   await program.ended();
-  return { program, done: done !== null };
+  const secret = fixture.role === "server" && user !== null ? user : NOBODY;
+  return { program, done: done !== null, secret };
 }
 
 /** Programs that several checks look at, because none of these changes them. */

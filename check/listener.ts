@@ -92,7 +92,8 @@ export class TestListener implements Listener, Disposable {
 
   async #attendTo(probe: Probe, tell: (text: string) => void): Promise<void> {
     const place = formatAddress(this.address);
-    tell(`${place}: a connection`);
+    const { hostname, port } = (probe.conn as Deno.TcpConn).remoteAddr;
+    tell(`${place}: a connection from ${formatAddress([hostname, port])}`);
     probe.narrator = (what, bytes) => tell(`${place}: ${what} ${hex(bytes)}`);
     try {
       await this.attendant?.(probe);
@@ -120,10 +121,10 @@ export class TestListener implements Listener, Disposable {
  *
  * The port has just been ours, so the system gives it to nobody for a while.
  */
-export async function refusingAddress(): Promise<Address | null> {
+export async function refusingAddress(hostname = "127.0.0.1"): Promise<Address | null> {
   for (let attempt = 0; attempt < 5; attempt++) {
-    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    const { hostname, port } = listener.addr;
+    const listener = Deno.listen({ hostname, port: 0 });
+    const { port } = listener.addr;
     listener.close();
     if (await refuses([hostname, port])) return [hostname, port];
   }

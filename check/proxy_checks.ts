@@ -12,7 +12,7 @@ import { isAside, type Program } from "./checked_program.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { refusingAddress, type TestListener } from "./listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
-import { socksConnect, type Target } from "./socks_connect.ts";
+import { askAndSpeak, type Target } from "./socks_connect.ts";
 import { credentials, PASSWORD } from "./socks_message.ts";
 import { expectConnect, expectSocks4Request, expectSocks5Request } from "./proxy_request.ts";
 import { expect, Failed, type Role, Skipped } from "./verdict.ts";
@@ -94,23 +94,11 @@ async function meet(
   );
   const user = await fixture.dial(client.method.address);
   // A handshake that does not get as far as the request ends the check at once.
-  const asked = ask(user, target, client);
+  const asked = askAndSpeak(user, target, client.method);
   const never = asked.then(() => Promise.withResolvers<never>().promise);
   const proxy = await Promise.race([proxies.accept(), never]);
   if (proxy === null) throw new Failed("a connection to the proxy", "none comes");
   return { client, target, proxy, user, asked };
-}
-
-/**
- * Asks for a connection. A transport may grant it without one, and dial with the first byte of its
- * user: what counts is where it dials to.
- */
-async function ask(user: Probe, target: Target, { method }: Running): Promise<void> {
-  const outcome = await socksConnect(user, target, method).catch((error) => {
-    if (error instanceof Failed) return null;
-    throw error;
-  });
-  if (outcome === 0) await user.send(new TextEncoder().encode("a user's first bytes"));
 }
 
 /** Expects that a connection that a proxy does not make is not made around it. */
@@ -376,7 +364,9 @@ export const proxyChecks: readonly Check[] = [
     async run(fixture) {
       const proxies = fixture.listen();
       const { client, target } = await meet(fixture, "socks5", expectSocks5, "", proxies);
-      void ask(await fixture.dial(client.method.address), target, client).catch(() => {});
+      void askAndSpeak(await fixture.dial(client.method.address), target, client.method).catch(
+        () => {},
+      );
       const proxy = await proxies.accept();
       expect(proxy !== null, "the next connection at the proxy", "none comes");
       await proxy.receive(2, "a SOCKS5 greeting");
@@ -395,7 +385,7 @@ export const proxyChecks: readonly Check[] = [
       const target = await clientTarget(fixture, fixture.backend);
       const client = await accepting(fixture, `socks5://${formatAddress(dead)}`);
       const user = await fixture.dial(client.method.address);
-      await ask(user, target, client);
+      await askAndSpeak(user, target, client.method);
       await wentNowhere(user, fixture.backend);
     },
   },

@@ -6,7 +6,10 @@
 
 import { Fixture, type SharedPrograms, type Subject } from "./fixture.ts";
 import type { Task } from "./catalogue.ts";
+import type { Check } from "./definition.ts";
+import { inOwnNetwork } from "./own_network.ts";
 import { commandLine } from "./program_environment.ts";
+import { quoteForShell } from "../parent/shell.ts";
 import { resultWithin } from "../parent/result_within.ts";
 import { Failed, Skipped, type Verdict } from "./verdict.ts";
 
@@ -15,10 +18,11 @@ const WAITS = 9;
 /** Some watch a program for a while, however short those are; in milliseconds. */
 const LEAST = 30_000;
 
-function byHand(fixture: Fixture, hand: string | undefined): string {
+function byHand(fixture: Fixture, { hand, ownNetwork = false }: Check): string {
   if (fixture.lastProgram === null) return hand ?? "";
   const { command, environment } = fixture.lastProgram.start;
-  const line = commandLine(command, environment).replaceAll(
+  const network = ownNetwork ? inOwnNetwork([]).map(quoteForShell) : [];
+  const line = [...network, commandLine(command, environment)].join(" ").replaceAll(
     fixture.subject.directory,
     "/tmp/check",
   );
@@ -48,7 +52,7 @@ function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
     expected,
     got,
     said: fixture.lastProgram?.lastWords ?? [],
-    byHand: byHand(fixture, task.check.hand),
+    byHand: byHand(fixture, task.check),
     attended: fixture.attended,
   };
 }

@@ -16,7 +16,7 @@ import {
   socks4Request,
 } from "./socks_message.ts";
 import { receiveReply } from "./socks_reply.ts";
-import { precondition, Skipped } from "./verdict.ts";
+import { Failed, precondition, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
 
 /** Where a client transport is asked to connect, and with which arguments. */
@@ -74,4 +74,20 @@ export async function socksConnect(
   }
   const code = (await socks4Reply(probe, target))[1] ?? 0xff;
   return code === SOCKS4_GRANTED ? 0 : code;
+}
+
+/**
+ * Asks for a connection and says something on it. A transport may grant it without one, and dial
+ * with the first byte of its user: what counts is where it dials to.
+ */
+export async function askAndSpeak(
+  user: Probe,
+  target: Target,
+  method: Readonly<ClientMethod | ServerMethod>,
+): Promise<void> {
+  const outcome = await socksConnect(user, target, method).catch((error) => {
+    if (error instanceof Failed) return null;
+    throw error;
+  });
+  if (outcome === 0) await user.send(new TextEncoder().encode("a user's first bytes"));
 }

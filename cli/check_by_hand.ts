@@ -4,7 +4,8 @@
  * @module
  */
 
-import { byHand, places, type Scene } from "../check/by_hand.ts";
+import { byHand, places } from "../check/by_hand.ts";
+import type { Scene } from "../check/scene.ts";
 import type { CheckInfo, CheckOptions } from "../check/check.ts";
 import { NOT_CHECKED, report } from "./check_report.ts";
 import type { Interrupt } from "./supervise.ts";
@@ -19,10 +20,10 @@ function surroundings({ listeners, otherHalf }: Scene): string[] {
 }
 
 /** Prints what came of the check, and how to see it. */
-function tellScene(scene: Scene): void {
-  const { result, command, hand } = scene;
+function tellScene(check: CheckInfo, scene: Scene): void {
+  const { verdict, command, hand } = scene;
   // A command that somebody copies stays on one line.
-  print(report(result, painter(Deno.stdout), () => "as follows"));
+  print(report({ ...check, ...verdict }, painter(Deno.stdout), () => "as follows"));
   if (command === null) return;
   print(`${harmless(command)}`);
   if (hand !== null) print(`then ${hand}`);
@@ -37,16 +38,17 @@ function tellScene(scene: Scene): void {
 export async function showByHand(
   program: readonly string[],
   options: CheckOptions,
-  { role, id }: CheckInfo,
+  check: CheckInfo,
   interrupt: Interrupt,
 ): Promise<number> {
+  const { role, id } = check;
   let status = NOT_CHECKED;
   const tell = (text: string) => print(harmless(text));
   await byHand(program, { ...options, role, signal: interrupt.signal }, id, {
     tell,
     async show(scene) {
-      if (["ok", "failed"].includes(scene.result.outcome)) status = 0;
-      tellScene(scene);
+      if (["ok", "failed"].includes(scene.verdict.outcome)) status = 0;
+      tellScene(check, scene);
       if (scene.command === null) return;
       tell("the other side stays until Ctrl-C; what arrives there is told here");
       await interrupt.wait();

@@ -41,6 +41,8 @@ const HELP = `Usage: ptlib check [OPTION]... -- PROGRAM...
 Starts a program the way tor does, again and again, and tells which rules of the
 specifications it keeps, one line each. It asks the program for connections to
 loopback only; a transport that connects elsewhere on its own is not held back.
+Two checks are about other addresses. They are made in a network namespace that
+has no way out, on Linux with unshare and ip.
 
   --transport NAME  the transport, such as obfs4; without it, the program is
                     asked by its option --capabilities, which every program
@@ -171,7 +173,8 @@ async function whyUnfit(error: unknown, program: readonly string[]): Promise<str
   if (!(error instanceof CannotCheckError)) {
     return error instanceof Deno.errors.NotFound ? explain(error) : null;
   }
-  const names = await transportsOf(program);
+  // What is no transport cannot tell, and would be waited for.
+  const names = error.spoke ? await transportsOf(program) : [];
   const has = names.length === 0 ? "" : `; the transports that it has: ${names.join(", ")}`;
   return `${harmless(error.message)}${has}`;
 }

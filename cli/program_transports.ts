@@ -9,7 +9,7 @@ import { passedThrough } from "../parent/child_environment.ts";
 import { parseTransportName, UsageError } from "./command.ts";
 
 /** How long it may take to answer, in milliseconds. */
-const TIMEOUT = 10_000;
+const TIMEOUT = 5_000;
 
 /** The names in what `--capabilities` prints; none where it is something else. */
 function namesIn(text: string): string[] {

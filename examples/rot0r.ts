@@ -106,6 +106,7 @@ async function runClient(): Promise<void> {
 async function runServer(): Promise<void> {
   // Step 1: get transport information from tor.
   const info = server.init(Object.keys(ROTATIONS));
+  const outboundBindAddress = config.readOutboundBindAddresses();
   const stop = shutdownSignal();
 
   // Steps 2 and 3: launch each transport, and report what became of it.
@@ -127,7 +128,8 @@ async function runServer(): Promise<void> {
       try {
         const { hostname, port } = conn.remoteAddr;
         const clientAddress: Address = [hostname, port];
-        const orport = await dialOr(info, { transport, clientAddress, signal: stop.end });
+        const about = { transport, clientAddress, outboundBindAddress };
+        const orport = await dialOr(info, { ...about, signal: stop.end });
         await relay(wrap(conn, transport), orport, { signal: stop.end });
       } catch (error) {
         closeQuietly(conn);

@@ -85,12 +85,14 @@ To read on: https://jsr.io/@ptlib/ptlib`);
 }
 
 const info = init();
+const outboundBindAddress = config.readOutboundBindAddresses();
 const stop = net.shutdownSignal();
 
 /** Says the same of a client to tor, and moves the bytes once tor has accepted it. */
 async function carry({ conn, client }: Introduced): Promise<void> {
   try {
-    const tor = await net.dialOr(info, { ...client, signal: stop.end });
+    const about = { ...client, outboundBindAddress };
+    const tor = await net.dialOr(info, { ...about, signal: stop.end });
     await net.writeAll(conn, OKAY).catch(() => {}); // relay() closes both where that fails.
     await net.relay(conn, tor, { signal: stop.end });
   } catch (error) {

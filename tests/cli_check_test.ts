@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { program } from "./check/broken_program.ts";
+import { networkMissing, program } from "./check/broken_program.ts";
 import { Running } from "./cli/ptlib_process.ts";
-import { permitted, withDirectory } from "./permitted.ts";
+import { granted, permitted, withDirectory } from "./permitted.ts";
 
 const NEEDS = ["run", "read"] as const;
 
@@ -177,7 +177,10 @@ permitted(NEEDS, "ptlib check ends with status 3 when no connection could be jud
 permitted(NEEDS, "ptlib check says in one sentence that a program cannot be checked", async () => {
   const cases: [command: string[], sentence: string][] = [
     [["cat"], "The program says nothing of the protocol within 8 s: it said nothing"],
-    [["sh", "-c", "echo oh dear >&2"], "it said nothing; on stderr: oh dear"],
+    [
+      ["sh", "-c", "echo oh dear >&2"],
+      "The program ends without a word of the protocol: it said nothing; on stderr: oh dear",
+    ],
     [example("rot13"), "has no client of dummy"],
     [example("rot13"), "the transports that it has: rot13"],
     [withoutEnvironment("dummy_client"), "may not be read: run deno with --allow-env=TOR_PT_*"],
@@ -188,6 +191,20 @@ permitted(NEEDS, "ptlib check says in one sentence that a program cannot be chec
     assertStringIncludes(stderr, sentence);
   }
 });
+
+permitted(
+  [...NEEDS, "write"],
+  "ptlib check does not ask what is no transport for its transports",
+  async () => {
+    await withDirectory(async (directory) => {
+      const asked = `${directory}/asked`;
+      const script = `[ "$1" = --capabilities ] && touch ${asked}; exit 1`;
+      const { status } = await ptlibCheck(...DUMMY, "--", "sh", "-c", script, "sh");
+      assertEquals(status, 3);
+      assertEquals((await Array.fromAsync(Deno.readDir(directory))).length, 0);
+    });
+  },
+);
 
 permitted(NEEDS, "ptlib check tells one cause once, and counts causes at the end", async () => {
   const only = ["--server", "--only", "ext-(?:unknown|control)"];
@@ -260,6 +277,38 @@ permitted(NEEDS, "ptlib check --json leaves what it knows when it is interrupted
   await child.status;
 });
 
+/** A server that is started as in a terminal: what was printed is what is run. */
+class PrintedServer implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+
+  constructor(command: string) {
+    this.#child = new Deno.Command("sh", {
+      args: ["-c", command],
+      stdin: "piped",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+  }
+
+  /** Where it says that it listens. */
+  async port(): Promise<number> {
+    let lines = "";
+    const reader = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    for (;;) {
+      lines += (await reader.read()).value;
+      const port = /^SMETHOD dummy 127\.0\.0\.1:(\d+)$/m.exec(lines)?.[1];
+      if (port === undefined) continue;
+      await reader.cancel();
+      return Number(port);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child.stdin.close();
+    await this.#child.status;
+  }
+}
+
 permitted(
   [...NEEDS, "net"],
   "ptlib check --by-hand keeps the other side for a program that somebody starts",
@@ -268,28 +317,33 @@ permitted(
     await using checking = new Running(args, {}, "stdout");
     const [command] = await checking.says(/^env -i .*TOR_PT_AUTH_COOKIE_FILE=.*/);
     await checking.says(/^we listen at 127\.0\.0\.1:\d+/);
-    // As in a terminal: what was printed is what is run.
-    const child = new Deno.Command("sh", {
-      args: ["-c", command],
-      stdin: "piped",
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    let lines = "";
-    let port: string | undefined;
-    const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    while (port === undefined) {
-      lines += (await reader.read()).value;
-      port = /^SMETHOD dummy 127\.0\.0\.1:(\d+)$/m.exec(lines)?.[1];
-    }
-    const user = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
+    await using server = new PrintedServer(command);
+    const port = await server.port();
+    const user = await Deno.connect({ hostname: "127.0.0.1", port });
     await user.write(new TextEncoder().encode("hello"));
     // The Extended ORPort has let the connection in, or these bytes would not come.
     await checking.says(/: got 68 65 6c 6c 6f$/);
-    await child.stdin.close();
     assertEquals((await checking.end("SIGINT")).code, 0);
     user.close();
-    await reader.cancel();
-    await child.status;
   },
+);
+
+permitted(
+  NEEDS,
+  "ptlib check --by-hand lets somebody into the network of a check that has its own",
+  async () => {
+    const args = ["check", ...DUMMY, "--by-hand", "server/outbound-used", "--", ...program()];
+    await using checking = new Running(args, {}, "stdout");
+    const [command] = await checking.says(/^nsenter .*TOR_PT_OUTBOUND_BIND_ADDRESS_V4=.*/);
+    await checking.says(/^we listen at .*192\.0\.2\.1:\d+/);
+    await using server = new PrintedServer(command);
+    const connect = `await Deno.connect({ hostname: "127.0.0.1", port: ${await server.port()} });`;
+    const [enter = "", ...words] = command.slice(0, command.indexOf(" env ")).split(" ");
+    await new Deno.Command(enter, {
+      args: [...words, Deno.execPath(), "eval", "--no-config", connect],
+    }).output();
+    await checking.says(/^192\.0\.2\.1:\d+: a connection from 192\.0\.2\.2:\d+$/);
+    assertEquals((await checking.end("SIGINT")).code, 0);
+  },
+  granted(["run"]) ? networkMissing : null,
 );

@@ -7,9 +7,9 @@
  * Its transport is `dummy`, which changes nothing, and the program is a client and a server.
  */
 
-import { type Address, bytesToIp, formatAddress, parseAddress } from "../../address.ts";
+import { type Address, bytesToIp, formatAddress, isLoopback, parseAddress } from "../../address.ts";
 import { parseServerOptions, parseSocksArgs } from "../../args.ts";
-import { type ProxyInfo, readProxy } from "../../config.ts";
+import { type ProxyInfo, readOutboundBindAddresses, readProxy } from "../../config.ts";
 import { closeQuietly, readFull, type StreamConn, writeAll } from "../../net/conn.ts";
 import { dial } from "../../net/dial.ts";
 
@@ -476,11 +476,21 @@ async function handshake(conn: StreamConn): Promise<Address | null> {
   return null;
 }
 
-async function connect(target: Address, proxy: ProxyInfo | null): Promise<Deno.TcpConn> {
-  if (broken("outbound-loopback") && variable("OUTBOUND_BIND_ADDRESS_V4")) {
-    throw new Error("cannot bind");
-  }
-  if (proxy === null) return await dial(target, {});
+/** Connects to another machine or to this one, from the source address that is right for it. */
+async function reach(target: Address): Promise<StreamConn> {
+  const { v4, v6 } = readOutboundBindAddresses((name) => Deno.env.get(name));
+  const refuses = isLoopback(target[0]) ? "outbound-loopback" : "outbound-used:refused";
+  if (broken(refuses) && v4 !== null && !target[0].includes(":")) throw new Error("cannot bind");
+  const mixed = broken("outbound-used-ipv6:mixed");
+  const outboundBindAddress = {
+    v4: broken("outbound-used") ? null : v4,
+    v6: broken("outbound-used-ipv6") ? null : mixed ? v4 : v6,
+  };
+  return await dial(target, { outboundBindAddress });
+}
+
+async function connect(target: Address, proxy: ProxyInfo | null): Promise<StreamConn> {
+  if (proxy === null) return await reach(target);
   const through: Address = [...target];
   const plain = proxy.user === undefined && proxy.host === "127.0.0.1";
   const spoils = broken(`proxy-${proxy.scheme}`) && plain;
@@ -522,7 +532,7 @@ async function serveRequest(
   proxy: ProxyInfo | null,
 ): Promise<void> {
   dieInUse();
-  let far: Deno.TcpConn;
+  let far: StreamConn;
   try {
     const connected = proxyTurn.then(() => connect(target, proxy));
     if (broken("proxy-stalled") && proxy !== null) proxyTurn = connected.catch(() => {});
@@ -695,11 +705,10 @@ async function introduce(user: Deno.TcpConn, far: StreamConn, wanted: Wanted): P
 async function serveUser(user: Deno.TcpConn, wanted: Wanted): Promise<void> {
   const { orport, extended } = wanted;
   dieInUse();
-  if (broken("outbound-loopback") && variable("OUTBOUND_BIND_ADDRESS_V4")) {
-    throw new Error("cannot bind");
-  }
   if (extended !== null) readCookie(wanted.cookieFile);
-  const far = await dial(extended ?? orport ?? ["127.0.0.1", 9], {}).catch(async (error) => {
+  const far = await reach(extended ?? orport ?? ["127.0.0.1", 9]).catch(async (error) => {
+    const { hostname, port } = user.remoteAddr;
+    if (broken("log-addresses")) say(`LOG SEVERITY=notice MESSAGE="no ${hostname}:${port}"`);
     if (broken("relay-orport-dead")) await stay();
     throw error;
   });
@@ -730,6 +739,7 @@ function listenAddress({ role, bind }: Wanted): Address {
   const elsewhere = broken("bindaddr-honoured") || broken("bindaddr-honoured:said");
   if (role === "server") {
     const [host, port] = bind ?? ["127.0.0.1", 0];
+    if (broken("bindaddr-alone") && host === "127.0.0.1") return ["0.0.0.0", port];
     return [host, elsewhere && !host.includes(":") ? 0 : port];
   }
   const everywhere = broken("method-loopback") || broken("method-loopback:unsaid");
@@ -739,6 +749,7 @@ function listenAddress({ role, bind }: Wanted): Address {
 /** Where it says that it listens. */
 function saidAddress({ role, bind }: Wanted, own: Address): string {
   if (role === "server") {
+    if (broken("bindaddr-alone") && own[0] === "0.0.0.0") return `127.0.0.1:${own[1]}`;
     const lies = broken("bindaddr-honoured:said") && bind !== undefined && bind[1] > 0;
     return formatAddress(lies ? bind : own);
   }

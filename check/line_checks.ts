@@ -73,6 +73,9 @@ async function wellFormed(fixture: Fixture, kind: string): Promise<void> {
 const KEYWORDS =
   /^(?:VERSION|VERSION-ERROR|ENV-ERROR|PROXY|PROXY-ERROR|LOG|STATUS|[CS]METHOD(?:S|-ERROR)?)(?: |$)/;
 
+/** What tor, which compares beginnings, takes for a line of the negotiation; some of it aborts tor. */
+const LIKE_METHOD = /^(?:VERSION|[CS]METHOD)/;
+
 /** The checks of lines and names. */
 export const lineChecks: readonly Check[] = [
   {
@@ -98,8 +101,22 @@ export const lineChecks: readonly Check[] = [
     async run(fixture) {
       const { program } = await life(fixture);
       // What breaks the grammar of lines is another check's.
-      const other = program.lines.filter(({ text }) => /^[\w-]+(?: |$)/.test(text));
+      const other = program.lines.filter(({ text }) =>
+        /^[\w-]+(?: |$)/.test(text) && !LIKE_METHOD.test(text)
+      );
       none(other.filter(({ text }) => !KEYWORDS.test(text)), "keywords of the protocol only");
+    },
+  },
+  {
+    id: "line-like-method",
+    roles: BOTH,
+    title: "says no words that only begin like VERSION, CMETHOD or SMETHOD",
+    section: "tor handle_proxy_line()",
+    level: "MUST",
+    async run(fixture) {
+      const { program } = await life(fixture);
+      const alike = program.lines.filter(({ text }) => LIKE_METHOD.test(text));
+      none(alike.filter(({ text }) => !KEYWORDS.test(text)), "none that tor takes for such a line");
     },
   },
   {

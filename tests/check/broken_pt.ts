@@ -812,6 +812,9 @@ async function reportMethods(wanted: Wanted): Promise<void> {
 function sayOddities(): void {
   if (broken("line-grammar")) say('LOG SEVERITY=notice MESSAGE="caf\xe9"');
   if (broken("line-keywords")) say("Starting up");
+  if (broken("line-like-method")) {
+    say(`${variable("CLIENT_TRANSPORTS") ? "C" : "S"}METHODX a b c`);
+  }
   if (broken("line-version-once")) say("VERSION 1");
   if (broken("log-grammar")) say("LOG SEVERITY=loud MESSAGE=hello");
   if (broken("status-grammar")) say("STATUS TRANSPORT=dummy");

@@ -53,6 +53,8 @@ const BREAKS: Readonly<Record<string, Break>> = {
     says: /Managed proxy|managed proxy/,
     options: ["key=a=b"],
   },
+  // It aborts tor itself.
+  "line-like-method": { half: "client", says: /Assertion .* failed|died|ended|closed/ },
   "method-line": { half: "client", says: /Managed proxy|managed proxy/ },
   "ext-transport-form": { half: "server", says: CLOSED },
   "ext-transport-form:nul": { half: "server", says: CLOSED },

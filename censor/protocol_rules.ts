@@ -5,7 +5,7 @@
  */
 
 import { type ClientHello, parseClientHello } from "./client_hello.ts";
-import type { Judgement } from "./finding.ts";
+import { type Judgement, worst } from "./finding.ts";
 import { firstBurst, type Flow } from "./flow.ts";
 import { beginsLikeTls } from "./fully_encrypted.ts";
 import { type HttpRequest, parseHttpRequest } from "./http_request.ts";
@@ -28,7 +28,16 @@ function percent(share: number): string {
   return `${Math.round(100 * share)} %`;
 }
 
-function nested(https: readonly Flow[], text: readonly Flow[]): Judgement {
+/** The figure of a share of connections. */
+function inSome(flows: readonly Flow[], inside: string): string {
+  return flows.length === 0 ? "" : `, in ${percent(shareOf(flows))} of ${flows.length} ${inside}`;
+}
+
+function nested(
+  https: readonly Flow[],
+  text: readonly Flow[],
+  tor: readonly Flow[],
+): Judgement {
   if (https.length === 0) return { sight: "unclear", figure: "no connection with HTTPS inside" };
   const [inside, without] = [shareOf(https), shareOf(text)];
   const excess = inside - without;
@@ -36,7 +45,7 @@ function nested(https: readonly Flow[], text: readonly Flow[]): Judgement {
     sight: excess >= HABIT ? "seen" : excess >= CHANCE ? "unclear" : "clear",
     figure: `in ${percent(inside)} of ${https.length} connections` +
       (text.length > 0
-        ? ` with HTTPS inside, in ${percent(without)} of ${text.length} with text`
+        ? ` with HTTPS inside${inSome(text, "with text")}${inSome(tor, "with tor")}`
         : ", whatever is inside"),
   };
 }
@@ -51,13 +60,14 @@ const nestedHandshake: Rule = {
     "What else has such sizes is blocked with it.",
   remedy: "pad or split the first messages of what is inside, in both directions, or put several " +
     "connections into one",
-  judge: ({ captured = [], https = captured, text = [] }: Recording) => {
+  // What tor says is its own, and says in what order it likes: it is told, and decides nothing.
+  judge: ({ captured = [], https = captured, text = [], tor = [] }: Recording) => {
     // Of those in a capture it is not known whether they are in something else.
     const isOpen = captured.length === 0 && https.length > 0 && https.every(isHello) &&
       !text.some(isHello);
     return isOpen
       ? { sight: "clear", figure: "TLS is not inside: it passes as it is" }
-      : nested(https, text);
+      : nested(https, text, tor);
   },
 };
 
@@ -105,6 +115,14 @@ function judgeInside(flows: readonly Flow[]): Judgement {
     };
 }
 
+/** Judges what shows of tor inside. */
+async function judgeTor(flows: readonly Flow[]): Promise<Judgement> {
+  const hellos = flows.map(helloOf).filter((hello) => hello !== null);
+  const [first] = hellos;
+  if (first === undefined) return { sight: "clear", figure: "tor's TLS does not show" };
+  return { sight: "seen", figure: `tor's own TLS shows: ${await describe(first, hellos)}` };
+}
+
 const tls: Rule = {
   id: "tls-fingerprint",
   title: "the ClientHello names the program and the server",
@@ -112,12 +130,14 @@ const tls: Rule = {
   source: "JA3 (Althouse et al., Salesforce, 2017), JA4 (FoxIO, 2023)",
   limits: "Few programs are listed here. One that is not may be a browser's, or nobody else's.",
   remedy: "send what a browser sends, by a library for it such as uTLS, and renew that with it",
-  judge: async ({ text = [], random = [], captured = [], https = [] }: Recording) => {
+  judge: async ({ text = [], random = [], captured = [], https = [], tor = [] }: Recording) => {
     const all = [...text, ...random, ...captured];
     const own = all.filter(isHello);
     if (own.length * 2 > all.length) return await judgeOwn(own);
     const inside = https.filter(isHello);
-    if (inside.length * 2 > https.length) return judgeInside(inside);
+    if (inside.length * 2 > https.length) {
+      return worst([judgeInside(inside), ...tor.length === 0 ? [] : [await judgeTor(tor)]]);
+    }
     return all.length + https.length === 0
       ? { sight: "unclear", figure: "no connections" }
       : { sight: "clear", figure: "it is not TLS" };

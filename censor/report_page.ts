@@ -78,6 +78,8 @@ const LOADS = [
   ["random", "random messages inside"],
   ["text", "text inside"],
   ["https", "HTTPS inside"],
+  ["bulk", "many random bytes both ways at once inside"],
+  ["tor", "a tor inside that bootstraps"],
   ["captured", "the capture"],
 ] as const;
 
@@ -104,11 +106,13 @@ function loadPart(name: string, flows: readonly Flow[], plain: readonly Flow[]):
   return `<h2>With ${escaped(name)}</h2>${parts.join("")}`;
 }
 
-const ENDINGS = { fin: "FIN", rst: "RST", open: "left open" } as const;
+const ENDINGS = { fin: "FIN", rst: "RST", open: "left open", refused: "refused" } as const;
 
-function probeRow({ name, bytes, answer, ending, milliseconds }: ProbeOutcome): string {
+function probeRow({ name, bytes, answer, ending, milliseconds, then }: ProbeOutcome): string {
   const time = milliseconds === null ? "" : `${Math.round(milliseconds)} ms`;
-  const cells = [name, `${bytes.length}`, `${answer.length}`, ENDINGS[ending], time];
+  const isTorn = then === "reset" && ending === "open";
+  const end = isTorn ? "torn down by the prober" : ENDINGS[ending];
+  const cells = [name, `${bytes.length}`, `${answer.length}`, end, time];
   return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
 }
 

@@ -35,6 +35,7 @@ function through(wrap: Wrap, opening: () => Uint8Array[] = () => []): Recording 
     random: thirty((index) => flow(turns(index, (at) => varied(at)))),
     text: thirty((index) => flow(turns(index, words))),
     https: thirty(() => flow(httpsMessages())),
+    bulk: [0, 1, 2].map(() => flow([random(20_000), random(20_000)])),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Finding, Judgement, RuleInfo } from "./finding.ts";
 import { beginsLikeTls } from "./fully_encrypted.ts";
 import type { Probing } from "./probe_server.ts";
 import {
+  AT_ONCE,
   type GivingUp,
   givingUp,
   reactionsByByte,
@@ -132,7 +133,7 @@ const threshold: ProbeRule = {
   threshold: "one length at which the reaction changes, of a server of no ordinary protocol",
   source: FROLOV,
   limits:
-    "It was waited for 4 seconds. Ordinary servers have thresholds, too; one that no other has " +
+    "What comes later than after 2 seconds does not count. Ordinary servers have thresholds, too; one that no other has " +
     "marks a proxy.",
   remedy: "read on and do nothing until a time that is drawn for each connection, whatever comes",
   judge: ofOwn(({ outcomes }) => {
@@ -208,8 +209,6 @@ const refusal: ProbeRule = {
   },
 };
 
-/** Earlier it has not been waited for anything: what came did not please. */
-const NOT_AT_ONCE = 1_000;
 /** How near to each other times are the same: a share of them, and milliseconds of a busy machine. */
 const [NEAR, NEAREST] = [0.05, 250];
 
@@ -221,7 +220,7 @@ function seconds(milliseconds: number): string {
 function isExact({ times, count }: GivingUp, least: number): boolean {
   const [first, last] = [times[0], times.at(-1)];
   if (first === undefined || last === undefined || times.length < least * count) return false;
-  return first >= NOT_AT_ONCE && last - first <= Math.max(NEAREST, NEAR * first);
+  return first >= AT_ONCE && last - first <= Math.max(NEAREST, NEAR * first);
 }
 
 function whenGivenUp({ name, times, count }: GivingUp): string {
@@ -245,11 +244,14 @@ const timeout: ProbeRule = {
     const contents = givingUp(outcomes);
     if (contents.length === 0) return { sight: "unclear", figure: "it was not waited for" };
     const patience = Math.max(...contents.map(({ patience }) => patience));
-    const ended = contents.filter(({ times }) => (times.at(-1) ?? 0) >= NOT_AT_ONCE);
+    const ended = contents.filter(({ times }) => (times.at(-1) ?? 0) >= AT_ONCE);
     const exact = ended.filter((content) => isExact(content, 1));
     if (exact.length > 0) return { sight: "seen", figure: exact.map(whenGivenUp).join("; ") };
     if (ended.length === 0) {
-      return { sight: "clear", figure: `none is given up from 1 s to ${seconds(patience)}` };
+      return {
+        sight: "clear",
+        figure: `none is given up from ${seconds(AT_ONCE)} to ${seconds(patience)}`,
+      };
     }
     // It was waited just as long as that: some are yet to come.
     const sight = ended.some((content) => isExact(content, 0.5)) ? "unclear" : "clear";

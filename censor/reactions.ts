@@ -7,9 +7,16 @@
 
 import type { ProbeOutcome } from "./send_probe.ts";
 
-/** How a server took it: whether it answered, and how it ended. */
-export function reactionOf({ answer, ending }: ProbeOutcome): string {
-  return `${answer.length > 0 ? "an answer" : "no answer"}, ${ending}`;
+/**
+ * A connection that ends later than this, in milliseconds, was given up; one that ends earlier has
+ * been ended for what came. On a busy machine that takes a while.
+ */
+export const AT_ONCE = 2_000;
+
+/** How a server took it: whether it answered, and how it ended it for what came. */
+function reactionOf({ answer, ending, milliseconds }: ProbeOutcome): string {
+  const isGivenUp = milliseconds !== null && milliseconds >= AT_ONCE;
+  return `${answer.length > 0 ? "an answer" : "no answer"}, ${isGivenUp ? "open" : ending}`;
 }
 
 /** The one reaction to all of some probes; `null` where it was not the same each time. */

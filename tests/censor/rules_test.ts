@@ -77,6 +77,11 @@ function withLength(message: Uint8Array, isFirst: boolean): Uint8Array {
   return changed;
 }
 
+/** A salt at first, and then frames of an encrypted length, with a tag behind it and the bytes. */
+function framed(message: Uint8Array, isFirst: boolean): Uint8Array {
+  return random((isFirst ? 32 : 0) + 2 + 16 + message.length + 16);
+}
+
 const RANDOM = ["fully-encrypted", "random-start"];
 
 const CASES: readonly [name: string, recording: Recording, seen: readonly string[]][] = [
@@ -91,6 +96,10 @@ const CASES: readonly [name: string, recording: Recording, seen: readonly string
   ["encryption without padding", through((message) => random(message.length)), [
     ...RANDOM,
     "nested-tls",
+  ]],
+  ["frames like those of Shadowsocks", through(framed), [...RANDOM, "nested-tls"]],
+  ["base 64", through((message) => ascii(message.toBase64())), [
+    ...["readable", "encoded", "nested-tls"],
   ]],
   ["a magic number", through(withHead([0x8f, 0xc5, 0x9a])), [...RANDOM, "constant-bytes"]],
   [

@@ -67,7 +67,7 @@ function arrows(all: readonly Burst[]): string {
 }
 
 /** The first messages of one connection of each kind, with the transport and without. */
-export function shapes({ through, plain }: Observation): string {
+export function shapes({ through, plain }: Pick<Observation, "through" | "plain">): string {
   const rows = (["random", "text", "https", "bulk", "tor"] as const).flatMap((load) => {
     const [first, without] = [through[load]?.[0], plain[load]?.[0]];
     if (first === undefined) return [];

@@ -10,42 +10,54 @@ import { firstBurst, type Flow } from "./flow.ts";
 import { beginsLikeTls } from "./fully_encrypted.ts";
 import { type HttpRequest, parseHttpRequest } from "./http_request.ts";
 import { knownClient } from "./known_clients.ts";
-import { findNestedHandshakes } from "./nested_handshake.ts";
+import { findNestedHandshakes, LAST_START } from "./nested_handshake.ts";
 import { type Recording, SITE } from "./recording.ts";
 import type { Rule } from "./rule.ts";
 import { ja3, ja4 } from "./tls_fingerprint.ts";
 
-/** A share of connections that is habit, and one that is no more than chance. */
-const [HABIT, CHANCE] = [0.5, 0.25];
+/** How many more connections are habit, and how many no more than chance. */
+const [HABIT, CHANCE] = [0.5, 0.35];
+/** Where a handshake could begin: with any message, or with that of a number. */
+const PLACES = [null, ...Array.from({ length: LAST_START + 1 }, (_, start) => start)];
 
-/** The share of connections in which there could be a handshake, wherever it begins. */
-function shareOf(flows: readonly Flow[]): number {
+/** The share of connections in which there could be a handshake from some message on. */
+function shareOf(flows: readonly Flow[], place: number | null): number {
   if (flows.length === 0) return 0;
-  return flows.filter((flow) => findNestedHandshakes(flow).length > 0).length / flows.length;
+  const having = flows.filter((flow) => {
+    const starts = findNestedHandshakes(flow);
+    return place === null ? starts.length > 0 : starts.includes(place);
+  });
+  return having.length / flows.length;
 }
 
 function percent(share: number): string {
   return `${Math.round(100 * share)} %`;
 }
 
-/** The figure of a share of connections. */
-function inSome(flows: readonly Flow[], inside: string): string {
-  return flows.length === 0 ? "" : `, in ${percent(shareOf(flows))} of ${flows.length} ${inside}`;
+function inSome(flows: readonly Flow[], place: number | null, inside: string): string {
+  if (flows.length === 0) return "";
+  return `, in ${percent(shareOf(flows, place))} of ${flows.length} ${inside}`;
 }
 
+/**
+ * Judges by how many more connections could have a handshake with HTTPS inside than with text. What
+ * a tunnel itself says first can look like one, whatever is inside: so each place counts alone.
+ */
 function nested(
   https: readonly Flow[],
   text: readonly Flow[],
   tor: readonly Flow[],
 ): Judgement {
   if (https.length === 0) return { sight: "unclear", figure: "no connection with HTTPS inside" };
-  const [inside, without] = [shareOf(https), shareOf(text)];
-  const excess = inside - without;
+  const excesses = PLACES.map((place) => shareOf(https, place) - shareOf(text, place));
+  const excess = Math.max(...excesses);
+  const place = PLACES[excesses.indexOf(excess)] ?? null;
+  const where = place === null ? "" : `from message ${place + 1} on `;
   return {
     sight: excess >= HABIT ? "seen" : excess >= CHANCE ? "unclear" : "clear",
-    figure: `in ${percent(inside)} of ${https.length} connections` +
+    figure: `${where}in ${percent(shareOf(https, place))} of ${https.length} connections` +
       (text.length > 0
-        ? ` with HTTPS inside${inSome(text, "with text")}${inSome(tor, "with tor")}`
+        ? " with HTTPS inside" + inSome(text, place, "with text") + inSome(tor, null, "with tor")
         : ", whatever is inside"),
   };
 }
@@ -53,7 +65,8 @@ function nested(
 const nestedHandshake: Rule = {
   id: "nested-tls",
   title: "sizes and directions show a TLS handshake inside",
-  threshold: "half of the connections with HTTPS inside more than of those with text",
+  threshold:
+    "half of the connections with HTTPS inside more than of those with text, at the same place",
   source: "Xue et al., USENIX Security 2024",
   limits:
     "These are ranges of sizes; the paper's classifier learns from many flows and finds more. " +

@@ -127,6 +127,9 @@ function ofOwn(judge: (probing: Probing) => Judgement): ProbeRule["judge"] {
   };
 }
 
+/** So many lengths may be taken differently from time to time where there is a threshold. */
+const CHANGING = 0.05;
+
 const threshold: ProbeRule = {
   id: "probe-threshold",
   title: "random bytes are taken differently from some length on",
@@ -143,10 +146,17 @@ const threshold: ProbeRule = {
       if (before === reaction || before === null || reaction === null) return [];
       return [`from ${length} bytes on ${reaction}, before ${before}`];
     });
-    if (changes.length > 0) return { sight: "seen", figure: changes.slice(0, 3).join("; ") };
     const unsteady = reactions.filter(([, reaction]) => reaction === null).length;
+    // What depends on the bytes agrees now and then by chance.
+    const isByChance = unsteady > CHANGING * reactions.length;
+    if (changes.length > 0 && !isByChance) {
+      return { sight: "seen", figure: changes.slice(0, 3).join("; ") };
+    }
     return unsteady > 0
-      ? { sight: "unclear", figure: `${unsteady} lengths with changing reactions` }
+      ? {
+        sight: "unclear",
+        figure: `${unsteady} of ${reactions.length} lengths with changing reactions`,
+      }
       : { sight: "clear", figure: `none from 1 to ${reactions.at(-1)?.[0] ?? 0} bytes` };
   }),
 };

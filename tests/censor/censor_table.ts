@@ -18,9 +18,11 @@ import {
   type ObserveOptions,
 } from "../../censor/mod.ts";
 import { certificatePin } from "../../net/tls.ts";
+import { Nginx, nginxMissing, recipe } from "../interop/nginx.ts";
 import { peer, peerMissing, type PeerName, peerVersion } from "../interop/peers.ts";
 import { bridgeOptions, PROGRAM } from "../interop/webtunnel_programs.ts";
 import { TEST_CERTIFICATE } from "../net/test_certificates.ts";
+import { freePort } from "../../testing/free_port.ts";
 import { withDirectory } from "../permitted.ts";
 import { writeTable } from "../table_in_file.ts";
 
@@ -62,6 +64,26 @@ async function overTls(client: readonly string[], others: readonly [string, stri
       peer: PROGRAM,
       serverOptions: await bridgeOptions(directory, URL_IN_TLS, "127.0.0.1:9"),
       args: [["url", URL_IN_TLS], ["addr", "{address}"], ["cert", pin], ...others],
+    });
+  });
+}
+
+/** The official server of WebTunnel behind a web server, as its guide has it. */
+async function behindNginx(client: readonly string[]) {
+  return await withDirectory(async (directory) => {
+    const [front, back] = [freePort(), freePort()];
+    await using _nginx = await Nginx.start(directory, front, recipe(front, back));
+    const pin = await certificatePin(TEST_CERTIFICATE);
+    return await findings(client, {
+      transport: "webtunnel",
+      peer: [await peer("webtunnel-server") ?? ""],
+      serverOptions: [["url", URL_IN_TLS]],
+      args: [["url", URL_IN_TLS], ["addr", "{address}"], ["cert", pin], [
+        "utls",
+        "hellochrome_auto",
+      ]],
+      bind: ["127.0.0.1", back],
+      front: ["127.0.0.1", front],
     });
   });
 }
@@ -113,6 +135,11 @@ const SUBJECTS: readonly Subject[] = [
   lyrebirdAs(null),
   lyrebirdAs("hellochrome_auto"),
   lyrebirdAs("hellofirefox_auto"),
+  {
+    name: "lyrebird, WebTunnel, TLS, `utls=hellochrome_auto`, webtunnel-server behind nginx",
+    peer: "lyrebird",
+    watch: (path) => behindNginx([path]),
+  },
 ];
 
 function cells(texts: readonly string[]): string {
@@ -137,9 +164,9 @@ if (import.meta.main) {
     console.error("Usage: deno task censor:table [--write]");
     Deno.exit(2);
   }
-  const missing = SUBJECTS.flatMap(({ peer: name }) =>
-    name === undefined ? [] : peerMissing(name) ?? []
-  );
+  const peers = SUBJECTS.flatMap(({ peer: name }) => name ?? []);
+  const missing = [...peers, "webtunnel-server" as const].flatMap((name) => peerMissing(name) ?? [])
+    .concat(nginxMissing() ?? []);
   if (missing.length > 0) {
     console.error(`The table ${missing[0]}.`);
     Deno.exit(1);

@@ -103,6 +103,14 @@ async function stopAtReset(conn: ResettableConn, _: unknown, stop: () => void): 
   }
 }
 
+/** Whether it ends random bytes is up to them, and not to how many they are. */
+async function closeAtLineEnd(conn: ResettableConn): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  for (let count; (count = await conn.read(buffer)) !== null;) {
+    if (buffer.subarray(0, count).includes(0x0a)) await conn.closeWrite();
+  }
+}
+
 /** Gives up after so many milliseconds, drawn for each connection. */
 function impatient(least: number, most: number): Script {
   return async (conn) => {
@@ -178,6 +186,7 @@ const CASES: readonly [name: string, script: Script, seen: string, figure: RegEx
     /^silence: 6 of 6 after 3\.\d.*; 1 random bytes: 6 of 6 .*; shortened replay: 6 of 6/,
   ],
   ["one that gives up after a time that it draws", impatient(2_200, 4_800), "", /.*/],
+  ["one that ends a line that it does not like", closeAtLineEnd, "", /.*/],
   ["one that a reset stops", stopAtReset, "probe-refusal", /^\d+ of \d+ probes/],
 ];
 

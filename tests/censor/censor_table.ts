@@ -55,6 +55,9 @@ function example(name: string): string[] {
 const IN_PLAIN_HTTP = [["url", "http://{address}/secret"]] as const;
 const URL_IN_TLS = "https://pt.example/secret";
 
+/** When a server of TLS gives up is no finding, so that it is not waited for. */
+const ORDINARY_PATIENCE = 5_000;
+
 /** WebTunnel with TLS: our server, and any client. */
 async function overTls(client: readonly string[], others: readonly [string, string][]) {
   return await withDirectory(async (directory) => {
@@ -64,6 +67,7 @@ async function overTls(client: readonly string[], others: readonly [string, stri
       peer: PROGRAM,
       serverOptions: await bridgeOptions(directory, URL_IN_TLS, "127.0.0.1:9"),
       args: [["url", URL_IN_TLS], ["addr", "{address}"], ["cert", pin], ...others],
+      patience: ORDINARY_PATIENCE,
     });
   });
 }
@@ -82,6 +86,7 @@ async function behindNginx(client: readonly string[]) {
         "utls",
         "hellochrome_auto",
       ]],
+      patience: ORDINARY_PATIENCE,
       bind: ["127.0.0.1", back],
       front: ["127.0.0.1", front],
     });
@@ -97,6 +102,16 @@ function lyrebirdAs(hello: string | null): Subject {
     watch: (path) => overTls([path], hello === null ? [] : [["utls", hello]]),
   };
 }
+
+/** The browsers that lyrebird can be, in their latest version, and one that nobody is. */
+const HELLOS = [
+  "hellochrome_auto",
+  "hellofirefox_auto",
+  "hellosafari_auto",
+  "helloios_auto",
+  "helloedge_auto",
+  "hellorandomizedalpn",
+];
 
 const SUBJECTS: readonly Subject[] = [
   {
@@ -132,9 +147,7 @@ const SUBJECTS: readonly Subject[] = [
     peer: "lyrebird",
     watch: (path) => findings([path], { transport: "obfs4" }),
   },
-  lyrebirdAs(null),
-  lyrebirdAs("hellochrome_auto"),
-  lyrebirdAs("hellofirefox_auto"),
+  ...[null, ...HELLOS].map(lyrebirdAs),
   {
     name: "lyrebird, WebTunnel, TLS, `utls=hellochrome_auto`, webtunnel-server behind nginx",
     peer: "lyrebird",

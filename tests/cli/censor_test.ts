@@ -77,6 +77,7 @@ command("ptlib censor tells of each rule, and ends with 1 where --fail-on is hit
   assertMatch(out, /no promise/);
   assertMatch(out, /^seen +open-door /m);
   assertMatch(out, /^ +no answer, left open +silence, half-close, HTTP, SSH,/m);
+  assertMatch(out, /^When it gave up connections, within 5\.0 s:\n {2}silence +none of 6\n/m);
   assertMatch(out, /\n2 seen, 1[67] clear, 2 unclear\n$/);
   assert(!out.includes("\x1b"), "colours are for terminals");
 });

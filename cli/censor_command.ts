@@ -24,7 +24,6 @@ import {
   toPcap,
 } from "../censor/mod.ts";
 import { type Address, isLoopback, parseAddress } from "../address.ts";
-import { INSTALL } from "../tor/programs.ts";
 import { parseArguments } from "./bridge_options.ts";
 import {
   CAUTION,
@@ -87,8 +86,7 @@ held back.
                     stands in front of it. Default: a free port
   --front IP:PORT   where that listens, on loopback: client and probes go there
   --tor             let a tor bootstrap through it too, in a private network on
-                    this machine; half a minute more. Needs tor and tor-gencert:
-                    ${INSTALL}
+                    this machine; half a minute more. Needs tor and tor-gencert
   --patience N      how many seconds to wait for the server to give up connections
                     in which too little comes, 1 to ${MOST_PATIENCE}. Default: 25
   --fail-on RULE,.. end with status 1 when one of these rules sees it

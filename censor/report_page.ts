@@ -84,27 +84,42 @@ const LOADS = [
   ["captured", "the capture"],
 ] as const;
 
+function draw(title: string, picture: string): string {
+  return `<h3>${escaped(title)}</h3>${picture}`;
+}
+
+/** The values and the lengths of what each side says first. */
+function firstMessagesPart(flows: readonly Flow[], name: string): string {
+  const sides = [["client", true], ["server", false]] as const;
+  return sides.flatMap(([side, fromClient]) => [
+    draw(
+      `Values of the first bytes of the ${side}, 0 below and 255 above`,
+      heatMap(flows, fromClient, `Values of the ${side}'s bytes with ${name}`),
+    ),
+    draw(
+      `Lengths of the first message of the ${side}`,
+      lengthsPicture(flows, fromClient, `Lengths of the ${side}'s first messages with ${name}`),
+    ),
+  ]).join("");
+}
+
 /** The connections with one load, and the same without the transport. */
 function loadPart(name: string, flows: readonly Flow[], plain: readonly Flow[]): string {
-  const draw = (title: string, picture: string) => `<h3>${escaped(title)}</h3>${picture}`;
-  const sides = [["client", true], ["server", false]] as const;
-  const parts = [
+  const without = `${name}, without the transport`;
+  const isCompared = plain.length > 0;
+  return [
+    `<h2>With ${escaped(name)}</h2>`,
     draw(`${flows.length} connections`, messagesPicture(flows, `Messages with ${name}`)),
-    ...plain.length === 0
-      ? []
-      : [draw("The same without the transport", messagesPicture(plain, `${name}, no transport`))],
-    ...sides.flatMap(([side, fromClient]) => [
-      draw(
-        `Values of the first bytes of the ${side}, 0 below and 255 above`,
-        heatMap(flows, fromClient, `Values of the ${side}'s bytes with ${name}`),
-      ),
-      draw(
-        `Lengths of the first message of the ${side}`,
-        lengthsPicture(flows, fromClient, `Lengths of the ${side}'s first messages with ${name}`),
-      ),
-    ]),
-  ];
-  return `<h2>With ${escaped(name)}</h2>${parts.join("")}`;
+    isCompared
+      ? draw("The same without the transport", messagesPicture(plain, `Messages with ${without}`))
+      : "",
+    firstMessagesPart(flows, name),
+    isCompared
+      ? `<details><summary>Values and lengths without the transport</summary>${
+        firstMessagesPart(plain, without)
+      }</details>`
+      : "",
+  ].join("");
 }
 
 const ENDINGS = { fin: "FIN", rst: "RST", open: "left open", refused: "refused" } as const;

@@ -53,8 +53,9 @@ permitted(NEEDS, "reportPage() in Chromium: wide and narrow, light and dark", as
             tab.on("console", (message) => complaints.push(message.text()));
             tab.on("request", (request) => loaded.push(request.url()));
             await tab.goto(`file://${file}`);
+            await tab.locator("summary").last().click();
             assertEquals(await tab.evaluate("document.documentElement.scrollWidth"), width);
-            assertEquals(await tab.locator("svg").count(), 6);
+            assertEquals(await tab.locator("svg").count(), 10);
             assertEquals(
               await tab.evaluate("getComputedStyle(document.querySelector('.seen')).color"),
               SEEN[colorScheme],

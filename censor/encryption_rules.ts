@@ -4,9 +4,9 @@
  * @module
  */
 
-import { entropy } from "./byte_statistics.ts";
+import { entropy, printableShare } from "./byte_statistics.ts";
 import { type Judgement, worst } from "./finding.ts";
-import { bursts, firstPayload, type Flow } from "./flow.ts";
+import { bursts, firstPayload, type Flow, saidBy } from "./flow.ts";
 import { beginsLikeHttp, beginsLikeTls, isFullyEncrypted } from "./fully_encrypted.ts";
 import type { Recording } from "./recording.ts";
 import type { Rule } from "./rule.ts";
@@ -22,6 +22,10 @@ const SMALLEST_SAMPLE = 768;
 const RANDOM_START = 7.8;
 /** English has about 4.2 bits per byte, whatever each letter is replaced by. */
 const READABLE = 7;
+/** Base 64 has 6 bits per byte. Headers between random bytes take less than a tenth of a bit. */
+const ENCODED = 7.5;
+/** Random bytes are printable for 37 %. */
+const MOSTLY = 0.5;
 
 function ofBlocked(inside: string, flows: readonly Flow[]): Judgement {
   const blocked = flows.filter((flow) => isFullyEncrypted(firstPayload(flow))).length;
@@ -40,9 +44,14 @@ const fullyEncrypted: Rule = {
     "connections to certain addresses; other censors and later rules look at other things.",
   remedy: "begin with what an ordinary protocol begins with, such as TLS, and go on as it does; " +
     "six printable bytes at the start satisfy this one rule",
-  judge: ({ text, https, captured }: Recording) =>
+  judge: ({ text, https, tor, captured }: Recording) =>
     worstOf(
-      [[" with text inside", text], [" with https inside", https], ["", captured]] as const,
+      [
+        [" with text inside", text],
+        [" with https inside", https],
+        [" with tor inside", tor],
+        ["", captured],
+      ],
       ofBlocked,
     ),
 };
@@ -109,5 +118,29 @@ const readable: Rule = {
   },
 };
 
+const encoded: Rule = {
+  id: "encoded",
+  title: "random bytes inside are text outside, or have few values",
+  threshold: `less than ${ENCODED} bits per byte or more than half printable, with bulk inside`,
+  source: "Wang et al., CCS 2015, and Ex3 of Wu et al., USENIX Security 2023",
+  limits: "Text in place of random bytes is let through by some rules, and is odd for others.",
+  remedy: "send bytes as they are, or in a protocol in which such text is ordinary",
+  // All that a side says is looked at, so that it makes no difference who says it how fast.
+  judge: ({ bulk = [] }: Recording) => {
+    const sides = ([["client", true], ["server", false]] as const).map(([side, fromClient]) => {
+      const bytes = saidBy(bulk, fromClient);
+      return { side, bytes, bits: entropy(bytes), printable: printableShare(bytes) };
+    });
+    if (sides.some(({ bytes }) => bytes.length < SMALLEST_SAMPLE)) {
+      return { sight: "unclear", figure: "no connection with bulk inside" };
+    }
+    const isSeen = sides.some(({ bits, printable }) => bits < ENCODED || printable > MOSTLY);
+    const figure = sides.map(({ side, bits, printable }) =>
+      `${side}: ${bits.toFixed(2)} bits per byte, ${Math.round(100 * printable)} % printable`
+    );
+    return { sight: isSeen ? "seen" : "clear", figure: figure.join("; ") };
+  },
+};
+
 /** The rules, in their order. */
-export const encryptionRules: readonly Rule[] = [fullyEncrypted, randomStart, readable];
+export const encryptionRules: readonly Rule[] = [fullyEncrypted, randomStart, readable, encoded];

@@ -100,6 +100,12 @@ export function firstBurst(flow: Flow, fromClient: boolean): Uint8Array {
   return first?.bytes ?? new Uint8Array();
 }
 
+/** All that one side sent, in all connections. */
+export function saidBy(flows: readonly Flow[], fromClient: boolean): Uint8Array {
+  const mine = flows.flat().filter((segment) => segment.fromClient === fromClient);
+  return concat(...mine.map(({ bytes }) => bytes));
+}
+
 /**
  * What the client sent first, as much of it as fits into one packet.
  *

@@ -14,6 +14,7 @@ const KNOWN: ReadonlyMap<string, string> = new Map([
   ["e8f1e7e78f70_1f22a2ca17c4", "openssl s_client (OpenSSL 3.0.22)"],
   ["e8f1e7e78f70_b26ce05bbdd6", "curl 7.88.1 (OpenSSL 3.0.22)"],
   ["85036bcba153_d339722ba4af", "Python 3.11.7 (OpenSSL 3.0)"],
+  ["796efca44d18_d41ae481755e", "tor 0.4.9.11 (OpenSSL 3.0.19)"],
 ]);
 
 /** Names the programs with a JA4; `null` where none is known. */

@@ -1,6 +1,6 @@
 /**
  * What goes through a transport while it is watched. User and service take turns, so that what
- * passes does not depend on how fast anybody is.
+ * passes does not depend on how fast anybody is; only in bulk both speak at once.
  *
  * @module
  */
@@ -18,6 +18,11 @@ const TIMEOUT = 60_000;
 /** How often user and service speak in turn. */
 const TURNS = 3;
 const LONGEST_HEAD = 16_384;
+/** How much goes each way in bulk, and how much random bytes there are at a time. */
+const [BULK, MOST_RANDOM] = [1024 * 1024, 65_536];
+
+/** What both ends say here. */
+export type OwnLoad = Exclude<Load, "tor">;
 
 /** The two ends of a way: a user's connections, and where they arrive. */
 export interface Way {
@@ -58,7 +63,7 @@ function words(least: number, most: number): Uint8Array {
 /** What the user and what the service says in one turn. */
 type Turn = () => readonly [Uint8Array, Uint8Array];
 
-const TURN: Readonly<Record<Exclude<Load, "https">, Turn>> = {
+const TURN: Readonly<Record<"random" | "text", Turn>> = {
   random: () => [randomBytes(20, 600), randomBytes(20, 1_200)],
   text: () => [words(20, 120), words(40, 400)],
 };
@@ -132,13 +137,51 @@ async function browse(
   await Promise.all([serving, fetchPage(user, certificate, signal)]);
 }
 
+function bulk(): Uint8Array {
+  const bytes = new Uint8Array(BULK);
+  for (let at = 0; at < BULK; at += MOST_RANDOM) {
+    crypto.getRandomValues(bytes.subarray(at, at + MOST_RANDOM));
+  }
+  return bytes;
+}
+
+/**
+ * One connection with many bytes both ways at once. The service takes nothing before all of its own
+ * is sent, so that what the user sends has to wait on the way.
+ */
+async function pour(way: Way, opened: Set<StreamConn>, signal: AbortSignal): Promise<void> {
+  const [question, answer] = [bulk(), bulk()];
+  const user = await way.open(signal);
+  opened.add(user);
+  const serving = (async () => {
+    const service = await unlessAborted(way.accept(), signal);
+    opened.add(service);
+    await writeAll(service, answer);
+    await receive(service, question);
+  })();
+  await Promise.all([serving, writeAll(user, question), receive(user, answer)]);
+}
+
+/** What is done with one connection of each kind. */
+const WORK: Readonly<
+  Record<
+    OwnLoad,
+    (way: Way, opened: Set<StreamConn>, signal: AbortSignal, of: Certificate) => Promise<void>
+  >
+> = {
+  random: (way, opened, signal) => speak(way, TURN.random, opened, signal),
+  text: (way, opened, signal) => speak(way, TURN.text, opened, signal),
+  https: (way, opened, signal, certificate) => browse(way, certificate, opened, signal),
+  bulk: pour,
+};
+
 /**
  * Lets one connection pass.
  *
  * @throws {CensorError} When it does not get through.
  */
 export async function pass(
-  load: Load,
+  load: OwnLoad,
   way: Way,
   certificate: Certificate,
   signal: AbortSignal | undefined,
@@ -150,12 +193,7 @@ export async function pass(
       TIMEOUT,
       what,
       signal,
-      (signal) => {
-        const work = load === "https"
-          ? browse(way, certificate, opened, signal)
-          : speak(way, TURN[load], opened, signal);
-        return unlessAborted(work, signal);
-      },
+      (signal) => unlessAborted(WORK[load](way, opened, signal, certificate), signal),
     );
   } catch (cause) {
     signal?.throwIfAborted();

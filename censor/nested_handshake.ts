@@ -21,7 +21,7 @@ const CLIENT_FINISHED: Sizes = [58, 3_500];
 
 const HANDSHAKE = [CLIENT_HELLO, SERVER_FLIGHT, CLIENT_FINISHED];
 /** How many bursts are looked at, after the tunnel's own handshake. */
-const LAST_START = 8;
+export const LAST_START = 8;
 
 function fits({ bytes }: Burst, [least, most]: Sizes): boolean {
   return bytes.length >= least && bytes.length <= most;

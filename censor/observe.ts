@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../address.ts";
+import { type Address, formatAddress, isLoopback } from "../address.ts";
 import { acceptAll } from "../net/accept.ts";
 import { closeQuietly, connectTcp } from "../net/conn.ts";
 import { dialTransport } from "../parent/dial_transport.ts";
@@ -16,7 +16,7 @@ import { freePort } from "../testing/free_port.ts";
 import { CensorError } from "./censor_error.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
 import { firstBurst, type Flow } from "./flow.ts";
-import { pass, type Way } from "./loads.ts";
+import { type OwnLoad, pass, type Way } from "./loads.ts";
 import { probeServer, type Probing } from "./probe_server.ts";
 import { Recorder } from "./recorder.ts";
 import { type Load, type Recording, SITE } from "./recording.ts";
@@ -47,10 +47,22 @@ export interface ObserveOptions {
   args?: Iterable<readonly [string, string]> | undefined;
   /** Options of the server, in the same way. */
   serverOptions?: Iterable<readonly [string, string]> | undefined;
-  /** How many connections there are of each kind. Default: 30. */
+  /**
+   * Where the server listens, on loopback, so that a web server can stand in front of it. Default: a
+   * free port.
+   */
+  bind?: Readonly<Address> | undefined;
+  /** What stands in front of the server, on loopback: client and probes go there. */
+  front?: Readonly<Address> | undefined;
+  /** How many connections there are of each short kind. Default: 30. */
   connections?: number | undefined;
-  /** Whether the server is probed, which takes some 12 seconds. Default: true. */
+  /** Whether the server is probed. Default: true. */
   probes?: boolean | undefined;
+  /**
+   * How long it is waited for the server to give up connections that say too little, in
+   * milliseconds. Default: 25,000.
+   */
+  patience?: number | undefined;
   /** Is called before each kind of connections, and before the probes. */
   onLoad?: ((load: Load | "probes") => void) | undefined;
   /** Ends it: programs that run are ended, and it throws the signal's reason. */
@@ -74,10 +86,16 @@ export interface Observation {
   readonly plain: Recording;
   /** What became of probes of the server; `null` where none were wanted. */
   readonly probing: Probing | null;
+  /** The commands that were client and server. */
+  readonly halves: { readonly client: readonly string[]; readonly server: readonly string[] };
 }
 
 const CONNECTIONS = 30;
-const LOADS: readonly Load[] = ["random", "text", "https"];
+/** Connections with much in them show no more the more there are. */
+const BULK_CONNECTIONS = 3;
+const LOADS: readonly OwnLoad[] = ["random", "text", "https", "bulk"];
+/** Shorter than what servers of Tor's transports take at least, which is drawn for each bridge. */
+const PATIENCE = 25_000;
 
 /** Where connections arrive behind the transport. */
 class Service implements Disposable {
@@ -122,15 +140,21 @@ function reachedAt(published: Readonly<Address>, bound: Readonly<Address>): Read
   return published[0] === bound[0] ? published : bound;
 }
 
+/** A half that runs, and what it was started by. */
+interface Half<M extends ClientMethod | ServerMethod> {
+  readonly command: readonly string[];
+  readonly process: TransportProcess<M>;
+}
+
 /** Starts a half by the first command that is one. */
 async function startHalf<M extends ClientMethod | ServerMethod>(
   commands: readonly (readonly string[])[],
   launch: (command: readonly string[]) => Promise<TransportProcess<M>>,
-): Promise<TransportProcess<M>> {
+): Promise<Half<M>> {
   const failures: LaunchError[] = [];
   for (const command of commands) {
     try {
-      return await launch(command);
+      return { command, process: await launch(command) };
     } catch (error) {
       if (!(error instanceof LaunchError)) throw error;
       failures.push(error);
@@ -151,7 +175,8 @@ async function record(
   recorder.take();
   for (const load of LOADS) {
     onLoad?.(load);
-    for (let left = connections; left > 0; left--) await pass(load, way, certificate, signal);
+    const count = load === "bulk" ? Math.min(connections, BULK_CONNECTIONS) : connections;
+    for (let left = count; left > 0; left--) await pass(load, way, certificate, signal);
     recording[load] = recorder.take();
   }
   return recording;
@@ -178,11 +203,11 @@ async function recordTransport(
   service: Service,
   certificate: Certificate,
   directory: string,
-): Promise<Pick<Observation, "through" | "probing">> {
-  const { transport, signal } = options;
+): Promise<Omit<Observation, "plain">> {
+  const { transport, patience = PATIENCE, signal } = options;
   const recorder = new Recorder();
   // Some transports publish another address than that they listen on.
-  const bound: Address = ["127.0.0.1", freePort()];
+  const bound: Address = [...options.bind ?? ["127.0.0.1", freePort()]] as Address;
   const processes: AsyncDisposable[] = [recorder];
   try {
     const server = await startHalf(commands, (command) =>
@@ -197,29 +222,34 @@ async function recordTransport(
         stateDirectory: `${directory}/server`,
         signal,
       }));
-    processes.push(server);
+    processes.push(server.process);
     const client = await startHalf(commands, (command) =>
       launchClient(command, {
         transports: [transport],
         stateDirectory: `${directory}/client`,
         signal,
       }));
-    processes.push(client);
-    const [from, to] = [client.methods[transport], server.methods[transport]];
+    processes.push(client.process);
+    const [from, to] = [client.process.methods[transport], server.process.methods[transport]];
     // Without them the launch would have failed.
     if (from === undefined || to === undefined) throw new CensorError("A half has no method");
-    recorder.target = reachedAt(to.address, bound);
+    if (!isLoopback(from.address[0])) {
+      throw new CensorError("The client does not listen on loopback");
+    }
+    const halves = { client: client.command, server: server.command };
+    const target = options.front ?? reachedAt(to.address, bound);
+    recorder.target = target;
     const args = clientArgs(to.args, filledIn(options.args, recorder.address));
     const open = (signal: AbortSignal) => dialTransport(from, recorder.address, args, { signal });
     const way = { open, accept: () => service.accept() };
     const through = await record(recorder, way, certificate, options);
-    if (options.probes === false) return { through, probing: null };
+    if (options.probes === false) return { through, probing: null, halves };
     options.onLoad?.("probes");
     const flight = firstBurst(through.text?.at(-1) ?? [], true);
     const probing = await service.counting((arrived) =>
-      probeServer(reachedAt(to.address, bound), flight, arrived, signal)
+      probeServer(target, flight, arrived, patience, signal)
     );
-    return { through, probing };
+    return { through, probing, halves };
   } finally {
     for (const process of processes.reverse()) await process[Symbol.asyncDispose]();
   }
@@ -269,6 +299,10 @@ export async function observe(
   options: Readonly<ObserveOptions>,
 ): Promise<Observation> {
   options.signal?.throwIfAborted();
+  for (const address of [options.bind, options.front]) {
+    if (address === undefined || isLoopback(address[0])) continue;
+    throw new TypeError(`${address[0]} is not on loopback, and nothing is sent elsewhere`);
+  }
   const directory = await Deno.makeTempDir({ prefix: "censor-" });
   const service = new Service();
   try {

@@ -6,7 +6,15 @@
 
 import type { Finding, Judgement, RuleInfo } from "./finding.ts";
 import { beginsLikeTls } from "./fully_encrypted.ts";
-import { type Probing, reactionsByLength } from "./probe_server.ts";
+import type { Probing } from "./probe_server.ts";
+import {
+  AT_ONCE,
+  type GivingUp,
+  givingUp,
+  reactionsByByte,
+  reactionsByLength,
+  repeated,
+} from "./reactions.ts";
 import type { ProbeOutcome } from "./send_probe.ts";
 
 interface ProbeRule extends RuleInfo {
@@ -109,32 +117,48 @@ const changed: ProbeRule = {
   },
 };
 
+/** What has such a reaction among servers of ordinary protocols, too: for those it says nothing. */
+function ofOwn(judge: (probing: Probing) => Judgement): ProbeRule["judge"] {
+  return (probing) => {
+    const ordinary = protocolsOf(probing);
+    return ordinary.length > 0
+      ? { sight: "clear", figure: `it is a server of ${ordinary.join(" and ")}` }
+      : judge(probing);
+  };
+}
+
+/** So many lengths may be taken differently from time to time where there is a threshold. */
+const CHANGING = 0.05;
+
 const threshold: ProbeRule = {
   id: "probe-threshold",
   title: "random bytes are taken differently from some length on",
   threshold: "one length at which the reaction changes, of a server of no ordinary protocol",
   source: FROLOV,
   limits:
-    "It was waited for 4 seconds. Ordinary servers have thresholds, too; one that no other has " +
+    "What comes later than after 2 seconds does not count. Ordinary servers have thresholds, too; one that no other has " +
     "marks a proxy.",
   remedy: "read on and do nothing until a time that is drawn for each connection, whatever comes",
-  judge: (probing) => {
-    const ordinary = protocolsOf(probing);
-    if (ordinary.length > 0) {
-      return { sight: "clear", figure: `it is a server of ${ordinary.join(" and ")}` };
-    }
-    const reactions = reactionsByLength(probing.outcomes);
+  judge: ofOwn(({ outcomes }) => {
+    const reactions = reactionsByLength(outcomes);
     const changes = reactions.flatMap(([length, reaction], index) => {
       const [, before] = reactions[index - 1] ?? [0, reaction];
       if (before === reaction || before === null || reaction === null) return [];
       return [`from ${length} bytes on ${reaction}, before ${before}`];
     });
-    if (changes.length > 0) return { sight: "seen", figure: changes.slice(0, 3).join("; ") };
     const unsteady = reactions.filter(([, reaction]) => reaction === null).length;
+    // What depends on the bytes agrees now and then by chance.
+    const isByChance = unsteady > CHANGING * reactions.length;
+    if (changes.length > 0 && !isByChance) {
+      return { sight: "seen", figure: changes.slice(0, 3).join("; ") };
+    }
     return unsteady > 0
-      ? { sight: "unclear", figure: `${unsteady} lengths with changing reactions` }
+      ? {
+        sight: "unclear",
+        figure: `${unsteady} of ${reactions.length} lengths with changing reactions`,
+      }
       : { sight: "clear", figure: `none from 1 to ${reactions.at(-1)?.[0] ?? 0} bytes` };
-  },
+  }),
 };
 
 const reset: ProbeRule = {
@@ -145,19 +169,117 @@ const reset: ProbeRule = {
   limits: "A system sends it for whoever closes a connection before all was read. Where a FIN " +
     "comes before it, it counts as FIN here; a censor sees both.",
   remedy: "read what has come before the connection is closed",
-  judge: (probing) => {
-    const ordinary = protocolsOf(probing);
-    if (ordinary.length > 0) {
-      return { sight: "clear", figure: `it is a server of ${ordinary.join(" and ")}` };
-    }
-    const random = probing.outcomes.filter(({ name }) => name.endsWith(" random bytes"));
+  judge: ofOwn(({ outcomes }) => {
+    const random = outcomes.filter(({ name }) => name.endsWith(" random bytes"));
     const resets = random.filter(({ ending }) => ending === "rst");
     const figure = `${resets.length} of ${random.length} probes`;
     return { sight: resets.length > 0 ? "seen" : "clear", figure };
+  }),
+};
+
+const firstByte: ProbeRule = {
+  id: "probe-byte",
+  title: "a single byte is taken differently by its value",
+  threshold: "two values with different reactions, of a server of no ordinary protocol",
+  source: FROLOV,
+  limits: "Eight values are tried, twice each; others may be treated otherwise.",
+  remedy: "decide nothing by the first byte: read on, whatever comes",
+  judge: ofOwn(({ outcomes }) => {
+    const reactions = reactionsByByte(outcomes);
+    const groups = Map.groupBy(reactions, ([, reaction]) => reaction);
+    if (reactions.length === 0) return { sight: "unclear", figure: "no reaction that is steady" };
+    const figure = Array.from(groups, ([reaction, group]) => {
+      const names = group.map(([name]) => name).join(", ");
+      return `${groups.size === 1 ? "each byte" : names}: ${reaction}`;
+    });
+    return { sight: groups.size > 1 ? "seen" : "clear", figure: figure.join("; ") };
+  }),
+};
+
+const refusal: ProbeRule = {
+  id: "probe-refusal",
+  title: "after the other probes the server takes no connection any more",
+  threshold: "one connection that is refused",
+  source: ENSAFI,
+  limits: "All probes come from one address, within a minute. What only slows down is not seen.",
+  remedy: "bear connections that are torn down and bytes that mean nothing, and turn nobody away",
+  judge: ({ outcomes }) => {
+    const refused = outcomes.filter(({ ending }) => ending === "refused");
+    if (refused.length > 0) {
+      return { sight: "seen", figure: `${refused.length} of ${outcomes.length} probes` };
+    }
+    const { all, differing } = repeated(outcomes);
+    return {
+      sight: "clear",
+      figure: `none; of ${all.length} probes that came again ` +
+        (differing.length === 0
+          ? "all were taken the same"
+          : `${differing.length} were taken otherwise: ${differing.slice(0, 3).join(", ")}`),
+    };
   },
 };
 
-const catalogue: readonly ProbeRule[] = [answer, door, replay, changed, threshold, reset];
+/** How near to each other times are the same: a share of them, and milliseconds of a busy machine. */
+const [NEAR, NEAREST] = [0.05, 250];
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+/** Whether a server gave up so many of the connections with one content after the same time. */
+function isExact({ times, count }: GivingUp, least: number): boolean {
+  const [first, last] = [times[0], times.at(-1)];
+  if (first === undefined || last === undefined || times.length < least * count) return false;
+  return first >= AT_ONCE && last - first <= Math.max(NEAREST, NEAR * first);
+}
+
+function whenGivenUp({ name, times, count }: GivingUp): string {
+  const [first = 0, last = 0] = [times[0], times.at(-1)];
+  const when = seconds(first) === seconds(last)
+    ? seconds(first)
+    : `${seconds(first)} to ${seconds(last)}`;
+  return `${name}: ${times.length} of ${count} after ${when}`;
+}
+
+const timeout: ProbeRule = {
+  id: "probe-timeout",
+  title: "connections in which too little comes are given up after an exact time",
+  threshold: "all with one content within 5 % of it, of a server of no ordinary protocol",
+  source: FROLOV,
+  limits: "Longer times than it was waited for are not seen. Ordinary servers have exact times, " +
+    "too; one that no other has marks a proxy.",
+  remedy: "draw the time for each connection anew from a wide range, or wait for as long as the " +
+    "client does",
+  judge: ofOwn(({ outcomes }) => {
+    const contents = givingUp(outcomes);
+    if (contents.length === 0) return { sight: "unclear", figure: "it was not waited for" };
+    const patience = Math.max(...contents.map(({ patience }) => patience));
+    const ended = contents.filter(({ times }) => (times.at(-1) ?? 0) >= AT_ONCE);
+    const exact = ended.filter((content) => isExact(content, 1));
+    if (exact.length > 0) return { sight: "seen", figure: exact.map(whenGivenUp).join("; ") };
+    if (ended.length === 0) {
+      return {
+        sight: "clear",
+        figure: `none is given up from ${seconds(AT_ONCE)} to ${seconds(patience)}`,
+      };
+    }
+    // It was waited just as long as that: some are yet to come.
+    const sight = ended.some((content) => isExact(content, 0.5)) ? "unclear" : "clear";
+    return { sight, figure: ended.map(whenGivenUp).join("; ") };
+  }),
+};
+
+const catalogue: readonly ProbeRule[] = [
+  answer,
+  door,
+  replay,
+  changed,
+  threshold,
+  reset,
+  firstByte,
+  timeout,
+  refusal,
+];
 
 function infoOf({ judge: _, ...info }: ProbeRule): RuleInfo {
   return info;

@@ -5,6 +5,7 @@
  */
 
 import type { Address } from "../address.ts";
+import { reactionsByLength } from "./reactions.ts";
 import { type Probe, type ProbeOutcome, sendProbe } from "./send_probe.ts";
 
 /**
@@ -20,7 +21,7 @@ import { type Probe, type ProbeOutcome, sendProbe } from "./send_probe.ts";
 export interface Probing {
   /** Each probe, and what became of it. */
   readonly outcomes: readonly ProbeOutcome[];
-  /** How many probes of each kind got through to the service behind the server. */
+  /** How many connections of each kind got through to the service behind the server. */
   readonly reached: Readonly<Record<Probe["kind"], number>>;
 }
 
@@ -49,8 +50,12 @@ const LENGTHS = [
   2_000,
   9_000,
 ];
-/** How often each of them is sent. */
-const TIMES = 2;
+/** First bytes that protocols have: NUL, SOCKS, TLS, HTTP, SSH, SSL 2, and one that none has. */
+const FIRST_BYTES = [0x00, 0x04, 0x05, 0x16, 0x47, 0x53, 0x80, 0xff];
+/** How many random bytes come before a connection is torn down. */
+const RESET_AFTER = [0, 1, 16, 100, 1_000];
+/** How often the server is waited for with each content: chance does not agree so often. */
+const WAITING = 6;
 /** How many lengths are tried in one round between two that differ. */
 const MOST_BETWEEN = 40;
 const MOST_ROUNDS = 3;
@@ -82,15 +87,58 @@ function randomProbe(length: number): Probe {
   return { kind: "garbage", name: `${length} random bytes`, bytes };
 }
 
+/** All that is sent twice: at first, and again when the server has seen the rest. */
 function garbage(): Probe[] {
   const nothing = new Uint8Array();
   const openings = OPENINGS.map(([name, bytes]): Probe => ({ kind: "garbage", name, bytes }));
   return [
     { kind: "garbage", name: "silence", bytes: nothing },
-    { kind: "garbage", name: "half-close", bytes: nothing, halfClose: true },
+    { kind: "garbage", name: "half-close", bytes: nothing, then: "half-close" },
     ...openings,
-    ...Array.from({ length: TIMES }, () => LENGTHS.map(randomProbe)).flat(),
+    ...FIRST_BYTES.map((byte): Probe => (
+      { kind: "garbage", name: nameOfByte(byte), bytes: Uint8Array.of(byte) }
+    )),
+    ...LENGTHS.map(randomProbe),
   ];
+}
+
+function nameOfByte(byte: number): string {
+  return `byte 0x${byte.toString(16).padStart(2, "0")}`;
+}
+
+/** Connections that are torn down early. */
+function resets(): Probe[] {
+  return RESET_AFTER.map((length) => ({
+    ...randomProbe(length),
+    name: `reset after ${length} bytes`,
+    then: "reset",
+  }));
+}
+
+/** Connections in which too little comes, to see when they are given up. */
+function waiting(contents: readonly Probe[], patience: number): Probe[] {
+  return contents.flatMap((probe) =>
+    Array<Probe>(WAITING).fill({ ...probe, name: `${probe.name}, waiting`, patience })
+  );
+}
+
+/** What is no client's, and less than anything that a server could answer. */
+function beginnings(): Probe[] {
+  const request = utf8.encode("GET / HTTP/1.1\r\nHo");
+  return [
+    { kind: "garbage", name: "silence", bytes: new Uint8Array() },
+    randomProbe(1),
+    randomProbe(8),
+    { kind: "garbage", name: "half a request of HTTP", bytes: request },
+  ];
+}
+
+function halfOf(flight: Uint8Array): Probe {
+  return {
+    kind: "changed",
+    name: "shortened replay",
+    bytes: flight.subarray(0, flight.length >> 1),
+  };
 }
 
 /** What a client has sent, as it was and doubled. */
@@ -110,23 +158,7 @@ function changedReplays(flight: Uint8Array): Probe[] {
     bytes[at]! ^= 0xff;
     return { kind: "changed", name: `replay with byte ${at} changed`, bytes };
   });
-  const cut = flight.subarray(0, flight.length >> 1);
-  return [...changed, { kind: "changed", name: "shortened replay", bytes: cut }];
-}
-
-/** How a server took it: whether it answered, and how it ended. */
-export function reactionOf({ answer, ending }: ProbeOutcome): string {
-  return `${answer.length > 0 ? "an answer" : "no answer"}, ${ending}`;
-}
-
-/** The reaction to each length of random bytes; `null` where it was not the same each time. */
-export function reactionsByLength(outcomes: readonly ProbeOutcome[]): [number, string | null][] {
-  const random = outcomes.filter(({ name }) => name.endsWith(" random bytes"));
-  const groups = Map.groupBy(random, ({ bytes }) => bytes.length);
-  return [...groups].sort(([one], [other]) => one - other).map(([length, group]) => {
-    const reactions = new Set(group.map(reactionOf));
-    return [length, reactions.size === 1 ? [...reactions][0]! : null];
-  });
+  return [...changed, halfOf(flight)];
 }
 
 /** Lengths between those at which the reaction changes, to find out where exactly. */
@@ -145,26 +177,42 @@ function lengthsBetween(outcomes: readonly ProbeOutcome[]): number[] {
 /** Sends probes of one kind, and counts how many the service sees. */
 class Prober {
   readonly outcomes: ProbeOutcome[] = [];
+  readonly #waiting: Promise<ProbeOutcome[]>[] = [];
   readonly reached = { garbage: 0, replay: 0, changed: 0 };
   readonly #address: Readonly<Address>;
   readonly #arrived: () => number;
-  readonly #signal: AbortSignal | undefined;
+  readonly #signal: AbortSignal;
 
   constructor(
     address: Readonly<Address>,
     arrived: () => number,
-    signal: AbortSignal | undefined,
+    signal: AbortSignal,
   ) {
     this.#address = address;
     this.#arrived = arrived;
     this.#signal = signal;
   }
 
-  async send(kind: Probe["kind"], probes: readonly Probe[]): Promise<void> {
+  /** Sends probes, and others with them for whose end it is not waited here. */
+  async send(
+    kind: Probe["kind"],
+    probes: readonly Probe[],
+    waiting: readonly Probe[] = [],
+  ): Promise<void> {
     const before = this.#arrived();
-    const sent = probes.map((probe) => sendProbe(this.#address, probe, this.#signal));
-    this.outcomes.push(...await Promise.all(sent));
+    const all = [waiting, probes].map((some) =>
+      Promise.all(some.map((probe) => sendProbe(this.#address, probe, this.#signal)))
+    );
+    const [later, now] = all;
+    later!.catch(() => {}); // It is told when it is waited for.
+    this.#waiting.push(later!);
+    this.outcomes.push(...await now!);
     this.reached[kind] += this.#arrived() - before;
+  }
+
+  /** Waits for the others. */
+  async finish(): Promise<void> {
+    for (const outcomes of await Promise.all(this.#waiting)) this.outcomes.push(...outcomes);
   }
 }
 
@@ -174,24 +222,34 @@ class Prober {
  * @param address Where it listens.
  * @param flight What a client of it sent first, once.
  * @param arrived How many connections have arrived at the service behind it so far.
+ * @param patience How long it is waited for the server to give up connections, in milliseconds.
  * @param signal Ends it.
  */
 export async function probeServer(
   address: Readonly<Address>,
   flight: Uint8Array,
   arrived: () => number,
+  patience: number,
   signal: AbortSignal | undefined,
 ): Promise<Probing> {
-  const prober = new Prober(address, arrived, signal);
-  await prober.send("garbage", garbage());
-  for (let round = 0; round < MOST_ROUNDS; round++) {
-    const lengths = lengthsBetween(prober.outcomes);
-    if (lengths.length === 0) break;
-    await prober.send("garbage", lengths.flatMap((length) => [length, length]).map(randomProbe));
+  const ending = new AbortController();
+  const either = AbortSignal.any([ending.signal, ...signal === undefined ? [] : [signal]]);
+  const prober = new Prober(address, arrived, either);
+  try {
+    await prober.send("garbage", [...garbage(), ...resets()], waiting(beginnings(), patience));
+    if (flight.length > 0) {
+      await prober.send("changed", changedReplays(flight), waiting([halfOf(flight)], patience));
+      await prober.send("replay", replays(flight));
+    }
+    await prober.send("garbage", garbage());
+    for (let round = 0; round < MOST_ROUNDS; round++) {
+      const lengths = lengthsBetween(prober.outcomes);
+      if (lengths.length === 0) break;
+      await prober.send("garbage", lengths.flatMap((length) => [length, length]).map(randomProbe));
+    }
+    await prober.finish();
+    return { outcomes: prober.outcomes, reached: prober.reached };
+  } finally {
+    ending.abort(); // Some wait yet when it has failed.
   }
-  if (flight.length > 0) {
-    await prober.send("changed", changedReplays(flight));
-    await prober.send("replay", replays(flight));
-  }
-  return { outcomes: prober.outcomes, reached: prober.reached };
 }

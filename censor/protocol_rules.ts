@@ -5,38 +5,59 @@
  */
 
 import { type ClientHello, parseClientHello } from "./client_hello.ts";
-import type { Judgement } from "./finding.ts";
+import { type Judgement, worst } from "./finding.ts";
 import { firstBurst, type Flow } from "./flow.ts";
 import { beginsLikeTls } from "./fully_encrypted.ts";
 import { type HttpRequest, parseHttpRequest } from "./http_request.ts";
 import { knownClient } from "./known_clients.ts";
-import { findNestedHandshakes } from "./nested_handshake.ts";
+import { findNestedHandshakes, LAST_START } from "./nested_handshake.ts";
 import { type Recording, SITE } from "./recording.ts";
 import type { Rule } from "./rule.ts";
 import { ja3, ja4 } from "./tls_fingerprint.ts";
 
-/** A share of connections that is habit, and one that is no more than chance. */
-const [HABIT, CHANCE] = [0.5, 0.25];
+/** How many more connections are habit, and how many no more than chance. */
+const [HABIT, CHANCE] = [0.5, 0.35];
+/** Where a handshake could begin: with any message, or with that of a number. */
+const PLACES = [null, ...Array.from({ length: LAST_START + 1 }, (_, start) => start)];
 
-/** The share of connections in which there could be a handshake, wherever it begins. */
-function shareOf(flows: readonly Flow[]): number {
+/** The share of connections in which there could be a handshake from some message on. */
+function shareOf(flows: readonly Flow[], place: number | null): number {
   if (flows.length === 0) return 0;
-  return flows.filter((flow) => findNestedHandshakes(flow).length > 0).length / flows.length;
+  const having = flows.filter((flow) => {
+    const starts = findNestedHandshakes(flow);
+    return place === null ? starts.length > 0 : starts.includes(place);
+  });
+  return having.length / flows.length;
 }
 
 function percent(share: number): string {
   return `${Math.round(100 * share)} %`;
 }
 
-function nested(https: readonly Flow[], text: readonly Flow[]): Judgement {
+function inSome(flows: readonly Flow[], place: number | null, inside: string): string {
+  if (flows.length === 0) return "";
+  return `, in ${percent(shareOf(flows, place))} of ${flows.length} ${inside}`;
+}
+
+/**
+ * Judges by how many more connections could have a handshake with HTTPS inside than with text. What
+ * a tunnel itself says first can look like one, whatever is inside: so each place counts alone.
+ */
+function nested(
+  https: readonly Flow[],
+  text: readonly Flow[],
+  tor: readonly Flow[],
+): Judgement {
   if (https.length === 0) return { sight: "unclear", figure: "no connection with HTTPS inside" };
-  const [inside, without] = [shareOf(https), shareOf(text)];
-  const excess = inside - without;
+  const excesses = PLACES.map((place) => shareOf(https, place) - shareOf(text, place));
+  const excess = Math.max(...excesses);
+  const place = PLACES[excesses.indexOf(excess)] ?? null;
+  const where = place === null ? "" : `from message ${place + 1} on `;
   return {
     sight: excess >= HABIT ? "seen" : excess >= CHANCE ? "unclear" : "clear",
-    figure: `in ${percent(inside)} of ${https.length} connections` +
+    figure: `${where}in ${percent(shareOf(https, place))} of ${https.length} connections` +
       (text.length > 0
-        ? ` with HTTPS inside, in ${percent(without)} of ${text.length} with text`
+        ? " with HTTPS inside" + inSome(text, place, "with text") + inSome(tor, null, "with tor")
         : ", whatever is inside"),
   };
 }
@@ -44,20 +65,22 @@ function nested(https: readonly Flow[], text: readonly Flow[]): Judgement {
 const nestedHandshake: Rule = {
   id: "nested-tls",
   title: "sizes and directions show a TLS handshake inside",
-  threshold: "half of the connections with HTTPS inside more than of those with text",
+  threshold:
+    "half of the connections with HTTPS inside more than of those with text, at the same place",
   source: "Xue et al., USENIX Security 2024",
   limits:
     "These are ranges of sizes; the paper's classifier learns from many flows and finds more. " +
     "What else has such sizes is blocked with it.",
   remedy: "pad or split the first messages of what is inside, in both directions, or put several " +
     "connections into one",
-  judge: ({ captured = [], https = captured, text = [] }: Recording) => {
+  // What tor says is its own, and says in what order it likes: it is told, and decides nothing.
+  judge: ({ captured = [], https = captured, text = [], tor = [] }: Recording) => {
     // Of those in a capture it is not known whether they are in something else.
     const isOpen = captured.length === 0 && https.length > 0 && https.every(isHello) &&
       !text.some(isHello);
     return isOpen
       ? { sight: "clear", figure: "TLS is not inside: it passes as it is" }
-      : nested(https, text);
+      : nested(https, text, tor);
   },
 };
 
@@ -105,6 +128,14 @@ function judgeInside(flows: readonly Flow[]): Judgement {
     };
 }
 
+/** Judges what shows of tor inside. */
+async function judgeTor(flows: readonly Flow[]): Promise<Judgement> {
+  const hellos = flows.map(helloOf).filter((hello) => hello !== null);
+  const [first] = hellos;
+  if (first === undefined) return { sight: "clear", figure: "tor's TLS does not show" };
+  return { sight: "seen", figure: `tor's own TLS shows: ${await describe(first, hellos)}` };
+}
+
 const tls: Rule = {
   id: "tls-fingerprint",
   title: "the ClientHello names the program and the server",
@@ -112,12 +143,14 @@ const tls: Rule = {
   source: "JA3 (Althouse et al., Salesforce, 2017), JA4 (FoxIO, 2023)",
   limits: "Few programs are listed here. One that is not may be a browser's, or nobody else's.",
   remedy: "send what a browser sends, by a library for it such as uTLS, and renew that with it",
-  judge: async ({ text = [], random = [], captured = [], https = [] }: Recording) => {
+  judge: async ({ text = [], random = [], captured = [], https = [], tor = [] }: Recording) => {
     const all = [...text, ...random, ...captured];
     const own = all.filter(isHello);
     if (own.length * 2 > all.length) return await judgeOwn(own);
     const inside = https.filter(isHello);
-    if (inside.length * 2 > https.length) return judgeInside(inside);
+    if (inside.length * 2 > https.length) {
+      return worst([judgeInside(inside), ...tor.length === 0 ? [] : [await judgeTor(tor)]]);
+    }
     return all.length + https.length === 0
       ? { sight: "unclear", figure: "no connections" }
       : { sight: "clear", figure: "it is not TLS" };

@@ -10,8 +10,8 @@ import { closeQuietly, connectTcp, type StreamConn } from "../net/conn.ts";
 import { relay } from "../net/relay.ts";
 import { bursts, type Flow, type Segment } from "./flow.ts";
 
-/** What is written down of one connection at most, in bytes; what comes then passes unseen. */
-const MOST_BYTES = 8 * 1024 * 1024;
+/** What is written down of one direction at most, in bytes; what comes then passes unseen. */
+const MOST_BYTES = 512 * 1024;
 
 /** So many connections are written down at most before they are taken; others are closed. */
 const MOST_CONNECTIONS = 10_000;
@@ -22,7 +22,7 @@ const NOTHING = new Uint8Array();
 /** Writes one connection down. */
 class Notes {
   readonly segments: Segment[] = [];
-  #left = MOST_BYTES;
+  readonly #left = { client: MOST_BYTES, server: MOST_BYTES };
 
   /** The same connection, of which everything that is read is written down. */
   watch(conn: StreamConn, fromClient: boolean): StreamConn {
@@ -45,9 +45,11 @@ class Notes {
   }
 
   #add(fromClient: boolean, bytes: Uint8Array): void {
-    if (bytes.length === 0 || bytes.length > this.#left) return;
-    this.#left -= bytes.length;
-    this.segments.push({ fromClient, time: now(), bytes: bytes.slice() });
+    const side = fromClient ? "client" : "server";
+    const kept = bytes.slice(0, this.#left[side]);
+    if (kept.length === 0) return;
+    this.#left[side] -= kept.length;
+    this.segments.push({ fromClient, time: now(), bytes: kept });
   }
 
   #end(fromClient: boolean, end: "fin" | "rst"): void {

@@ -7,8 +7,8 @@
 import type { Flow } from "./flow.ts";
 
 /**
- * What goes through a connection: short messages of random bytes or of English words, in turns, or a
- * page by HTTPS.
+ * What goes through a connection: short messages of random bytes or of English words, in turns; a
+ * page by HTTPS; many random bytes both ways at once; or what a tor says while it bootstraps.
  *
  * @example
  * ```ts
@@ -18,7 +18,7 @@ import type { Flow } from "./flow.ts";
  * if (structured.length !== 2) throw new Error();
  * ```
  */
-export type Load = "random" | "text" | "https";
+export type Load = "random" | "text" | "https" | "bulk" | "tor";
 
 /**
  * Connections by their loads. A load that was not tried is left out. Of those in a capture it is not

@@ -40,7 +40,7 @@ const STYLE = `
 :root { color-scheme: light dark; --client: #0b6bcb; --server: #c2410c; --line: #8888; }
 @media (prefers-color-scheme: dark) { :root { --client: #6cb6ff; --server: #ff9a62; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1rem; }
-h1, h2, h3 { line-height: 1.2; } h3 { margin-bottom: .2rem; font-size: 1rem; }
+h1, h2, h3 { line-height: 1.2; overflow-wrap: anywhere; } h3 { margin-bottom: .2rem; font-size: 1rem; }
 svg { width: 100%; height: auto; } svg text { font-size: 9px; fill: currentColor; }
 .client { fill: var(--client); } .server { fill: var(--server); } .line { fill: var(--line); }
 .caution { border-left: .3rem solid; padding-left: .8rem; }
@@ -51,6 +51,7 @@ summary { cursor: pointer; } dt { font-weight: 600; } dd { margin: 0 0 .4rem; }
 @media (prefers-color-scheme: dark) {
   .seen { color: #ff8a8a; } .clear { color: #6ee7a0; } .unclear { color: #fcd34d; }
 }
+@media (max-width: 30rem) { svg text { font-size: 14px; } }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; width: 100%; }
 th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); }
 .up { color: var(--client); } .down { color: var(--server); }
@@ -78,46 +79,84 @@ const LOADS = [
   ["random", "random messages inside"],
   ["text", "text inside"],
   ["https", "HTTPS inside"],
+  ["bulk", "many random bytes both ways at once inside"],
+  ["tor", "a tor inside that bootstraps"],
   ["captured", "the capture"],
 ] as const;
 
-/** The connections with one load, and the same without the transport. */
-function loadPart(name: string, flows: readonly Flow[], plain: readonly Flow[]): string {
-  const draw = (title: string, picture: string) => `<h3>${escaped(title)}</h3>${picture}`;
-  const sides = [["client", true], ["server", false]] as const;
-  const parts = [
-    draw(`${flows.length} connections`, messagesPicture(flows, `Messages with ${name}`)),
-    ...plain.length === 0
-      ? []
-      : [draw("The same without the transport", messagesPicture(plain, `${name}, no transport`))],
-    ...sides.flatMap(([side, fromClient]) => [
-      draw(
-        `Values of the first bytes of the ${side}, 0 below and 255 above`,
-        heatMap(flows, fromClient, `Values of the ${side}'s bytes with ${name}`),
-      ),
-      draw(
-        `Lengths of the first message of the ${side}`,
-        lengthsPicture(flows, fromClient, `Lengths of the ${side}'s first messages with ${name}`),
-      ),
-    ]),
-  ];
-  return `<h2>With ${escaped(name)}</h2>${parts.join("")}`;
+function draw(title: string, picture: string): string {
+  return `<h3>${escaped(title)}</h3>${picture}`;
 }
 
-const ENDINGS = { fin: "FIN", rst: "RST", open: "left open" } as const;
+/** The values and the lengths of what each side says first. */
+function firstMessagesPart(flows: readonly Flow[], name: string): string {
+  const sides = [["client", true], ["server", false]] as const;
+  return sides.flatMap(([side, fromClient]) => [
+    draw(
+      `Values of the first bytes of the ${side}, 0 below and 255 above`,
+      heatMap(flows, fromClient, `Values of the ${side}'s bytes with ${name}`),
+    ),
+    draw(
+      `Lengths of the first message of the ${side}`,
+      lengthsPicture(flows, fromClient, `Lengths of the ${side}'s first messages with ${name}`),
+    ),
+  ]).join("");
+}
 
-function probeRow({ name, bytes, answer, ending, milliseconds }: ProbeOutcome): string {
-  const time = milliseconds === null ? "" : `${Math.round(milliseconds)} ms`;
-  const cells = [name, `${bytes.length}`, `${answer.length}`, ENDINGS[ending], time];
-  return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
+/** The connections with one load, and the same without the transport. */
+function loadPart(name: string, flows: readonly Flow[], plain: readonly Flow[]): string {
+  const without = `${name}, without the transport`;
+  const isCompared = plain.length > 0;
+  return [
+    `<h2>With ${escaped(name)}</h2>`,
+    draw(`${flows.length} connections`, messagesPicture(flows, `Messages with ${name}`)),
+    isCompared
+      ? draw("The same without the transport", messagesPicture(plain, `Messages with ${without}`))
+      : "",
+    firstMessagesPart(flows, name),
+    isCompared
+      ? `<details><summary>Values and lengths without the transport</summary>${
+        firstMessagesPart(plain, without)
+      }</details>`
+      : "",
+  ].join("");
+}
+
+const ENDINGS = { fin: "FIN", rst: "RST", open: "left open", refused: "refused" } as const;
+
+function endOf({ ending, then }: ProbeOutcome): string {
+  return then === "reset" && ending === "open" ? "torn down by the prober" : ENDINGS[ending];
+}
+
+/** From when to when probes of one kind were ended. */
+function timesOf(outcomes: readonly ProbeOutcome[]): string {
+  const times = outcomes.flatMap(({ milliseconds }) => milliseconds ?? []);
+  if (times.length === 0) return "";
+  const [first, last] = [Math.min(...times), Math.max(...times)].map(Math.round);
+  return first === last ? `${first} ms` : `${first} to ${last} ms`;
+}
+
+/** One row for all that were taken the same. */
+function probeRows(outcomes: readonly ProbeOutcome[]): string[] {
+  const groups = Map.groupBy(outcomes, (outcome) => {
+    const { name, bytes, answer } = outcome;
+    return [name, bytes.length, answer.length, endOf(outcome)].join("\n");
+  });
+  return Array.from(groups.values(), (group) => {
+    const [first] = group as [ProbeOutcome, ...ProbeOutcome[]];
+    const { name, bytes, answer } = first;
+    const numbers = [group.length, bytes.length, answer.length].map(String);
+    const cells = [name, ...numbers, endOf(first), timesOf(group)];
+    return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
+  });
 }
 
 function probesPart(probes: readonly ProbeOutcome[]): string {
   if (probes.length === 0) return "";
-  const heads = ["Probe", "Bytes sent", "Bytes answered", "End", "After"];
+  const heads = ["Probe", "Times", "Bytes sent", "Bytes answered", "End", "After"];
   return `<h2>Probes of the server</h2><div class="wide"><table><tr>${
     heads.map((head) => `<th>${head}</th>`).join("")
-  }</tr>${probes.map(probeRow).join("")}</table></div>`;
+  }</tr>${probeRows(probes).join("")}</table></div>`;
 }
 
 /**

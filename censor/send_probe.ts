@@ -7,6 +7,7 @@
 import type { Address } from "../address.ts";
 import { closeQuietly, concat, connectTcp, writeAll } from "../net/conn.ts";
 import { withDeadline } from "../net/deadline.ts";
+import { connectResettable } from "../testing/resettable_conn.ts";
 
 /**
  * What a probe sends, and why: what nobody's client sends, what a client has sent before, or that
@@ -26,22 +27,28 @@ export interface Probe {
   readonly name: string;
   /** What it sends, all at once. */
   readonly bytes: Uint8Array;
-  /** Whether it says then that nothing more comes. */
-  readonly halfClose?: boolean;
+  /** What it does then: it says that nothing more comes, or tears the connection down. */
+  readonly then?: "half-close" | "reset";
+  /**
+   * How long it is waited for the server to give up, in milliseconds, where that is what it is
+   * about.
+   */
+  readonly patience?: number;
 }
 
 /**
- * How a server ends a connection: by a FIN, by a RST, or not as long as was waited.
+ * How a server ends a connection: by a FIN, by a RST, or not as long as was waited; or it takes none
+ * any more.
  *
  * @example
  * ```ts
  * import type { Ending } from "@ptlib/ptlib/censor";
  *
- * const endings: Ending[] = ["fin", "rst", "open"];
- * if (endings.length !== 3) throw new Error();
+ * const endings: Ending[] = ["fin", "rst", "open", "refused"];
+ * if (endings.length !== 4) throw new Error();
  * ```
  */
-export type Ending = "fin" | "rst" | "open";
+export type Ending = "fin" | "rst" | "open" | "refused";
 
 /**
  * A probe, and what became of it.
@@ -58,7 +65,7 @@ export interface ProbeOutcome extends Probe {
   readonly answer: Uint8Array;
   /** How it ended the connection. */
   readonly ending: Ending;
-  /** When it did, in milliseconds after the probe was sent; `null` while it is open. */
+  /** When it did, in milliseconds after it was reached; `null` where it did not. */
   readonly milliseconds: number | null;
 }
 
@@ -92,7 +99,7 @@ async function watch(
 ): Promise<Ending> {
   try {
     await writeAll(conn, probe.bytes);
-    if (probe.halfClose === true) await conn.closeWrite();
+    if (probe.then === "half-close") await conn.closeWrite();
     return await readOn(conn, answer);
   } catch (error) {
     if (isReset(error)) return "rst";
@@ -104,8 +111,27 @@ async function watch(
   }
 }
 
+/** Sends what a probe sends, and tears the connection down before the server can answer. */
+async function sendAndReset(address: Readonly<Address>, probe: Probe): Promise<ProbeOutcome> {
+  const [host, port] = address;
+  using conn = await connectResettable(port, host);
+  try {
+    await writeAll(conn, probe.bytes);
+    conn.reset();
+  } catch (error) {
+    const wasFaster = isReset(error) || error instanceof Deno.errors.Interrupted;
+    if (!wasFaster) throw error; // Otherwise the server had ended it.
+  }
+  return { ...probe, answer: new Uint8Array(), ending: "open", milliseconds: null };
+}
+
+function isRefused(error: unknown): boolean {
+  return error instanceof Deno.errors.ConnectionRefused ||
+    error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
+}
+
 /**
- * Sends a probe and waits up to 4 seconds.
+ * Sends a probe and waits up to 4 seconds, or as long as it says.
  *
  * @param address Where the server listens.
  * @param probe What to send.
@@ -117,11 +143,26 @@ export async function sendProbe(
   probe: Probe,
   signal: AbortSignal | undefined,
 ): Promise<ProbeOutcome> {
+  try {
+    return probe.then === "reset"
+      ? await sendAndReset(address, probe)
+      : await sendAndWatch(address, probe, signal);
+  } catch (error) {
+    if (!isRefused(error)) throw error;
+    return { ...probe, answer: new Uint8Array(), ending: "refused", milliseconds: null };
+  }
+}
+
+async function sendAndWatch(
+  address: Readonly<Address>,
+  probe: Probe,
+  signal: AbortSignal | undefined,
+): Promise<ProbeOutcome> {
   const what = "A connection to the server";
   const conn = await withDeadline(CONNECT, what, signal, (signal) => connectTcp(address, signal));
   const start = performance.now();
   const close = () => closeQuietly(conn);
-  const timer = setTimeout(close, PATIENCE);
+  const timer = setTimeout(close, probe.patience ?? PATIENCE);
   signal?.addEventListener("abort", close);
   const answer: Uint8Array[] = [];
   try {

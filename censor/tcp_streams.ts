@@ -110,6 +110,8 @@ class Direction {
   #waiting: TcpPacket[] = [];
   #next: number | null = null;
   #left = MOST_BYTES;
+  /** It ends once, however often that is sent again. */
+  #hasEnded = false;
 
   constructor(fromClient: boolean, into: Segment[]) {
     this.#fromClient = fromClient;
@@ -117,6 +119,7 @@ class Direction {
   }
 
   add(packet: TcpPacket): void {
+    if (this.#hasEnded) return;
     if (packet.flags & SYN) this.#next = (packet.sequence + 1) >>> 0;
     else if (this.#waiting.length < MOST_WAITING) this.#waiting.push(packet);
     while (this.#takeOne(packet.time));
@@ -125,7 +128,7 @@ class Direction {
   /** Takes a packet that continues what is there; tells whether there was one. */
   #takeOne(time: number): boolean {
     const next = this.#next;
-    if (next === null) return false;
+    if (next === null || this.#hasEnded) return false;
     // Sequence numbers begin anew after 2 ** 32.
     const index = this.#waiting.findIndex(({ sequence }) => ((sequence - next) | 0) <= 0);
     const packet = this.#waiting[index];
@@ -144,7 +147,9 @@ class Direction {
       this.#into.push({ fromClient, time, bytes: fresh });
     }
     const end = flags & RST ? "rst" : flags & FIN ? "fin" : null;
-    if (end !== null) this.#into.push({ fromClient, time, bytes: new Uint8Array(), end });
+    if (end === null) return;
+    this.#hasEnded = true;
+    this.#into.push({ fromClient, time, bytes: new Uint8Array(), end });
   }
 }
 

@@ -23,6 +23,7 @@ import {
   rules,
   toPcap,
 } from "../censor/mod.ts";
+import { type Address, isLoopback, parseAddress } from "../address.ts";
 import { parseArguments } from "./bridge_options.ts";
 import {
   CAUTION,
@@ -33,6 +34,7 @@ import {
   shapes,
   wrap,
 } from "./censor_report.ts";
+import { recordTor, torMissing } from "./censor_tor.ts";
 import {
   type Command,
   type OptionValues,
@@ -43,13 +45,17 @@ import {
 } from "./command.ts";
 import { chooseTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
-import { note, painter, print } from "./terminal.ts";
+import { complain, harmless, note, painter, print } from "./terminal.ts";
 import { TunnelRequest } from "./tunnel_options.ts";
 
 const OPTIONS = {
   transport: { type: "string" },
   program: { type: "string" },
   peer: { type: "string" },
+  bind: { type: "string" },
+  front: { type: "string" },
+  patience: { type: "string" },
+  tor: { type: "boolean" },
   args: { type: "string" },
   option: { type: "string", multiple: true },
   "fail-on": { type: "string" },
@@ -58,6 +64,9 @@ const OPTIONS = {
   html: { type: "string" },
   json: { type: "boolean" },
 } as const;
+
+/** How long one may wait for the server to give up, in seconds. */
+const MOST_PATIENCE = 600;
 
 const HELP = `Usage: ptlib censor [OPTION]... -- PROGRAM...
        ptlib censor [OPTION]... --from FILE
@@ -75,6 +84,13 @@ held back.
                     publishes; {address} in them is where it has to connect
   --option K=V      an option of the server, with {address} in the same way; may
                     come several times
+  --bind IP:PORT    where the server listens, on loopback, for a web server that
+                    stands in front of it. Default: a free port
+  --front IP:PORT   where that listens, on loopback: client and probes go there
+  --tor             let a tor bootstrap through it too, in a private network on
+                    this machine; half a minute more. Needs tor and tor-gencert
+  --patience N      how many seconds to wait for the server to give up connections
+                    in which too little comes, 1 to ${MOST_PATIENCE}. Default: 25
   --fail-on RULE,.. end with status 1 when one of these rules sees it
   --pcap FILE       write what passed between the halves into a capture, which
                     Wireshark, tshark and ndpiReader open
@@ -86,7 +102,9 @@ held back.
   --json            one JSON object for machines
   --program 'COMMAND'  the program in one word, in place of -- PROGRAM, so that
                     options may come behind it, as behind deno task censor
-  -- PROGRAM...     the program that has the transport, and its arguments
+  -- PROGRAM...     the program that has the transport, and its arguments; with
+                    --tor, {cookie} in a command stands for the file with the
+                    cookie of tor's Extended ORPort
 
 Status 0: it was looked at, whatever was seen.
 
@@ -106,12 +124,36 @@ function readRules(text: string): string[] {
   return ids;
 }
 
+function readPatience(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+$/.test(text) && seconds >= 1 && seconds <= MOST_PATIENCE) return 1000 * seconds;
+  throw new SyntaxError(`it is a whole number from 1 to ${MOST_PATIENCE}`);
+}
+
+function readLoopback(text: string): Address {
+  const address = parseAddress(text);
+  if (isLoopback(address[0])) return address;
+  throw new SyntaxError("it is not on loopback, and nothing is sent elsewhere");
+}
+
+/** Reads an option that may be missing. */
+function readOptional<T>(
+  request: TunnelRequest,
+  name: string,
+  parse: (text: string) => T,
+): T | undefined {
+  const text = request.optional(name);
+  return text === undefined ? undefined : request.parse(name, text, parse);
+}
+
 async function readOptions(request: TunnelRequest): Promise<ObserveOptions> {
-  const peer = request.optional("peer");
   return {
+    bind: readOptional(request, "bind", readLoopback),
+    front: readOptional(request, "front", readLoopback),
+    patience: readOptional(request, "patience", readPatience),
     args: request.parse("args", request.optional("args") ?? "", parseArguments),
     serverOptions: request.all("option").map((text) => request.parse("option", text, parseOption)),
-    peer: peer === undefined ? undefined : splitWords(peer),
+    peer: readOptional(request, "peer", splitWords),
     transport: await chooseTransport(request.optional("transport"), request.program, "to watch"),
   };
 }
@@ -225,15 +267,33 @@ async function run(args: readonly string[]): Promise<number> {
   return await judgeFile(from, values);
 }
 
+/** What was observed, with a tor inside besides where that is wanted. */
+async function withTor(
+  observation: Observation,
+  options: Readonly<ObserveOptions>,
+  values: OptionValues,
+): Promise<Observation> {
+  if (values["tor"] !== true) return observation;
+  const tell = (sentence: string) => note(`tor: ${harmless(sentence)}`);
+  const tor = await recordTor(observation.halves, options, tell);
+  return { ...observation, through: { ...observation.through, tor } };
+}
+
 async function watchProgram(values: OptionValues, program: readonly string[]): Promise<number> {
   const request = new TunnelRequest(values, program, "");
   const failing = readFailing(values);
   const options = await readOptions(request);
+  const missing = values["tor"] === true ? torMissing() : null;
+  if (missing !== null) {
+    complain(missing);
+    return 1;
+  }
   const interrupt = new Interrupt();
   const { transport } = options;
   note(`watching the transport ${transport} of ${program.join(" ")} ...`);
   try {
-    const observation = await observe(program, { ...options, signal: interrupt.signal });
+    const watched = { ...options, signal: interrupt.signal };
+    const observation = await withTor(await observe(program, watched), watched, values);
     const file = request.optional("pcap");
     if (file !== undefined) await writeCapture(file, observation.through);
     const passive = await judge(observation.through);

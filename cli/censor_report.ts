@@ -4,6 +4,7 @@
  * @module
  */
 
+import { givingUp } from "../censor/reactions.ts";
 import {
   type Burst,
   bursts,
@@ -66,13 +67,13 @@ function arrows(all: readonly Burst[]): string {
 }
 
 /** The first messages of one connection of each kind, with the transport and without. */
-export function shapes({ through, plain }: Observation): string {
-  const rows = (["random", "text", "https"] as const).flatMap((load) => {
+export function shapes({ through, plain }: Pick<Observation, "through" | "plain">): string {
+  const rows = (["random", "text", "https", "bulk", "tor"] as const).flatMap((load) => {
     const [first, without] = [through[load]?.[0], plain[load]?.[0]];
-    if (first === undefined || without === undefined) return [];
+    if (first === undefined) return [];
     return [
       row(`${load} inside`, arrows(bursts(first))),
-      row("  without it", arrows(bursts(without))),
+      ...without === undefined ? [] : [row("  without it", arrows(bursts(without)))],
     ];
   });
   return [
@@ -82,19 +83,49 @@ export function shapes({ through, plain }: Observation): string {
     .join("\n");
 }
 
-const ENDINGS = { fin: "closed by FIN", rst: "closed by RST", open: "left open" } as const;
+const ENDINGS = {
+  fin: "closed by FIN",
+  rst: "closed by RST",
+  open: "left open",
+  refused: "refused",
+} as const;
+
+function inSeconds(milliseconds: number): string {
+  return (milliseconds / 1000).toFixed(1);
+}
+
+/** When the server gave up connections in which too little came. */
+function patience(outcomes: readonly ProbeOutcome[]): string[] {
+  const contents = givingUp(outcomes);
+  const [first] = contents;
+  if (first === undefined) return [];
+  const rows = contents.map(({ name, count, times }) => {
+    const ended = times.length === 0
+      ? `none of ${count}`
+      : `${times.length} of ${count} after ${times.map(inSeconds).join(" ")} s`;
+    return `  ${name.padEnd(26)}${wrap(ended, 28)}`;
+  });
+  return [`When it gave up connections, within ${inSeconds(first.patience)} s:`, ...rows];
+}
 
 /** What the server did to which probes. */
 export function reactions(outcomes: readonly ProbeOutcome[]): string {
+  const settled = outcomes.filter(({ then, patience }) =>
+    patience === undefined && then !== "reset"
+  );
   const groups = Map.groupBy(
-    outcomes,
+    settled,
     ({ answer, ending }) => `${answer.length > 0 ? "answered" : "no answer"}, ${ENDINGS[ending]}`,
   );
   const rows = Array.from(groups, ([reaction, group]) => {
     const names = new Set(group.map(({ name }) => name.replace(/ random bytes$/, "")));
     return `  ${reaction.padEnd(26)}${wrap([...names].join(", "), 28)}`;
   });
-  return ["What the server did within 4 s to each probe (numbers: so many random bytes):", ...rows]
+  return [
+    "What the server did within 4 s to each probe (numbers: so many random bytes):",
+    ...rows,
+    ...patience(outcomes),
+  ]
     .join("\n");
 }
 

@@ -16,6 +16,20 @@
  * for (const { name, check } of rules) Deno.test(`invert ${name}`, check);
  * ```
  *
+ * What a censor sees of it is for a test, too: `observe()` and the pure rules are in
+ * `@ptlib/ptlib/censor`.
+ *
+ * ```ts ignore
+ * import { firstPayload, fixedPlaces, observe } from "@ptlib/ptlib/censor";
+ *
+ * Deno.test("no byte of my first message is constant", async () => {
+ *   const command = [Deno.execPath(), "run", "--allow-all", "invert.ts"];
+ *   const { through } = await observe(command, { transport: "invert", probes: false });
+ *   const places = fixedPlaces((through.random ?? []).map(firstPayload));
+ *   if (places.length > 0) throw new Error(`byte ${places[0]?.position} is`);
+ * });
+ * ```
+ *
  * @module
  */
 

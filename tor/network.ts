@@ -68,6 +68,8 @@ export interface TorNetworkOptions {
    * published. Default: that.
    */
   bridgeArguments?: (bridge: string, published: URLSearchParams) => readonly string[];
+  /** Where the client goes in place of the bridge, for somebody who stands between. */
+  clientAddress?: (bridge: string) => string;
   /** More lines for the client's torrc, such as `Socks5Proxy 127.0.0.1:1080`. */
   clientTorrc?: readonly string[];
   /** Ends the start of the network early. */
@@ -243,8 +245,10 @@ class PrivateNetwork implements TorNetwork {
     signal: AbortSignal,
   ): Promise<void> {
     const { transport, clientCommand, bridgeArguments = argumentWords } = this.#options;
+    const { clientAddress = (bridge: string) => bridge } = this.#options;
     const command = await this.#commandOf("client", clientCommand(bridgeAddress, this.#cookie));
-    const words = [transport, bridgeAddress, ...bridgeArguments(bridgeAddress, published)];
+    const address = clientAddress(bridgeAddress);
+    const words = [transport, address, ...bridgeArguments(bridgeAddress, published)];
     this.#lines.client = clientTorrc(transport, command, words.join(" "));
     const client = await this.#processes.start("client", [
       ...trusted,

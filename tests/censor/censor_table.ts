@@ -18,9 +18,11 @@ import {
   type ObserveOptions,
 } from "../../censor/mod.ts";
 import { certificatePin } from "../../net/tls.ts";
+import { Nginx, nginxMissing, recipe } from "../interop/nginx.ts";
 import { peer, peerMissing, type PeerName, peerVersion } from "../interop/peers.ts";
 import { bridgeOptions, PROGRAM } from "../interop/webtunnel_programs.ts";
 import { TEST_CERTIFICATE } from "../net/test_certificates.ts";
+import { freePort } from "../../testing/free_port.ts";
 import { withDirectory } from "../permitted.ts";
 import { writeTable } from "../table_in_file.ts";
 
@@ -53,6 +55,9 @@ function example(name: string): string[] {
 const IN_PLAIN_HTTP = [["url", "http://{address}/secret"]] as const;
 const URL_IN_TLS = "https://pt.example/secret";
 
+/** When a server of TLS gives up is no finding, so that it is not waited for. */
+const ORDINARY_PATIENCE = 5_000;
+
 /** WebTunnel with TLS: our server, and any client. */
 async function overTls(client: readonly string[], others: readonly [string, string][]) {
   return await withDirectory(async (directory) => {
@@ -62,6 +67,28 @@ async function overTls(client: readonly string[], others: readonly [string, stri
       peer: PROGRAM,
       serverOptions: await bridgeOptions(directory, URL_IN_TLS, "127.0.0.1:9"),
       args: [["url", URL_IN_TLS], ["addr", "{address}"], ["cert", pin], ...others],
+      patience: ORDINARY_PATIENCE,
+    });
+  });
+}
+
+/** The official server of WebTunnel behind a web server, as its guide has it. */
+async function behindNginx(client: readonly string[]) {
+  return await withDirectory(async (directory) => {
+    const [front, back] = [freePort(), freePort()];
+    await using _nginx = await Nginx.start(directory, front, recipe(front, back));
+    const pin = await certificatePin(TEST_CERTIFICATE);
+    return await findings(client, {
+      transport: "webtunnel",
+      peer: [await peer("webtunnel-server") ?? ""],
+      serverOptions: [["url", URL_IN_TLS]],
+      args: [["url", URL_IN_TLS], ["addr", "{address}"], ["cert", pin], [
+        "utls",
+        "hellochrome_auto",
+      ]],
+      patience: ORDINARY_PATIENCE,
+      bind: ["127.0.0.1", back],
+      front: ["127.0.0.1", front],
     });
   });
 }
@@ -75,6 +102,16 @@ function lyrebirdAs(hello: string | null): Subject {
     watch: (path) => overTls([path], hello === null ? [] : [["utls", hello]]),
   };
 }
+
+/** The browsers that lyrebird can be, in their latest version, and one that nobody is. */
+const HELLOS = [
+  "hellochrome_auto",
+  "hellofirefox_auto",
+  "hellosafari_auto",
+  "helloios_auto",
+  "helloedge_auto",
+  "hellorandomizedalpn",
+];
 
 const SUBJECTS: readonly Subject[] = [
   {
@@ -110,9 +147,12 @@ const SUBJECTS: readonly Subject[] = [
     peer: "lyrebird",
     watch: (path) => findings([path], { transport: "obfs4" }),
   },
-  lyrebirdAs(null),
-  lyrebirdAs("hellochrome_auto"),
-  lyrebirdAs("hellofirefox_auto"),
+  ...[null, ...HELLOS].map(lyrebirdAs),
+  {
+    name: "lyrebird, WebTunnel, TLS, `utls=hellochrome_auto`, webtunnel-server behind nginx",
+    peer: "lyrebird",
+    watch: (path) => behindNginx([path]),
+  },
 ];
 
 function cells(texts: readonly string[]): string {
@@ -137,9 +177,9 @@ if (import.meta.main) {
     console.error("Usage: deno task censor:table [--write]");
     Deno.exit(2);
   }
-  const missing = SUBJECTS.flatMap(({ peer: name }) =>
-    name === undefined ? [] : peerMissing(name) ?? []
-  );
+  const peers = SUBJECTS.flatMap(({ peer: name }) => name ?? []);
+  const missing = [...peers, "webtunnel-server" as const].flatMap((name) => peerMissing(name) ?? [])
+    .concat(nginxMissing() ?? []);
   if (missing.length > 0) {
     console.error(`The table ${missing[0]}.`);
     Deno.exit(1);

@@ -15,6 +15,7 @@ import { Recorder } from "../../censor/recorder.ts";
 import { readFull, writeAll } from "../../net/mod.ts";
 import { PLAIN } from "../cli/ptlib_process.ts";
 import { permitted, withDirectory } from "../permitted.ts";
+import { random } from "./flows.ts";
 
 const NEEDS = ["env", "net", "read", "write", "run"] as const;
 
@@ -63,6 +64,7 @@ for (const [transport, command, options, seen] of KNOWN) {
       assertEquals(recording.random?.length, 30);
       assertEquals(recording.text?.length, 30);
       assertEquals(recording.https?.length, 30);
+      assertEquals(recording.bulk?.length, 3);
     }
   });
 }
@@ -82,7 +84,12 @@ const PROBED: readonly [
 
 for (const [transport, command, options, seen] of PROBED) {
   permitted(NEEDS, `observe() probes the server of ${transport}: ${seen.join(", ")}`, async () => {
-    const { probing } = await observe(command, { transport, connections: 1, ...options });
+    const { probing } = await observe(command, {
+      transport,
+      connections: 1,
+      patience: 5_000,
+      ...options,
+    });
     const findings = judgeProbes(probing!).filter(({ sight }) => sight === "seen");
     assertEquals(findings.map(({ id }) => id), seen);
   });
@@ -133,11 +140,28 @@ permitted(NEEDS, "observe() leaves no file behind, and tells why it failed", asy
   assertEquals(await leftBehind(() => observe(PLAIN, options)), []);
 });
 
-permitted(NEEDS, "observe() takes the other half from the peer", async () => {
-  const options = { transport: "plain", peer: PLAIN, connections: 1, probes: false };
-  const { through } = await observe(["/bin/false"], options);
-  assertEquals(sizes(through.text?.[0]).length, 6);
+permitted(NEEDS, "observe() sends nothing to an address that is not on loopback", async () => {
+  for (const where of ["bind", "front"] as const) {
+    const options: ObserveOptions = { transport: "plain", [where]: ["192.0.2.1", 80] };
+    await assertRejects(() => observe(PLAIN, options), TypeError, "192.0.2.1 is not on loopback");
+  }
+  await assertRejects(
+    () => observe(deno("tests/censor/elsewhere_transport"), { transport: "elsewhere" }),
+    CensorError,
+    "The client does not listen on loopback",
+  );
 });
+
+permitted(
+  NEEDS,
+  "observe() takes the other half from the peer, and tells which it was",
+  async () => {
+    const options = { transport: "plain", peer: PLAIN, connections: 1, probes: false };
+    const { through, halves } = await observe(["/bin/false"], options);
+    assertEquals(halves, { client: PLAIN, server: PLAIN });
+    assertEquals(sizes(through.text?.[0]).length, 6);
+  },
+);
 
 permitted(NEEDS, "observe() says that what comes out is not what went in", async () => {
   await assertRejects(
@@ -181,6 +205,28 @@ permitted(
       { fromClient: false, bytes: Uint8Array.of(4, 5, 6) },
     ]);
     assertEquals(recorder.take(), [], "they are taken once");
+  },
+);
+
+permitted(
+  ["net"],
+  "a Recorder writes down so much of each side, and passes the rest on",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    await using recorder = new Recorder();
+    recorder.target = ["127.0.0.1", listener.addr.port];
+    const [hostname, port] = recorder.address;
+    using user = await Deno.connect({ hostname, port });
+    using service = await listener.accept();
+    const [much, little] = [new Uint8Array(600 * 1024).fill(7), random(100)];
+    await Promise.all([writeAll(user, much), readFull(service, new Uint8Array(much.length))]);
+    await writeAll(user, little);
+    assertEquals(await readFull(service, new Uint8Array(100)), little);
+    await writeAll(service, little);
+    await readFull(user, new Uint8Array(100));
+    const [question, answer] = bursts(recorder.take()[0] ?? []);
+    assertEquals(question?.bytes, much.subarray(0, 512 * 1024));
+    assertEquals(answer?.bytes, little);
   },
 );
 

@@ -35,9 +35,23 @@ Deno.test("reportPage() has every finding, load and probe, and no markup of stra
   assert(!html.includes("With random"), "there were no such connections");
   assert(!/<script/i.test(html));
   assert(!/\p{Cc}/u.test(html.replaceAll("\n", "")));
-  assertMatch(html, /<td>7<\/td><td>3<\/td><td>RST<\/td><td>12 ms<\/td>/);
+  assertMatch(html, /<td>1<\/td><td>7<\/td><td>3<\/td><td>RST<\/td><td>12 ms<\/td>/);
   assertEquals(html.match(/<dt>What to do<\/dt>/g)?.length, 1, "that is for what is seen");
   assertEquals(html.match(/<details open>/g)?.length, 1);
+});
+
+Deno.test("reportPage() has one row for probes that were taken the same", () => {
+  const waiting = [3_000.4, 3_021].map((milliseconds) => ({
+    ...PROBE,
+    name: "silence",
+    milliseconds,
+  }));
+  const torn = { ...PROBE, ending: "open", then: "reset", milliseconds: null } as const;
+  const probes = [...waiting, { ...PROBE, name: "silence", ending: "fin" } as const, torn];
+  const html = reportPage({ title: "a", caution: "", findings: [], recording: {}, probes });
+  assertMatch(html, /<td>silence<\/td><td>2<\/td>.*?<td>RST<\/td><td>3000 to 3021 ms<\/td>/);
+  assertMatch(html, /<td>silence<\/td><td>1<\/td>.*?<td>FIN<\/td><td>12 ms<\/td>/);
+  assertMatch(html, /<td>torn down by the prober<\/td><td><\/td>/);
 });
 
 Deno.test("reportPage() loads nothing from anywhere", () => {

@@ -9,8 +9,12 @@ import { type ResettableConn, ResettableListener } from "../../testing/mod.ts";
 import { permitted } from "../permitted.ts";
 import { ascii, random } from "./flows.ts";
 
-/** What a server does with a connection, and how it lets one through. */
-type Script = (conn: ResettableConn, letThrough: () => void) => Promise<unknown>;
+/** What a server does with a connection, how it lets one through, and how it takes no more. */
+type Script = (
+  conn: ResettableConn,
+  letThrough: () => void,
+  stop: () => void,
+) => Promise<unknown>;
 
 /** A server on loopback that does one thing with each connection. */
 class ScriptedServer implements Disposable {
@@ -34,23 +38,28 @@ class ScriptedServer implements Disposable {
       const conn = await this.#listener.accept(this.#ending.signal);
       this.#conns.add(conn);
       // Its peer has gone, or what came is not enough.
-      script(conn, () => this.arrived++).catch(() => {});
+      script(conn, () => this.arrived++, () => this.#stop()).catch(() => {});
     }
   }
 
   async probe(flight: Uint8Array): Promise<Probing> {
     const address: Address = ["127.0.0.1", this.#listener.port];
-    return await probeServer(address, flight, () => this.arrived, undefined);
+    return await probeServer(address, flight, () => this.arrived, PATIENCE, undefined);
+  }
+
+  #stop(): void {
+    this.#ending.abort();
+    this.#listener[Symbol.dispose]();
   }
 
   [Symbol.dispose](): void {
-    this.#ending.abort();
-    this.#listener[Symbol.dispose]();
+    if (!this.#ending.signal.aborted) this.#stop();
     this.#conns.forEach(closeQuietly);
   }
 }
 
 const FLIGHT = random(300);
+const PATIENCE = 5_000;
 
 async function isFlight(conn: ResettableConn, compared: number): Promise<boolean> {
   const bytes = await readFull(conn, new Uint8Array(FLIGHT.length));
@@ -77,6 +86,41 @@ async function closeAtFifty(conn: ResettableConn): Promise<void> {
 async function closeAt130(conn: ResettableConn): Promise<void> {
   await readAtLeast(conn, 130);
   conn.close();
+}
+
+/** Takes nothing but SOCKS 5, as the first byte shows. */
+async function closeWithoutFive(conn: ResettableConn): Promise<void> {
+  const first = new Uint8Array(1);
+  await readFull(conn, first);
+  if (first[0] !== 5) conn.close();
+}
+
+async function stopAtReset(conn: ResettableConn, _: unknown, stop: () => void): Promise<void> {
+  try {
+    await readAtLeast(conn, 65_536);
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionReset) stop();
+  }
+}
+
+/** Whether it ends random bytes is up to them, and not to how many they are. */
+async function closeAtLineEnd(conn: ResettableConn): Promise<void> {
+  const buffer = new Uint8Array(65_536);
+  for (let count; (count = await conn.read(buffer)) !== null;) {
+    if (buffer.subarray(0, count).includes(0x0a)) await conn.closeWrite();
+  }
+}
+
+/** Gives up after so many milliseconds, drawn for each connection. */
+function impatient(least: number, most: number): Script {
+  return async (conn) => {
+    const timer = setTimeout(() => conn.close(), least + Math.random() * (most - least));
+    try {
+      await readAtLeast(conn, 65_536);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
 }
 
 function accepting(compared: number, times: number): Script {
@@ -120,15 +164,30 @@ const CASES: readonly [name: string, script: Script, seen: string, figure: RegEx
     "one that lets everybody through",
     (_, letThrough) => Promise.resolve(letThrough()),
     "open-door",
-    /44 of 44 probes/,
+    /95 of 95 probes/,
   ],
   ["one that accepts replays", accepting(300, 99), "replay", /3 of 3 replays/],
   [
     "one that does not look at the last byte",
     accepting(299, 1),
     "changed-replay",
-    /1 of 5 changed messages/,
+    /1 of 11 changed messages/,
   ],
+  [
+    "one that takes a single byte for a version",
+    closeWithoutFive,
+    "probe-byte",
+    /byte 0x00, .*: no answer, fin; byte 0x05: no answer, open/,
+  ],
+  [
+    "one that gives up after 3 seconds",
+    impatient(3_000, 3_000),
+    "probe-timeout",
+    /^silence: 6 of 6 after 3\.\d.*; 1 random bytes: 6 of 6 .*; shortened replay: 6 of 6/,
+  ],
+  ["one that gives up after a time that it draws", impatient(2_200, 4_800), "", /.*/],
+  ["one that ends a line that it does not like", closeAtLineEnd, "", /.*/],
+  ["one that a reset stops", stopAtReset, "probe-refusal", /^\d+ of \d+ probes/],
 ];
 
 permitted(["net"], "judgeProbes() sees what each server is known for", async (t) => {
@@ -148,7 +207,7 @@ permitted(["net"], "judgeProbes() sees what each server is known for", async (t)
 Deno.test("judgeProbes() has nothing to say of a replay that was not made", () => {
   const findings = judgeProbes({ outcomes: [], reached: { garbage: 0, replay: 0, changed: 0 } });
   const unclear = findings.filter(({ sight }) => sight === "unclear").map(({ id }) => id);
-  assertEquals(unclear, ["replay", "changed-replay"]);
+  assertEquals(unclear, ["replay", "changed-replay", "probe-byte", "probe-timeout"]);
 });
 
 Deno.test("judgeProbes() calls reactions that change from time to time unclear", () => {
@@ -161,3 +220,36 @@ Deno.test("judgeProbes() calls reactions that change from time to time unclear",
   });
   assertEquals(findings.find(({ id }) => id === "probe-threshold")?.sight, "unclear");
 });
+
+/** Connections that say nothing, given up after so many milliseconds each, or not at all. */
+function givenUp(...times: readonly (number | null)[]): Probing {
+  const nothing = new Uint8Array();
+  const silence = { kind: "garbage", name: "silence, waiting", bytes: nothing, answer: nothing };
+  return {
+    outcomes: times.map((milliseconds) => ({
+      ...silence,
+      kind: "garbage",
+      patience: 25_000,
+      milliseconds,
+      ending: milliseconds === null ? "open" : "fin",
+    })),
+    reached: { garbage: 0, replay: 0, changed: 0 },
+  };
+}
+
+const TIMES: readonly [name: string, times: (number | null)[], sight: string][] = [
+  ["exact", [10_000, 10_010, 10_490], "seen"],
+  ["exact, of a short time on a busy machine", [2_400, 2_500, 2_640], "seen"],
+  ["not exact", [10_000, 10_010, 10_510], "clear"],
+  ["at once", [1_000, 1_000, 1_010], "clear"],
+  ["none", [null, null, null], "clear"],
+  ["some, at the end of the wait", [null, 24_900, 24_950], "unclear"],
+  ["one of them, at the end of the wait", [null, null, 24_950], "clear"],
+];
+
+for (const [name, times, sight] of TIMES) {
+  Deno.test(`judgeProbes() of times that are ${name}: ${sight}`, () => {
+    const findings = judgeProbes(givenUp(...times));
+    assertEquals(findings.find(({ id }) => id === "probe-timeout")?.sight, sight);
+  });
+}

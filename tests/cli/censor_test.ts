@@ -2,13 +2,26 @@
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { countText, findingText, shapes, wrap } from "../../cli/censor_report.ts";
-import { type Finding, judge, probeRules, rules, type Sight } from "../../censor/mod.ts";
-import { isInstalled } from "../../tor/programs.ts";
-import { granted } from "../permitted.ts";
+import {
+  type Finding,
+  fromCapture,
+  judge,
+  probeRules,
+  rules,
+  type Sight,
+} from "../../censor/mod.ts";
+import { INSTALL, isInstalled, missingPrograms } from "../../tor/programs.ts";
+import { granted, permitted, withDirectory } from "../permitted.ts";
 import { command, finished, PLAIN } from "./ptlib_process.ts";
 
 /** Whether its row is in the report, too. */
 const hasNdpi = granted(["run"]) && isInstalled("ndpiReader");
+
+const missing = granted(["run"]) ? missingPrograms() : [];
+const torMissing = missing.length === 0 ? null : `needs ${missing.join(" and ")}; ${INSTALL}`;
+
+/** Nothing is given up here, however long it is waited for. */
+const BRIEFLY = ["--transport", "plain", "--patience", "5"];
 
 const ALL = [...rules, ...probeRules];
 
@@ -50,12 +63,12 @@ Deno.test("countText() and shapes() sum up", () => {
   const flow = [{ fromClient: true, time: 0, bytes: new Uint8Array(9) }];
   const answer = { fromClient: false, time: 1, bytes: new Uint8Array(7) };
   const plain = { text: [flow] };
-  const text = shapes({ through: { text: [[...flow, answer]] }, plain, probing: null });
+  const text = shapes({ through: { text: [[...flow, answer]] }, plain });
   assertMatch(text, /text inside +>9 <7\n +without it +>9$/);
 });
 
 command("ptlib censor tells of each rule, and ends with 1 where --fail-on is hit", async () => {
-  const args = ["censor", "--transport", "plain", "--fail-on", "http,readable", "--", ...PLAIN];
+  const args = ["censor", ...BRIEFLY, "--fail-on", "http,readable", "--", ...PLAIN];
   const { code, out, err } = await finished(args);
   assertEquals(code, 1, err);
   assertEquals(out.match(/^(?:seen|clear|unclear) /gm)?.length, ALL.length + (hasNdpi ? 1 : 0));
@@ -63,13 +76,14 @@ command("ptlib censor tells of each rule, and ends with 1 where --fail-on is hit
   assertMatch(out, /no promise/);
   assertMatch(out, /^seen +open-door /m);
   assertMatch(out, /^ +no answer, left open +silence, half-close, HTTP, SSH,/m);
-  assertMatch(out, /\n2 seen, 1[23] clear, 2 unclear\n$/);
+  assertMatch(out, /^When it gave up connections, within 5\.0 s:\n {2}silence +none of 6\n/m);
+  assertMatch(out, /\n2 seen, 1[67] clear, 2 unclear\n$/);
   assert(!out.includes("\x1b"), "colours are for terminals");
 });
 
 command("ptlib censor --json tells machines, with the sizes of messages", async () => {
   const { code, out, err } = await finished([
-    ...["censor", "--transport", "plain", "--json", "--fail-on", "http", "--", ...PLAIN],
+    ...["censor", ...BRIEFLY, "--json", "--fail-on", "http", "--", ...PLAIN],
   ]);
   assertEquals(code, 0, err);
   const report = JSON.parse(out);
@@ -77,7 +91,7 @@ command("ptlib censor --json tells machines, with the sizes of messages", async 
   assertEquals(report.seen + report.clear + report.unclear, report.findings.length);
   const ids = report.findings.map(({ id }: Finding) => id).filter((id: string) => id !== "ndpi");
   assertEquals(ids, ALL.map(({ id }) => id));
-  assertEquals(report.probes.reached, { garbage: 44, changed: 5, replay: 3 });
+  assertEquals(report.probes.reached, { garbage: 95, changed: 11, replay: 3 });
   assertEquals(report.messages.through.text.length, 30);
   assertEquals(report.messages.plain.text[0].length, 6);
   assert(report.messages.plain.text[0][0] > 0 && report.messages.plain.text[0][1] < 0);
@@ -85,18 +99,55 @@ command("ptlib censor --json tells machines, with the sizes of messages", async 
 
 command("ptlib censor --from judges the capture that --pcap writes", async (directory) => {
   const file = `${directory}/a.pcap`;
-  const args = ["--transport", "plain", "--pcap", file, "--", ...PLAIN];
+  const args = [...BRIEFLY, "--pcap", file, "--", ...PLAIN];
   const { code, err } = await finished(["censor", ...args]);
   assertEquals(code, 0, err);
-  assertMatch(err, /90 connections are in /);
+  assertMatch(err, /93 connections are in /);
   const from = await finished(["censor", "--from", file, "--json", "--fail-on", "tls-fingerprint"]);
   assertEquals(from.code, 0, from.err);
   const report = JSON.parse(from.out);
-  assertEquals(report.messages.captured.length, 90);
-  assertMatch(report.findings[0].figure, /^\d+ of 90 connections are blocked$/);
+  assertEquals(report.messages.captured.length, 93);
+  assertMatch(report.findings[0].figure, /^\d+ of 93 connections are blocked$/);
   const text = await finished(["censor", "--from", file]);
   assertMatch(text.out, /^unclear fully-encrypted/);
 });
+
+/** The same in a directory without tor. */
+async function withoutTor(directory: string) {
+  await Deno.symlink(Deno.execPath(), `${directory}/deno`);
+  return await finished(["censor", ...BRIEFLY, "--tor", "--", ...PLAIN], { PATH: directory });
+}
+
+command("ptlib censor --tor says what tor it needs, before anything starts", async (directory) => {
+  const { code, out, err } = await withoutTor(directory);
+  assertEquals([code, out], [1, ""]);
+  assertEquals(
+    err,
+    "--tor needs tor and tor-gencert on the PATH. To install: " +
+      "Debian and Ubuntu: apt-get install tor; macOS: brew install tor\n",
+  );
+});
+
+permitted(
+  ["env", "net", "run", "read", "write"],
+  "ptlib censor --tor has a tor inside",
+  async () => {
+    await withDirectory(async (directory) => {
+      const [page, file] = [`${directory}/a.html`, `${directory}/a.pcap`];
+      const args = [...BRIEFLY, "--tor", "--html", page, "--pcap", file, "--", ...PLAIN];
+      const { code, out, err } = await finished(["censor", ...args]);
+      assertEquals(code, 0, err);
+      assertMatch(err, /tor: Client has bootstrapped to 100 %/);
+      assertMatch(out, /^seen +tls-fingerprint[^]*?tor's own TLS shows: JA4 t13/m);
+      assertMatch(out, /^ +tor inside +>\d+ <\d+/m);
+      assertStringIncludes(await Deno.readTextFile(page), "With a tor inside that bootstraps");
+      const flows = fromCapture(await Deno.readFile(file));
+      assertEquals(flows.length, Number(/(\d+) connections are in /.exec(err)?.[1]));
+      assert(flows.length > 93, `${flows.length}`);
+    });
+  },
+  torMissing,
+);
 
 const WRONG: readonly [args: string[], complaint: RegExp][] = [
   [["--transport", "plain"], /There is no program: put it after --/],
@@ -107,6 +158,9 @@ const WRONG: readonly [args: string[], complaint: RegExp][] = [
   ],
   [["--transport", "plain", "--option", "x", "--", "true"], /--option is malformed: it is not K=V/],
   [["--transport", "plain", "--args", "a", "--", "true"], /--args is malformed/],
+  [["--transport", "plain", "--patience", "0", "--", "true"], /--patience .* from 1 to 600/],
+  [["--transport", "plain", "--front", "192.0.2.1:80", "--", "true"], /--front .* on loopback/],
+  [["--transport", "plain", "--bind", "0.0.0.0:80", "--", "true"], /--bind .* on loopback/],
   [["--from", "x", "--", "true"], /--from stands alone/],
   [["--from", "x", "--transport", "plain"], /--from stands alone/],
   [["--from", "/nonexistent"], /--from cannot be read: No such file/],

@@ -3,6 +3,8 @@
 import { addressProperties } from "./address_properties.ts";
 import { argsProperties } from "./args_properties.ts";
 import { bridgeLineProperties } from "./bridge_line_properties.ts";
+import { captureProperties } from "./capture_properties.ts";
+import { censorProperties } from "./censor_properties.ts";
 import { configProperties } from "./config_properties.ts";
 import { cstringProperties } from "./cstring_properties.ts";
 import { extOrPortProperties } from "./ext_orport_properties.ts";
@@ -36,4 +38,6 @@ export const allProperties: readonly NamedProperty[] = [
   ...framesProperties,
   ...webtunnelProperties,
   ...webtunnelServerProperties,
+  ...captureProperties,
+  ...censorProperties,
 ];

@@ -1,11 +1,13 @@
 /** What foreign transports are known for is seen. */
 
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { judge, judgeProbes, observe, type ObserveOptions } from "../../censor/mod.ts";
 import { certificatePin } from "../../net/tls.ts";
 import { TEST_CERTIFICATE } from "../net/test_certificates.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
 import { peer, peerMissing, type PeerName } from "./peers.ts";
+import { freePort } from "../../testing/free_port.ts";
+import { Nginx, nginxMissing, recipe } from "./nginx.ts";
 import { bridgeOptions, PROGRAM } from "./webtunnel_programs.ts";
 
 const NEEDS = ["env", "net", "read", "write", "run"] as const;
@@ -32,7 +34,11 @@ watched(
   "obfs4proxy",
   "observe() probes obfs4proxy's server, and nothing is seen",
   async (program) => {
-    const { probing } = await observe([program], { transport: "obfs4", connections: 1 });
+    const { probing } = await observe([program], {
+      transport: "obfs4",
+      connections: 1,
+      patience: 5_000,
+    });
     assertEquals(judgeProbes(probing!).filter(({ sight }) => sight !== "clear"), []);
   },
 );
@@ -74,3 +80,43 @@ watched(
     assertEquals(await overTls([program], [utls]), expected);
   },
 );
+
+const SERVERS: readonly (readonly [name: string, peer: PeerName | null])[] = [
+  ["our server of WebTunnel", null],
+  ["webtunnel-server", "webtunnel-server"],
+];
+
+for (const [name, server] of SERVERS) {
+  const missing = !granted(NEEDS)
+    ? null
+    : (server === null ? null : peerMissing(server)) ?? nginxMissing();
+  permitted(
+    NEEDS,
+    `observe() of ${name} behind nginx: what is seen is the client's, and nothing by probes`,
+    async () => {
+      await withDirectory(async (directory) => {
+        const [front, back] = [freePort(), freePort()];
+        await using _nginx = await Nginx.start(directory, front, recipe(front, back));
+        const command = server === null ? PROGRAM : [await peer(server) ?? ""];
+        const { through, probing } = await observe(PROGRAM, {
+          transport: "webtunnel",
+          peer: command,
+          args: [
+            ["url", URL_IN_TLS],
+            ["addr", "{address}"],
+            ["cert", await certificatePin(TEST_CERTIFICATE)],
+          ],
+          serverOptions: [["url", URL_IN_TLS]],
+          bind: ["127.0.0.1", back],
+          front: ["127.0.0.1", front],
+          patience: 5_000,
+        });
+        const findings = [...await judge(through), ...judgeProbes(probing!)];
+        const seen = findings.filter(({ sight }) => sight !== "clear").map(({ id }) => id);
+        assertEquals(seen, ["nested-tls", "tls-fingerprint"]);
+        assert(probing!.outcomes.some(({ answer }) => answer.length > 0), "nginx answers");
+      });
+    },
+    missing,
+  );
+}

@@ -1,0 +1,87 @@
+/**
+ * How a server took probes, compared: by their lengths, by their first byte, from time to time, and
+ * when it gives up.
+ *
+ * @module
+ */
+
+import type { ProbeOutcome } from "./send_probe.ts";
+
+/**
+ * A connection that ends later than this, in milliseconds, was given up; one that ends earlier has
+ * been ended for what came. On a busy machine that takes a while.
+ */
+export const AT_ONCE = 2_000;
+
+/** How a server took it: whether it answered, and how it ended it for what came. */
+function reactionOf({ answer, ending, milliseconds }: ProbeOutcome): string {
+  const isGivenUp = milliseconds !== null && milliseconds >= AT_ONCE;
+  return `${answer.length > 0 ? "an answer" : "no answer"}, ${isGivenUp ? "open" : ending}`;
+}
+
+/** The one reaction to all of some probes; `null` where it was not the same each time. */
+function commonReaction(outcomes: readonly ProbeOutcome[]): string | null {
+  const reactions = new Set(outcomes.map(reactionOf));
+  return reactions.size === 1 ? [...reactions][0]! : null;
+}
+
+/** Outcomes of which only the reaction counts. */
+function settled(outcomes: readonly ProbeOutcome[]): ProbeOutcome[] {
+  return outcomes.filter(({ patience, then }) => patience === undefined && then !== "reset");
+}
+
+/** The reaction to each length of random bytes; `null` where it was not the same each time. */
+export function reactionsByLength(outcomes: readonly ProbeOutcome[]): [number, string | null][] {
+  const random = outcomes.filter(({ name }) => name.endsWith(" random bytes"));
+  const groups = Map.groupBy(random, ({ bytes }) => bytes.length);
+  return [...groups].sort(([one], [other]) => one - other).map(([length, group]) => [
+    length,
+    commonReaction(group),
+  ]);
+}
+
+/** The reaction to each single byte, where it was the same each time. */
+export function reactionsByByte(outcomes: readonly ProbeOutcome[]): [name: string, string][] {
+  const single = outcomes.filter(({ name }) => name.startsWith("byte 0x"));
+  return [...Map.groupBy(single, ({ name }) => name)].flatMap(([name, group]) => {
+    const reaction = commonReaction(group);
+    return reaction === null ? [] : [[name, reaction]];
+  });
+}
+
+/** The names of probes that were sent several times, and of those that were not taken the same. */
+export function repeated(
+  outcomes: readonly ProbeOutcome[],
+): { readonly all: string[]; readonly differing: string[] } {
+  const groups = [...Map.groupBy(settled(outcomes), ({ name }) => name)]
+    .filter(([, group]) => group.length > 1);
+  return {
+    all: groups.map(([name]) => name),
+    differing: groups.filter(([, group]) => commonReaction(group) === null).map(([name]) => name),
+  };
+}
+
+/** When a server gave up the connections with one content. */
+export interface GivingUp {
+  /** What was sent. */
+  readonly name: string;
+  /** How many connections there were. */
+  readonly count: number;
+  /** After how many milliseconds those ended that did, the earliest first. */
+  readonly times: readonly number[];
+  /** How long it was waited, in milliseconds. */
+  readonly patience: number;
+}
+
+/** When a server gave up connections in which too little came, by what came. */
+export function givingUp(outcomes: readonly ProbeOutcome[]): GivingUp[] {
+  const waiting = outcomes.filter(({ patience }) => patience !== undefined);
+  return Array.from(Map.groupBy(waiting, ({ name }) => name), ([name, group]) => ({
+    name: name.replace(/, waiting$/, ""),
+    count: group.length,
+    times: group.flatMap(({ milliseconds }) => milliseconds ?? []).sort((one, other) =>
+      one - other
+    ),
+    patience: group[0]!.patience!,
+  }));
+}

@@ -122,7 +122,10 @@ function readRole(): "client" | "server" | null {
   if (broken("mode-empty") && server === "") return "server";
   if (client && server && !broken("mode-both")) throw new SyntaxError("both lists are set");
   if (!client && !server) {
-    if (!broken("mode-neither")) throw new SyntaxError("neither list is set");
+    // An empty list is another check's.
+    if (!broken("mode-neither") || client === "" || server === "") {
+      throw new SyntaxError("neither list is set");
+    }
     return null;
   }
   return client ? "client" : "server";

@@ -5,7 +5,6 @@
  */
 
 import { CannotCheckError } from "../check/cannot_check_error.ts";
-import { haveOneCause } from "../check/causes.ts";
 import { check, type CheckOptions, type CheckResult } from "../check/check.ts";
 import { showByHand } from "./check_by_hand.ts";
 import { JsonReport } from "./check_json.ts";
@@ -28,6 +27,7 @@ import {
   report,
   reportAgain,
   statusOf,
+  toldBy,
 } from "./check_report.ts";
 import { type Command, type OptionValues, splitArguments } from "./command.ts";
 import { explain } from "./explain.ts";
@@ -113,9 +113,7 @@ function forPeople(
   return {
     tell(result, before) {
       if (brief && ["ok", "skipped"].includes(result.outcome)) return;
-      const known = before.find((other) =>
-        other.outcome === "failed" && result.outcome === "failed" && haveOneCause(other, result)
-      );
+      const known = toldBy(result, before);
       print(
         known === undefined ? report(result, paint, byHand) : reportAgain(result, known, paint),
       );
@@ -218,7 +216,10 @@ async function checkAll(
     const errors = count.errors === 0 ? "" : `, ${count.errors} errors of the checker`;
     note(`that took ${seconds} s; ${count.skipped} skipped${errors}`);
     if (carriedNothing(results)) {
-      note("no connection through the program could be judged: see why relay-bytes was skipped");
+      note(
+        "no connection through the program could be judged: see why relay-bytes was skipped; " +
+          "--option and --args give the transport what it needs",
+      );
     }
     const file = text(values, "junit");
     if (file !== undefined) await Deno.writeTextFile(file, junit(transport, results));

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Cause, causesOf } from "../check/causes.ts";
+import { type Cause, causesOf, haveOneCause } from "../check/causes.ts";
 import type { CheckInfo, CheckResult } from "../check/check.ts";
 import { fold, foldCommand } from "./fold.ts";
 import { harmless, type painter } from "./terminal.ts";
@@ -64,13 +64,30 @@ export function report(
   }
 }
 
-/** One line for a failure whose cause has been told. */
+/** The result that has told already what there is to say of another one. */
+export function toldBy(
+  result: CheckResult,
+  before: readonly CheckResult[],
+): CheckResult | undefined {
+  if (result.outcome === "failed") {
+    return before.find((other) => other.outcome === "failed" && haveOneCause(other, result));
+  }
+  if (result.outcome !== "skipped") return undefined;
+  return before.find((other) => other.outcome === "skipped" && other.reason === result.reason);
+}
+
+/** One line for a result of which another one has told everything. */
 export function reportAgain(
   result: CheckResult,
   known: CheckResult,
   paint: ReturnType<typeof painter>,
 ): string {
-  return columns(paint("red", MARKS.failed), result, `as ${known.id}`);
+  const mark = paint(STYLES[result.outcome], MARKS[result.outcome]);
+  return columns(
+    mark,
+    result,
+    `as ${known.role === result.role ? "" : `${known.role}/`}${known.id}`,
+  );
 }
 
 function causeLine({ level, role, ids }: Cause): string {

@@ -43,7 +43,7 @@ import {
   splitWords,
   UsageError,
 } from "./command.ts";
-import { chooseTransport } from "./program_transports.ts";
+import { chooseKnownTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
 import { complain, harmless, note, painter, print } from "./terminal.ts";
 import { TunnelRequest } from "./tunnel_options.ts";
@@ -154,7 +154,11 @@ async function readOptions(request: TunnelRequest): Promise<ObserveOptions> {
     args: request.parse("args", request.optional("args") ?? "", parseArguments),
     serverOptions: request.all("option").map((text) => request.parse("option", text, parseOption)),
     peer: readOptional(request, "peer", splitWords),
-    transport: await chooseTransport(request.optional("transport"), request.program, "to watch"),
+    transport: await chooseKnownTransport(
+      request.optional("transport"),
+      request.program,
+      "to watch",
+    ),
   };
 }
 

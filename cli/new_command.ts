@@ -15,7 +15,7 @@ const HELP = `Usage: ptlib new [--kind bytes|frames|tls] NAME
 
 Writes a small project that works at once into the new directory NAME: a
 transport of that name, its tests, a torrc, and a deno.json with the tasks test,
-check, tor and bundle. What the transport does is yours to change.
+check, tor, censor and bundle. What the transport does is yours to change.
 
   --kind bytes      changes each byte by itself (default)
   --kind frames     sends messages with padding
@@ -36,7 +36,7 @@ function readKind(text: string): ProjectKind {
 
 function readName(words: readonly string[]): string {
   const [name, ...more] = words;
-  if (name === undefined) throw new UsageError("there is no NAME, as in ptlib new mumble");
+  if (!name) throw new UsageError("there is no NAME, as in ptlib new mumble");
   if (more.length > 0) {
     throw new UsageError(`nothing is expected behind ${name}: ${more.join(" ")}`);
   }

@@ -21,6 +21,27 @@ function namesIn(text: string): string[] {
   }
 }
 
+/** What a program answers when it is asked for its transports. */
+interface Answer {
+  /** Their names; none where the program does not tell. */
+  names: string[];
+  /** What it wrote on stderr in the end. */
+  complaint: string;
+}
+
+async function ask(program: readonly string[]): Promise<Answer> {
+  const command = [...program, "--capabilities"];
+  const asked = new Program({ command, environment: passedThrough(), timeout: TIMEOUT });
+  try {
+    await asked.closeStdin();
+    await asked.ended();
+    const names = namesIn(asked.lines.map(({ text }) => text).join("\n"));
+    return { names, complaint: asked.complaint };
+  } finally {
+    await asked[Symbol.asyncDispose]();
+  }
+}
+
 /**
  * Asks a program which transports it has.
  *
@@ -29,15 +50,7 @@ function namesIn(text: string): string[] {
  * @throws {Deno.errors.NotFound} When there is no such program.
  */
 export async function transportsOf(program: readonly string[]): Promise<string[]> {
-  const command = [...program, "--capabilities"];
-  const asked = new Program({ command, environment: passedThrough(), timeout: TIMEOUT });
-  try {
-    await asked.closeStdin();
-    await asked.ended();
-    return namesIn(asked.lines.map(({ text }) => text).join("\n"));
-  } finally {
-    await asked[Symbol.asyncDispose]();
-  }
+  return (await ask(program)).names;
 }
 
 /**
@@ -72,10 +85,35 @@ export async function chooseTransport(
   purpose: string,
 ): Promise<string> {
   if (name !== undefined) return readTransportName(name, "--transport");
-  const [only, ...more] = await transportsOf(program);
+  const { names, complaint } = await ask(program);
+  const [only, ...more] = names;
   if (only !== undefined && more.length === 0) return only;
-  const choice = only === undefined
-    ? "such as obfs4; the program does not tell by --capabilities which it has"
-    : `one of ${[only, ...more].join(", ")}`;
+  const unknown = complaint === ""
+    ? "the program does not tell by --capabilities which it has"
+    : `asked by --capabilities which it has, the program said: ${complaint}`;
+  const choice = only === undefined ? `such as obfs4; ${unknown}` : `one of ${names.join(", ")}`;
   throw new UsageError(`--transport NAME is missing: the transport ${purpose}, ${choice}`);
+}
+
+/**
+ * The same, where it would take long to find out that the program does not have it.
+ *
+ * @param name The value of `--transport`, where it is given.
+ * @param program The program and its arguments.
+ * @param purpose What it is wanted for, such as "to try", for the error's message.
+ * @returns Its name.
+ * @throws {UsageError} When the name is malformed, missing and needed, or not among those that the
+ * program tells.
+ */
+export async function chooseKnownTransport(
+  name: string | undefined,
+  program: readonly string[],
+  purpose: string,
+): Promise<string> {
+  const chosen = await chooseTransport(name, program, purpose);
+  const names = name === undefined ? [] : await transportsOf(program);
+  if (names.length === 0 || names.includes(chosen)) return chosen;
+  throw new UsageError(
+    `--transport ${chosen}: the program has ${names.join(", ")}, and no ${chosen}`,
+  );
 }

@@ -45,7 +45,7 @@ function configOf(name: string, kind: ProjectKind, link: string | null): string 
     },
     imports: { "@ptlib/ptlib": `jsr:@ptlib/ptlib@^${VERSION}` },
     ...link !== null && { links: [link] },
-    exclude: ["dist"],
+    exclude: ["dist", "*.html"],
     compilerOptions: { strict: true },
   };
   // Short arrays stand in one line, as `deno fmt` wants them.
@@ -178,7 +178,7 @@ export async function projectFiles(
     "deno.json": configOf(name, kind, link),
     "torrc": torrcOf(name, kind),
     "README.md": readmeOf(name, kind),
-    ".gitignore": "dist/\n*.pem\n",
+    ".gitignore": "dist/\n*.html\n*.pcap\n*.pem\n",
   };
   const files = new Map(
     Object.entries(texts).map(([path, text]) => [path, { text, mode: READABLE }]),

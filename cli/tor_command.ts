@@ -25,7 +25,7 @@ import {
   UsageError,
 } from "./command.ts";
 import { findProgram } from "./find_program.ts";
-import { chooseTransport } from "./program_transports.ts";
+import { chooseKnownTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
 import { complain, harmless, note, print } from "./terminal.ts";
 
@@ -75,7 +75,7 @@ the transport connects where it is asked to, and nothing is left behind.
 {bridge} in a command, in --args or in --option stands for the bridge's IP:PORT,
 {cookie} in a command for the file with the cookie of its Extended ORPort.
 
-Status 0: everything held. Status 1: something did not.
+Status 0: Tor's traffic was carried. Status 1: it was not.
 Needs tor and tor-gencert on the PATH. ${INSTALL}.
 
 Examples: ptlib tor --transport obfs4 -- obfs4proxy
@@ -144,7 +144,7 @@ async function readNetwork(
   const peer = text(values, "peer");
   const server = peer === undefined ? client : await readCommand(splitWords(peer), "in --peer");
   return {
-    transport: await chooseTransport(
+    transport: await chooseKnownTransport(
       text(values, "transport"),
       placed(client, "127.0.0.1:1", "/dev/null"),
       "to try",

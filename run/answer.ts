@@ -7,7 +7,7 @@
 
 import { printable } from "../grammar.ts";
 import { printLine } from "../stdout_lines.ts";
-import type { Transports } from "./transport.ts";
+import type { RunOptions, Transports } from "./transport.ts";
 
 /** Ends the process with words for whoever started it. */
 export async function answer(
@@ -48,12 +48,15 @@ function command(): string {
 }
 
 /** What a program is, how to try it, and where to read on; null where a parent has started it. */
-export function introduction(name: string, transports: Transports): string | null {
+export function introduction(
+  transports: Transports,
+  { name, about }: Readonly<RunOptions & { name: string }>,
+): string | null {
   if (startedBy() !== "person") return null;
   const whole = Object.values(transports).some(({ client, server }) => client && server);
   const ptlib = "deno run -A jsr:@ptlib/ptlib/cli";
   const names = Object.keys(transports).join(", ");
   return `${name} is a pluggable transport (${names}): a program that tor starts, not you.
 To try it: ${ptlib} ${whole ? "tor" : "check"} -- ${command()}
-To read on: its own --help, and https://jsr.io/@ptlib/ptlib`;
+To read on: its own --help, and https://jsr.io/@ptlib/ptlib${about ? `\n${about}` : ""}`;
 }

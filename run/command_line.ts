@@ -20,6 +20,8 @@ interface Program {
   permissions: { client?: readonly string[]; server?: readonly string[] };
   /** The narrowest flags for each way to run each half. */
   narrowed: { client?: readonly string[]; server?: readonly string[] };
+  /** What a person has to know besides. */
+  about: string | undefined;
   /** Flags of its own. */
   flags: Readonly<Record<string, FlagOption>>;
 }
@@ -134,7 +136,7 @@ ${transports.join("\n")}
 The permissions can be narrower where the addresses are known:
 ${narrowed.join("\n")}
   The address of TOR_PT_OUTBOUND_BIND_ADDRESS_V4 or _V6 belongs to them, with port 0.
-
+${program.about ? `\n${program.about}\n` : ""}
 Options:
 ${optionLines({ ...program.flags, ...OWN_FLAGS }).join("\n")}`;
 }
@@ -178,6 +180,7 @@ function programOf(
     transports: Object.fromEntries(halves),
     permissions: options.permissions ?? {},
     narrowed: options.narrowed ?? {},
+    about: options.about,
     flags: options.flags ?? {},
   };
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { formatAddress } from "../address.ts";
+import { type Address, formatAddress } from "../address.ts";
 import type { OrPorts, ProxyInfo } from "../config.ts";
 import { OperatorError } from "./program.ts";
 
@@ -14,22 +14,28 @@ function check(descriptor: Deno.PermissionDescriptor, what: string, flag: string
   throw new OperatorError(`Deno was not granted to ${what}: add ${flag}`);
 }
 
-function checkNet(host: string, whose: string): void {
-  check({ name: "net", host }, `connect to ${whose}`, `--allow-net=${host}`);
+function checkNet(address: Readonly<Address>, whose: string, flag = formatAddress(address)): void {
+  const host = formatAddress(address);
+  check({ name: "net", host }, `connect to ${whose}`, `--allow-net=${flag}`);
+}
+
+/** Checks the way to one of tor's ports, which tor chooses anew at each start. */
+function checkTorPort(address: Readonly<Address>, whose: string): void {
+  checkNet(address, whose, formatAddress(address).replace(/:\d+$/, ""));
 }
 
 /** Checks the way of a client to its upstream proxy. */
 export function checkProxyGrant({ host, port }: Readonly<ProxyInfo>): void {
-  checkNet(formatAddress([host, port]), "the upstream proxy");
+  checkNet([host, port], "the upstream proxy");
 }
 
 /** Checks the way of a server to tor. */
 export function checkOrPortGrants({ orport, ext_orport, auth_cookie_file }: OrPorts): void {
   if (ext_orport === null) {
-    if (orport !== null) checkNet(formatAddress(orport), "tor's ORPort");
+    if (orport !== null) checkTorPort(orport, "tor's ORPort");
     return;
   }
-  checkNet(formatAddress(ext_orport), "tor's Extended ORPort");
+  checkTorPort(ext_orport, "tor's Extended ORPort");
   if (auth_cookie_file === null) return;
   const what = "read the cookie of tor's Extended ORPort";
   check({ name: "read", path: auth_cookie_file }, what, `--allow-read=${auth_cookie_file}`);

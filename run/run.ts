@@ -171,7 +171,7 @@ async function sayWhy(error: unknown, { transports, options }: Program): Promise
   if (error instanceof OperatorError) return console.error(error.message);
   if (!(error instanceof EnvError)) return console.error(error);
   const { introduction } = await import("./answer.ts");
-  console.error(introduction(named(options).name, transports) ?? error.message);
+  console.error(introduction(transports, named(options)) ?? error.message);
 }
 
 /** Whether the parent wants a client. Where that is unclear, `init` will say so to it. */

@@ -85,6 +85,12 @@ interface Unwrapped {
   clientAddress: Readonly<Address> | undefined;
 }
 
+/** Whether an error looks like the author's, and not like a stranger's bytes. */
+function isMistake(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof ReferenceError ||
+    error instanceof RangeError;
+}
+
 /** What a transport returned for a connection from an address; null where it is done with it. */
 function toUnwrapped(result: ServerResult, from: Readonly<Address>): Unwrapped | null {
   if (result === null) return null;
@@ -112,6 +118,7 @@ export async function runServer({ transports, options, flags }: Program): Promis
     options: info.transport_options[name] ?? new URLSearchParams(),
   });
   const orPort = new Outage("tor takes connections again");
+  const mistakes = new Outage("server() takes connections again");
   const dialTor = async (transport: string, clientAddress: Readonly<Address> | undefined) => {
     const signal = stop.end;
     const tor = await dialOr(info, { transport, clientAddress, outboundBindAddress, signal });
@@ -146,6 +153,7 @@ export async function runServer({ transports, options, flags }: Program): Promis
     try {
       const unwrap = () => transports[name]!.server!(conn, context);
       client = await life.carry(TRANSPORT_TIMEOUT, unwrap, own);
+      mistakes.works();
       if (client === null) return await life.untilSettled();
       const tor = await dialTor(name, client.clientAddress);
       const { error } = await relay(client.conn, life.own(tor), { signal: stop.end });
@@ -156,8 +164,9 @@ export async function runServer({ transports, options, flags }: Program): Promis
       const text = `${name}: no connection: ${reason(error, ...secrets())}`;
       // Anybody can connect and fail, and so fill tor's log with what it shows. What comes after the
       // transport is tor's own port, which fails for all of them.
-      if (client === null) log("info", text);
-      else orPort.failed(text);
+      if (client !== null) orPort.failed(text);
+      else if (isMistake(error)) mistakes.failed(text);
+      else log("info", text);
     } finally {
       life[Symbol.dispose]();
     }

@@ -246,6 +246,11 @@ export interface RunOptions {
   /** The program's version. Default: none. */
   version?: string;
   /**
+   * What a person has to know beyond the permissions, such as the options that its server needs and
+   * where its documents are: lines for `--help`, and for whoever starts it by hand. Default: none.
+   */
+  about?: string;
+  /**
    * Whether the parent is told name and version, which a new tor publishes for a bridge. An older
    * tor warns about it and an older Arti fails. Default: `false`.
    */

@@ -71,7 +71,7 @@ export interface TransportPair extends AsyncDisposable {
    *
    * @returns Both ends: the user's, and the one that tor would have, with what the server said of its
    * client. Close them, or dispose of the pair.
-   * @throws {DialError} When the client does not connect.
+   * @throws {DialError} When the client does not connect. Why, it tells in its `client.messages`.
    * @throws {DOMException} A `TimeoutError` when it takes longer than 30 s.
    */
   connect(): Promise<ConnPair<Deno.TcpConn> & { readonly from: ExtOrPortConnection }>;

@@ -75,7 +75,10 @@ export interface ContractRule {
  * ```
  */
 export interface ContractOptions {
-  /** How long each step may take, in milliseconds. Default: 10,000. A good connection never waits it out. */
+  /**
+   * How long each step may take, in milliseconds. Default: 10,000. A good connection never waits it
+   * out, but one that is slowed down, as by `dribbling()`, may need more.
+   */
   readonly timeout?: number | undefined;
 }
 

@@ -31,8 +31,11 @@ const BRIDGE_LOG = ["Log [pt]info [general,net]debug notice stdout", "SafeLoggin
 /** What tor passes on from a transport: its `LOG` lines, and its stderr. */
 const TRANSPORT_WORDS = /^Managed proxy (?:"[^"]*"|at '[^']*' reported via standard error): (.*)$/;
 
-/** What a client warns of when its transport gives it no connection. */
-const REFUSED = /Proxy Client: unable to connect OR connection/;
+/** What it passes on at this level. */
+const INFO = /\[info\] (?:\w+\(\): )?(Managed proxy .*)/;
+
+/** What a client warns of when its transport gives it no connection, or one to nowhere. */
+const NO_WAY = /Proxy Client: unable to connect OR connection|Problem bootstrapping/;
 
 /** How often that may be: the bridge is there, so that the first attempt should do. */
 const MOST_FAILURES = 5;
@@ -269,8 +272,8 @@ class PrivateNetwork implements TorNetwork {
     let failures = 0;
     for await (const line of client.log(signal)) {
       if (/Bootstrapped 100%/.test(line)) return;
-      if (!REFUSED.test(line) || ++failures < MOST_FAILURES) continue;
-      throw client.failure(`got no connection from its transport ${failures} times`);
+      if (!NO_WAY.test(line) || ++failures < MOST_FAILURES) continue;
+      throw client.failure(`did not get through its transport ${failures} times`);
     }
   }
 
@@ -279,10 +282,11 @@ class PrivateNetwork implements TorNetwork {
     this.#options.onLog?.(tor, line);
     if (tor !== "client" && tor !== "bridge" || this.#told.size > MOST_TOLD) return;
     const text = /\[(?:notice|warn|err)\] (.*)/.exec(line)?.[1] ?? "";
-    const words = TRANSPORT_WORDS.exec(text)?.[1];
+    // Strangers make a server log at info, and here there are none.
+    const words = TRANSPORT_WORDS.exec(INFO.exec(line)?.[1] ?? text)?.[1];
     const sentence = words !== undefined
       ? `The ${tor}'s transport says: ${words}`
-      : REFUSED.test(text) || /Problem bootstrapping/.test(text)
+      : NO_WAY.test(text)
       ? `The ${tor}'s tor warns: ${text}`
       : tor === "client" && /^Bootstrapped (?!100%)/.test(text)
       ? `Client: ${text}`

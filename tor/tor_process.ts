@@ -10,8 +10,9 @@ const END_MS = 3_000;
 /** How many of the last notable lines a failure shows. */
 const TAIL_LINES = 12;
 
-/** What tor itself thinks notable, and what it hears of its transport. */
-const NOTABLE = /\[(notice|warn|err)\]|Got a line from managed proxy/;
+/** What tor warns of, and what it says of bridges and of its transport. */
+const NOTABLE =
+  /\[(?:warn|err)\]|Managed proxy|Got a line from managed proxy '.*?': \((?!LOG )|\[notice\].*(?:[Bb]ootstrap|[Bb]ridge|[Tt]ransport|Proxy Client)/;
 
 /**
  * What tor logs when a pluggable transport is of no use to it. What the transport says itself, in a

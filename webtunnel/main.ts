@@ -37,6 +37,9 @@ if (import.meta.main) {
   await run({ webtunnel: webtunnel({ log }) }, {
     name: "webtunnel",
     version: "0.1.0",
+    about: `Its bridge needs ServerTransportOptions webtunnel url=https://NAME/SECRET, as in
+  ptlib tor --option 'url=http://{bridge}/SECRET' -- ...
+All options and arguments are in docs/webtunnel.md of ptlib.`,
     permissions: { server: ["--allow-env=WEBTUNNEL_*", "--allow-write"] },
     narrowed: {
       server: [

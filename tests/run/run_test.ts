@@ -710,7 +710,7 @@ permitted(
         server,
         [listen],
         "SMETHOD-ERROR mute Deno was not granted to connect to tor's " +
-        "ORPort: add --allow-net=[::1]:9",
+        "ORPort: add --allow-net=[::1]",
       ],
       ["bridge", server, [`${listen},[::1]:9`], null],
       [
@@ -718,7 +718,7 @@ permitted(
         extended,
         [listen],
         "SMETHOD-ERROR mute Deno was not granted to connect to tor's " +
-        "Extended ORPort: add --allow-net=127.0.0.1:7",
+        "Extended ORPort: add --allow-net=127.0.0.1",
       ],
       [
         "bridge",

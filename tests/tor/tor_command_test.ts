@@ -93,7 +93,7 @@ torTest("ptlib tor tells what tor and the transport say when there is no way thr
   assertEquals(code, 1);
   assertMatch(err, /^ +\d+\.\d s {2}The client's transport says: .*the moon is wrong$/m);
   assertMatch(err, /^ +\d+\.\d s {2}The client's tor warns: Proxy Client: unable to connect/m);
-  assertMatch(err, /^client got no connection from its transport 5 times\. Its last log lines:$/m);
+  assertMatch(err, /^client did not get through its transport 5 times\. Its last log lines:$/m);
 });
 
 torTest("ptlib tor tells what tor says of a program that is no transport", async () => {

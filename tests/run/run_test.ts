@@ -414,6 +414,22 @@ for (const others of [[], ["sound"]]) {
   );
 }
 
+launching("run() warns once of what looks like the author's mistake", async (stateDirectory) => {
+  await using server = await launchServer(program("faulty"), {
+    transports: onLoopback({ returns_nothing: [], throws: [] }),
+    orport: ["127.0.0.1", 9],
+    stateDirectory,
+  });
+  const said: LogMessage[] = [];
+  for (const name of ["returns_nothing", "returns_nothing", "throws"]) {
+    using conn = await connect(server.methods[name]);
+    await ended(conn);
+  }
+  await logged(server, "throws: no connection: no way", said);
+  const told = said.map(({ severity, message }) => `${severity} ${message.split(":")[0]}`);
+  assertEquals(told, ["warning returns_nothing", "info throws"]);
+});
+
 launching("run() shows nothing of a server's options in its log", async (stateDirectory) => {
   await using server = await launchServer(program("faulty"), {
     transports: onLoopback({ throws_its_option: [["k", "swan"]] }),
@@ -945,7 +961,7 @@ permitted(["read", "run"], "run() refuses a table with a name that is none", asy
   const code = `import { run } from ${run}; await run({ "rot-13": { client: (c) => c.dial() } });`;
   const deno = [Deno.execPath(), "eval", "--no-config", code];
   const outcome = await runToEnd(deno, CLIENT);
-  const words = ': "rot-13" is no transport name: only letters, digits and _, no digit first\n';
+  const words = ': "rot-13" is not a transport name: only letters, digits and _, no digit first\n';
   assertEquals(outcome.code, 1);
   assertEquals(outcome.stdout, `ENV-ERROR ${outcome.stderr}`);
   assertEquals(outcome.stderr.slice(outcome.stderr.indexOf(":")), words);

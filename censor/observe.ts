@@ -11,7 +11,7 @@ import { closeQuietly, connectTcp } from "../net/conn.ts";
 import { dialTransport } from "../parent/dial_transport.ts";
 import { launchClient, launchServer, type TransportProcess } from "../parent/launch.ts";
 import { LaunchError } from "../parent/launch_error.ts";
-import type { ClientMethod, ServerMethod } from "../parent/line.ts";
+import { type ClientMethod, parseLine, type ServerMethod } from "../parent/line.ts";
 import { freePort } from "../testing/free_port.ts";
 import { CensorError } from "./censor_error.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
@@ -196,6 +196,24 @@ function clientArgs(published: URLSearchParams, given: readonly [string, string]
   return [...[...published].filter(([key]) => !keys.has(key)), ...given];
 }
 
+/** The last that each half has logged. */
+type Words = Map<"client" | "server", string>;
+
+/** Takes down what a half logs. */
+function listenTo(half: "client" | "server", words: Words): (line: string) => void {
+  return (line) => {
+    const message = parseLine(line);
+    if (message.kind === "log") words.set(half, message.message);
+  };
+}
+
+/** The same error, with what both halves have said last. */
+function withWords(error: unknown, words: Words): unknown {
+  if (!(error instanceof CensorError) || words.size === 0) return error;
+  const said = [...words].map(([half, text]) => `the ${half} says: ${text}`);
+  return new CensorError([error.message, ...said].join("; "), { cause: error });
+}
+
 /** Lets connections pass through the transport. */
 async function recordTransport(
   commands: readonly (readonly string[])[],
@@ -203,6 +221,7 @@ async function recordTransport(
   service: Service,
   certificate: Certificate,
   directory: string,
+  words: Words,
 ): Promise<Omit<Observation, "plain">> {
   const { transport, patience = PATIENCE, signal } = options;
   const recorder = new Recorder();
@@ -220,6 +239,7 @@ async function recordTransport(
         },
         orport: service.address,
         stateDirectory: `${directory}/server`,
+        onStdout: listenTo("server", words),
         signal,
       }));
     processes.push(server.process);
@@ -227,6 +247,7 @@ async function recordTransport(
       launchClient(command, {
         transports: [transport],
         stateDirectory: `${directory}/client`,
+        onStdout: listenTo("client", words),
         signal,
       }));
     processes.push(client.process);
@@ -305,14 +326,16 @@ export async function observe(
   }
   const directory = await Deno.makeTempDir({ prefix: "censor-" });
   const service = new Service();
+  const words: Words = new Map();
   try {
     const commands = options.peer === undefined ? [command] : [command, options.peer];
     const certificate = await makeCertificate(SITE);
     const plain = await recordPlain(options, service, certificate);
-    return { plain, ...await recordTransport(commands, options, service, certificate, directory) };
+    const through = recordTransport(commands, options, service, certificate, directory, words);
+    return { plain, ...await through };
   } catch (error) {
     options.signal?.throwIfAborted();
-    throw error;
+    throw withWords(error, words); // All of it: the halves have ended.
   } finally {
     service[Symbol.dispose]();
     await Deno.remove(directory, { recursive: true });

@@ -16,6 +16,8 @@ function isExpected(error: unknown): error is Error {
 }
 
 function sentences({ message, cause }: Error): string {
+  // Some say already what their cause says.
+  while (cause instanceof Error && message.includes(cause.message)) ({ cause } = cause);
   return cause instanceof Error ? `${message}\n  because: ${sentences(cause)}` : message;
 }
 

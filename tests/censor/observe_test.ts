@@ -140,6 +140,14 @@ permitted(NEEDS, "observe() leaves no file behind, and tells why it failed", asy
   assertEquals(await leftBehind(() => observe(PLAIN, options)), []);
 });
 
+permitted(NEEDS, "observe() tells what a half says that does not carry", async () => {
+  await assertRejects(
+    () => observe(deno("tests/run/wrong_moon"), { transport: "deaf" }),
+    CensorError,
+    "general failure (1); the client says: deaf: no connection: the moon is wrong",
+  );
+});
+
 permitted(NEEDS, "observe() sends nothing to an address that is not on loopback", async () => {
   for (const where of ["bind", "front"] as const) {
     const options: ObserveOptions = { transport: "plain", [where]: ["192.0.2.1", 80] };

@@ -96,6 +96,16 @@ torTest("ptlib tor tells what tor and the transport say when there is no way thr
   assertMatch(err, /^client did not get through its transport 5 times\. Its last log lines:$/m);
 });
 
+torTest(
+  "ptlib tor tells what the bridge's transport says, and does not wait for long",
+  async () => {
+    const { code, err } = await finished(["tor", "--", ...deno("closed_bridge.ts", "--allow-all")]);
+    assertEquals(code, 1);
+    assertMatch(err, /^ +\d+\.\d s {2}The bridge's transport says: closed: .*the bridge is up$/m);
+    assertMatch(err, /^client did not get through its transport 5 times\. Its last log lines:$/m);
+  },
+);
+
 torTest("ptlib tor tells what tor says of a program that is no transport", async () => {
   const { code, err } = await finished(["tor", "--transport", "x", "--", "/bin/false"]);
   assertEquals(code, 1);
@@ -110,7 +120,18 @@ const WRONG: [args: string[], said: RegExp][] = [
   [["--transport", "x", "--", "no-such-pt"], /there is no program no-such-pt on the PATH$/m],
   [["--transport", "x", "--peer", " ", "--", "/bin/false"], /there is no program in --peer$/m],
   [["--transport", "a-b", "--", "/bin/false"], /--transport is malformed: /],
-  [["--", "/bin/false"], /--transport NAME is missing: the transport to try, such as obfs4$/m],
+  [
+    ["--", "/bin/false"],
+    /NAME is missing: the transport to try, such as obfs4; the program does not/,
+  ],
+  [
+    ["--", "cat"],
+    /the transport to try, such as obfs4; asked .*, the program said: cat: unrecognized/,
+  ],
+  [
+    ["--transport", "rot31", "--", ...deno("../../examples/rot13.ts", "--allow-all")],
+    /--transport rot31: the program has rot13, and no rot31$/m,
+  ],
   [["--mib", "1.5", "--", "/bin/false"], /--mib is a whole number from 0 to 1024, and not 1\.5$/m],
   [["--mib", "", "--", "/bin/false"], /--mib is a whole number/],
   [["--option", "key", "--", "/bin/false"], /--option is not K=V: key$/m],

@@ -13,7 +13,7 @@ import { bytesArriveAgainst, type Direction, endArrives } from "./blame.ts";
 import { carries, noise } from "./carried_bytes.ts";
 import { connectResettable, listenResettable, reset } from "./resettable.ts";
 import { refusingAddress, TestListener } from "./listener.ts";
-import { openPair, testTunnel, type TunnelledPair } from "./test_tunnel.ts";
+import { arrival, openPair, testTunnel, type TunnelledPair } from "./test_tunnel.ts";
 import { resultWithin } from "../parent/result_within.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe, sameBytes } from "./probe.ts";
@@ -179,7 +179,7 @@ export const relayChecks: readonly Check[] = [
       const user = await tunnel.dial();
       const hello = noise(32);
       await user.send(hello);
-      const backend = await fixture.backend.accept();
+      const backend = await arrival(user, fixture.backend);
       if (backend === null) throw new Failed("a connection at the other end", "none comes");
       const got = await backend.receive(hello.length, `${hex(hello)} at the other end`);
       expect(sameBytes(got, hello), hex(hello), hex(got));

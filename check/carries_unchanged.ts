@@ -5,6 +5,7 @@
  * @module
  */
 
+import { arrival } from "./listener.ts";
 import { type Fixture, type Subject, withFixture } from "./fixture.ts";
 import { Failed, type Role, Skipped } from "./verdict.ts";
 import { socksConnect } from "./socks_connect.ts";
@@ -31,7 +32,7 @@ async function whyUnlike(fixture: Fixture): Promise<string | null> {
   // Each byte there is: a transport may leave most of them as they are.
   const sent = Uint8Array.from({ length: 256 }, (_, byte) => byte);
   await user.send(sent);
-  const backend = await fixture.backend.accept();
+  const backend = await arrival(user, fixture.backend);
   if (backend === null) return "nothing arrives behind it";
   const arrived = await backend.receive(sent.length, "the bytes that were sent");
   return sameBytes(arrived, sent) ? null : "it changes the bytes";
@@ -40,7 +41,7 @@ async function whyUnlike(fixture: Fixture): Promise<string | null> {
 /** The reason as a clause behind "because". */
 function clause(error: Skipped | Failed): string {
   if (error instanceof Skipped) return error.reason.replace(/^needs /, "a check without it needs ");
-  return `without it, ${error.expected} did not come: ${error.got}`;
+  return `alone it does not work: expected ${error.expected}, but got ${error.got}`;
 }
 
 async function tryAlone(fixture: Fixture): Promise<Skipped | null> {

@@ -174,6 +174,13 @@ export async function showElsewhere(
   }).catch(async (error) => {
     if (!(error instanceof Skipped)) throw error;
     const verdict = silentlySkipped(error.reason);
-    await audience.show({ verdict, command: null, hand: null, listeners: [], otherHalf: [] });
+    await audience.show({
+      verdict,
+      command: null,
+      hand: null,
+      ask: null,
+      listeners: [],
+      otherHalf: [],
+    });
   });
 }

@@ -26,7 +26,8 @@ import {
   serverHash,
 } from "./test_ext_orport.ts";
 import { endArrives } from "./blame.ts";
-import { arrival, openPair } from "./test_tunnel.ts";
+import { arrival } from "./listener.ts";
+import { openPair } from "./test_tunnel.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe, sameBytes } from "./probe.ts";
 

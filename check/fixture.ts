@@ -284,8 +284,10 @@ export class Fixture implements AsyncDisposable {
     options: StartOptions = {},
   ): Promise<Running> {
     const { role = this.role } = options;
+    const isPlain = Object.keys(changes).length === 0;
+    if (role === this.role && !isPlain) this.needsPlain("started");
     const program = await this.start(changes, options);
-    const hint = Object.keys(changes).length === 0 ? this.#hint(role) : "";
+    const hint = isPlain ? this.#hint(role) : "";
     const running = await this.untilRunning(program, role, hint);
     return isBehindAnother(running) && changes[BINDADDR] === undefined
       ? await this.#runningWhereTold(changes, options)

@@ -7,7 +7,8 @@
  */
 
 import { type Fixture, type Subject, withFixture } from "./fixture.ts";
-import { arrival, testTunnel } from "./test_tunnel.ts";
+import { arrival } from "./listener.ts";
+import { testTunnel } from "./test_tunnel.ts";
 import { Skipped } from "./verdict.ts";
 
 const found = new WeakMap<Subject, Promise<Skipped | null>>();

@@ -12,7 +12,7 @@ import { formatSocksArgs } from "../args.ts";
 import type { Fixture, Running } from "./fixture.ts";
 import { precondition, Skipped } from "./verdict.ts";
 import type { Variables } from "./program_environment.ts";
-import type { Listener } from "./listener.ts";
+import { arrival, type Listener } from "./listener.ts";
 import { refusal, socksConnect, type Target } from "./socks_connect.ts";
 import { joinArguments } from "./socks_message.ts";
 import { transparency } from "./carries_unchanged.ts";
@@ -47,14 +47,6 @@ async function connectThrough(connect: Connect, client: Running, target: Target)
   const reply = await precondition(socksConnect(probe, target, client.method));
   if (reply !== 0) throw new Skipped(refusal(reply, target));
   return probe;
-}
-
-/**
- * Takes the connection that a user's makes; null when none comes. A user whose connection is over
- * gets none any more.
- */
-export async function arrival(user: Probe, backend: Listener): Promise<Probe | null> {
-  return await Promise.race([backend.accept(), user.endedSilently().then(() => null)]);
 }
 
 async function pair(dial: () => Promise<Probe>, backend: Listener): Promise<TunnelledPair> {

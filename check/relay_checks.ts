@@ -277,8 +277,7 @@ export const relayChecks: readonly Check[] = [
       } catch {
         throw new Skipped("needs the port of the ORPort, which somebody else has taken");
       }
-      await tunnel.dial();
-      const end = await backend.accept();
+      const end = await arrival(await tunnel.dial(), backend);
       expect(end !== null, "a connection at the ORPort that is there again", "none comes");
     },
   },

@@ -89,6 +89,9 @@ export async function perform(fixture: Fixture, task: Task, audience: Audience):
   const verdict = await judge(fixture, task);
   // Who starts it again may need the port that it was told to listen at.
   await fixture.lastProgram?.[Symbol.asyncDispose]();
-  for (const listener of fixture.listeners) void listener.attend(audience.tell);
+  for (const listener of fixture.listeners) {
+    await listener.uninvited(); // What the check itself has left there is nobody's news.
+    void listener.attend(audience.tell);
+  }
   await audience.show(sceneOf(fixture, verdict, task));
 }

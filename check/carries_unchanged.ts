@@ -41,7 +41,7 @@ async function whyUnlike(fixture: Fixture): Promise<string | null> {
 /** The reason as a clause behind "because". */
 function clause(error: Skipped | Failed): string {
   if (error instanceof Skipped) return error.reason.replace(/^needs /, "a check without it needs ");
-  return `alone it does not work: expected ${error.expected}, but got ${error.got}`;
+  return `alone it does not work: expected ${error.expected}; got: ${error.got}`;
 }
 
 async function tryAlone(fixture: Fixture): Promise<Skipped | null> {

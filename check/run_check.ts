@@ -18,13 +18,16 @@ const WAITS = 9;
 /** Some watch a program for a while, however short those are; in milliseconds. */
 const LEAST = 30_000;
 
+/** What stands for the directory of the checks, which is gone after them. */
+const SHOWN_DIRECTORY = "/tmp/check";
+
 function byHand(fixture: Fixture, { hand, ownNetwork = false }: Check): string {
   if (fixture.lastProgram === null) return hand ?? "";
   const { command, environment } = fixture.lastProgram.start;
   const network = ownNetwork ? inOwnNetwork([]).map(quoteForShell) : [];
   const line = [...network, commandLine(command, environment)].join(" ").replaceAll(
     fixture.subject.directory,
-    "/tmp/check",
+    SHOWN_DIRECTORY,
   );
   return hand === undefined ? line : `${line}; then ${hand}`;
 }
@@ -37,26 +40,32 @@ function sharedBlame(failed: Failed, fixture: Fixture, { check }: Task): string 
   const own = otherHalf.join("\0") === fixture.subject.commands[role]?.join("\0");
   if (check.crosses === "bytes" && own) return null;
   const half = role === "client" ? "server" : "client";
-  return `cannot tell whether it is the ${half} half that does this: expected ${expected}, got ${got}`;
+  return `cannot tell whether it is the ${half} half that does this (expected: ${expected}; got: ${got})`;
+}
+
+/** A text without what makes the same path another one in each check. */
+function plainPaths(text: string, { subject: { directory } }: Fixture): string {
+  return text.replaceAll(directory, SHOWN_DIRECTORY).replace(/(\/tmp\/check\/[a-z]+)-\d+/g, "$1");
 }
 
 /** A check that is skipped, with the words that its reason does not have already. */
-function skipped(reason: string, { said, otherSaid }: Words): Verdict {
+function skipped(fixture: Fixture, reason: string, { said, otherSaid }: Words): Verdict {
+  const shown = (text: string) => plainPaths(text, fixture);
   const isNew = (words: string) => !reason.includes(words);
   return {
     outcome: "skipped",
-    reason,
-    said: said.filter(isNew),
-    otherSaid: otherSaid.filter(isNew),
+    reason: shown(reason),
+    said: said.filter(isNew).map(shown),
+    otherSaid: otherSaid.filter(isNew).map(shown),
   };
 }
 
 async function verdictOf(error: unknown, fixture: Fixture, task: Task): Promise<Verdict> {
   if (error instanceof Skipped) {
-    return skipped(error.reason, error.words ?? await fixture.words());
+    return skipped(fixture, error.reason, error.words ?? await fixture.words());
   }
   const shared = error instanceof Failed ? sharedBlame(error, fixture, task) : null;
-  if (shared !== null) return skipped(shared, await fixture.words());
+  if (shared !== null) return skipped(fixture, shared, await fixture.words());
   // Whatever else is thrown is ours: a program is accused of nothing that it did not do.
   if (!(error instanceof Failed)) return { outcome: "error", problem: String(error) };
   const { expected, got } = error;

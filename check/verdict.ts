@@ -123,7 +123,7 @@ export async function precondition<T>(promise: Promise<T>): Promise<T> {
     return await promise;
   } catch (error) {
     if (!(error instanceof Failed)) throw error;
-    throw new Skipped(`needs ${error.expected}, but got ${error.got}`);
+    throw new Skipped(`needs ${error.expected}; got: ${error.got}`);
   }
 }
 

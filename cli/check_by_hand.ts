@@ -32,7 +32,9 @@ function tellScene(check: CheckInfo, scene: Scene): void {
   if (hand !== null) print(`then ${hand}`);
   for (const text of surroundings(scene)) print(text);
   if (scene.ask === null) return;
-  print("to ask it for a connection, with the port of its CMETHOD line for PORT:");
+  print(
+    "to ask it for a connection, with the port of its CMETHOD line for PORT (nobody answers curl):",
+  );
   print(harmless(scene.ask));
 }
 

@@ -35,7 +35,7 @@ export async function carries(
     to.receive(bytes.length, `${bytes.length} bytes at the other end`),
   ]);
   if (bytes.length <= 64) {
-    expect(sameBytes(got, bytes), hex(bytes), hex(got));
+    expect(sameBytes(got, bytes), `${hex(bytes)} at the other end`, hex(got));
   } else {
     const [sent, arrived] = await Promise.all([sha256(bytes), sha256(got)]);
     expect(sent === arrived, `SHA-256 ${sent}`, arrived);

@@ -5,12 +5,13 @@
  * @module
  */
 
+import { arrival } from "./listener.ts";
 import { type Fixture, type Subject, withFixture } from "./fixture.ts";
 import { Failed, type Role, Skipped } from "./verdict.ts";
 import { socksConnect } from "./socks_connect.ts";
 import { type Probe, sameBytes } from "./probe.ts";
 
-const found = new WeakMap<Subject, Map<Role, Promise<string | null>>>();
+const found = new WeakMap<Subject, Map<Role, Promise<Skipped | null>>>();
 
 async function openBare(fixture: Fixture): Promise<Probe> {
   const { method } = await fixture.running();
@@ -31,31 +32,36 @@ async function whyUnlike(fixture: Fixture): Promise<string | null> {
   // Each byte there is: a transport may leave most of them as they are.
   const sent = Uint8Array.from({ length: 256 }, (_, byte) => byte);
   await user.send(sent);
-  const backend = await fixture.backend.accept();
+  const backend = await arrival(user, fixture.backend);
   if (backend === null) return "nothing arrives behind it";
   const arrived = await backend.receive(sent.length, "the bytes that were sent");
   return sameBytes(arrived, sent) ? null : "it changes the bytes";
 }
 
-async function look(subject: Subject, role: Role): Promise<string | null> {
-  try {
-    return await withFixture(subject, role, whyUnlike);
-  } catch (error) {
-    if (error instanceof Skipped) return error.reason;
-    if (error instanceof Failed) return error.got;
+/** The reason as a clause behind "because". */
+function clause(error: Skipped | Failed): string {
+  if (error instanceof Skipped) return error.reason.replace(/^needs /, "a check without it needs ");
+  return `alone it does not work: expected ${error.expected}; got: ${error.got}`;
+}
+
+async function tryAlone(fixture: Fixture): Promise<Skipped | null> {
+  const reason = await whyUnlike(fixture).catch((error) => {
+    if (error instanceof Skipped || error instanceof Failed) return clause(error);
     throw error;
-  }
+  });
+  return reason === null ? null : new Skipped(reason, await fixture.words());
 }
 
 /**
  * Tells why a half cannot be checked without the other one.
  *
- * @returns The reason, or null for a transport that carries bytes as they are.
+ * @returns The reason and what the program said, or null for a transport that carries bytes as they
+ * are.
  */
-export function transparency(subject: Subject, role: Role): Promise<string | null> {
-  const memo = found.get(subject) ?? new Map<Role, Promise<string | null>>();
+export function transparency(subject: Subject, role: Role): Promise<Skipped | null> {
+  const memo = found.get(subject) ?? new Map<Role, Promise<Skipped | null>>();
   found.set(subject, memo);
-  const known = memo.get(role) ?? look(subject, role);
+  const known = memo.get(role) ?? withFixture(subject, role, tryAlone);
   memo.set(role, known);
   return known;
 }

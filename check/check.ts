@@ -188,6 +188,8 @@ export async function plan(
     level: "robustness",
     outcome: "skipped",
     reason: found[half].refusal ?? "",
+    said: [],
+    otherSaid: [],
   }));
   return { subject: { ...alone, commands, plain: found }, roles, skipped };
 }

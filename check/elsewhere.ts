@@ -112,6 +112,11 @@ async function withElsewhere(
   }
 }
 
+/** A check that is skipped before any program could say anything. */
+function silentlySkipped(reason: string): Verdict {
+  return { outcome: "skipped", reason, said: [], otherSaid: [] };
+}
+
 /** The same verdict for each of some checks. */
 function toAll(tasks: readonly Task[], verdict: Verdict): Map<string, Verdict> {
   return new Map(tasks.map((task) => [nameOf(task), verdict]));
@@ -131,13 +136,13 @@ export async function judgeElsewhere(
     });
   } catch (error) {
     if (error instanceof Skipped) {
-      return toAll(tasks, { outcome: "skipped", reason: error.reason });
+      return toAll(tasks, silentlySkipped(error.reason));
     }
     return toAll(tasks, { outcome: "error", problem: String(error) });
   }
   // Who said nothing at all was not there.
   const missing: Verdict = found.size === 0
-    ? { outcome: "skipped", reason: `${NEEDS}: ${complaint}` }
+    ? silentlySkipped(`${NEEDS}: ${complaint}`)
     : { outcome: "error", problem: `It ended in a network of its own: ${complaint}` };
   return new Map([...toAll(tasks, missing), ...found]);
 }
@@ -168,7 +173,14 @@ export async function showElsewhere(
     await shown;
   }).catch(async (error) => {
     if (!(error instanceof Skipped)) throw error;
-    const verdict = { outcome: "skipped", reason: error.reason } as const;
-    await audience.show({ verdict, command: null, hand: null, listeners: [], otherHalf: [] });
+    const verdict = silentlySkipped(error.reason);
+    await audience.show({
+      verdict,
+      command: null,
+      hand: null,
+      ask: null,
+      listeners: [],
+      otherHalf: [],
+    });
   });
 }

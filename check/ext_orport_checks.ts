@@ -8,7 +8,7 @@ import { formatAddress, parseAddress, unmappedIp } from "../address.ts";
 import { isTransportName } from "../grammar.ts";
 import { concat } from "../net/conn.ts";
 import { bodyText, CODES, COOKIE_HEADER, formatMessage } from "../net/ext_orport.ts";
-import { endWords, type Fixture } from "./fixture.ts";
+import { endWords, type Fixture, isDone, methodOf, outputOf } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import {
   admit,
@@ -21,10 +21,13 @@ import {
   type Introduced,
   introduced,
   offer,
+  openExtended,
   readCommands,
   serverHash,
 } from "./test_ext_orport.ts";
 import { endArrives } from "./blame.ts";
+import { arrival } from "./listener.ts";
+import { openPair } from "./test_tunnel.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe, sameBytes } from "./probe.ts";
 
@@ -109,16 +112,33 @@ async function provesNothing(fixture: Fixture, file: Uint8Array<ArrayBuffer>): P
 /** The authentication (sections 2 and 2.1). */
 const authenticationChecks: readonly Check[] = [
   {
+    id: "ext-starts",
+    roles: SERVER,
+    title: "starts with an Extended ORPort as it does without",
+    section: "pt-spec 3.2.3",
+    level: "robustness",
+    async run(fixture) {
+      fixture.needsPlain("started");
+      const { variables } = await openExtended(fixture);
+      const program = await fixture.start(variables);
+      await program.line(({ message }) =>
+        message?.kind === "env-error" || isDone("server", message)
+      );
+      const method = methodOf(program, fixture.subject.transport);
+      expect(method !== null, "a start, although there is an Extended ORPort", outputOf(program));
+    },
+  },
+  {
     id: "ext-preferred",
     roles: SERVER,
     title: "uses the Extended ORPort rather than the plain one",
     section: "pt-spec 3.2.3",
     level: "SHOULD",
     async run(fixture) {
+      await openPair(fixture);
       const plain = formatAddress(fixture.backend.address);
       const server = await extended(fixture, { changes: { TOR_PT_ORPORT: plain } });
-      await server.tunnel.dial();
-      const backend = await server.port.accept();
+      const backend = await arrival(await server.tunnel.dial(), server.port);
       expect(backend !== null, "a connection to the Extended ORPort", "none comes");
       const others = await fixture.backend.uninvited();
       expect(others === 0, "no connection to the plain ORPort", "one comes");

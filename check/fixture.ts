@@ -8,11 +8,12 @@
 import { type Address, formatAddress, isLoopback, unmappedIp } from "../address.ts";
 import type { ClientMethod, Message, ServerMethod } from "../parent/line.ts";
 import { type Line, Program, type Start } from "./checked_program.ts";
-import { type Role, Skipped } from "./verdict.ts";
+import { type Role, Skipped, type Words } from "./verdict.ts";
 import { environment, type Variables } from "./program_environment.ts";
 import { refusingAddress, TestListener } from "./listener.ts";
 import { greeting, NO_AUTH, request } from "./socks_message.ts";
 import { Probe } from "./probe.ts";
+import type { Target } from "./socks_connect.ts";
 import { Wire } from "./wire.ts";
 
 /** What a program made of the plain environment of one half, as tor sets it. */
@@ -78,6 +79,9 @@ export function isDone(role: Role, message: Message | null): boolean {
 }
 
 const MOST_QUOTED = 12;
+const MOST_WORDS = 4;
+/** How long a program may take to tell of what it has just done, in milliseconds. */
+const WORDS = 200;
 const LONGEST_QUOTE = 200;
 
 /** Some lines, short enough for a sentence. */
@@ -102,6 +106,12 @@ export function endWords(status: Deno.CommandStatus | null): string {
   return status.signal === null
     ? `it ended with status ${status.code}`
     : `it was ended by ${status.signal}`;
+}
+
+/** What programs said last, each thing once. */
+function lastWordsOf(programs: readonly Program[]): string[] {
+  const all = programs.flatMap(({ lastWords }) => lastWords);
+  return [...new Set(all)].slice(-MOST_WORDS);
 }
 
 const BINDADDR = "TOR_PT_SERVER_BINDADDR";
@@ -144,6 +154,8 @@ export class Fixture implements AsyncDisposable {
   usedShared = false;
   /** Whether the check takes connections, from a half that cannot be watched without us. */
   attended = false;
+  /** Where a client was asked to connect to last. */
+  target: Target | null = null;
   /** Where connections arrive. */
   readonly listeners: TestListener[] = [];
   /** The other half, where it runs. */
@@ -169,7 +181,7 @@ export class Fixture implements AsyncDisposable {
     if (!this.#stack.disposed) return this.#stack.use(resource);
     if (Symbol.asyncDispose in resource) void resource[Symbol.asyncDispose]();
     else resource[Symbol.dispose]();
-    throw new Skipped("needs a fixture that has not been cleared");
+    throw new Skipped("needs more time than there was: the check was ended");
   }
 
   /** Where the checked transport's connections arrive, unless a check wants another place. */
@@ -220,7 +232,18 @@ export class Fixture implements AsyncDisposable {
     const plain = this.subject.plain[this.role];
     if (plain === undefined || plain[stage]) return;
     const what = stage === "started" ? "a running" : "the start of a";
-    throw new Skipped(`needs ${what} ${this.role} in the plain environment: ${plain.output}`);
+    const hint = plain.done ? this.#hint(this.role) : "";
+    throw new Skipped(
+      `needs ${what} ${this.role} in the plain environment: ${plain.output}${hint}`,
+    );
+  }
+
+  /** What may be missing where a half does not start its transport in the plain environment. */
+  #hint(role: Role): string {
+    const { options } = this.subject;
+    return role === "server" && options === ""
+      ? ". It may need options: give them by --option"
+      : "";
   }
 
   /** Starts a half as tor does, with some variables changed. */
@@ -260,7 +283,12 @@ export class Fixture implements AsyncDisposable {
     changes: Variables = {},
     options: StartOptions = {},
   ): Promise<Running> {
-    const running = await this.untilRunning(await this.start(changes, options), options.role);
+    const { role = this.role } = options;
+    const isPlain = Object.keys(changes).length === 0;
+    if (role === this.role && !isPlain) this.needsPlain("started");
+    const program = await this.start(changes, options);
+    const hint = isPlain ? this.#hint(role) : "";
+    const running = await this.untilRunning(program, role, hint);
     return isBehindAnother(running) && changes[BINDADDR] === undefined
       ? await this.#runningWhereTold(changes, options)
       : running;
@@ -287,11 +315,11 @@ export class Fixture implements AsyncDisposable {
   }
 
   /** Waits until the transport of a program that was started listens. */
-  async untilRunning(program: Program, role: Role = this.role): Promise<Running> {
+  async untilRunning(program: Program, role: Role = this.role, hint = ""): Promise<Running> {
     const done = await program.line(({ message }) => isDone(role, message));
     const method = methodOf(program, this.subject.transport);
     if (done !== null && method !== null) return { program, method };
-    throw new Skipped(`needs a running ${role}: ${outputOf(program)}`);
+    throw new Skipped(`needs a running ${role}: ${outputOf(program)}${done === null ? "" : hint}`);
   }
 
   /** A client that other checks use too, or one of its own where those could have hurt it. */
@@ -328,6 +356,16 @@ export class Fixture implements AsyncDisposable {
         }, which cannot be reached: ${reason}`,
       );
     }
+  }
+
+  /** What the programs of the check say of it; what they log of an answer may come behind it. */
+  async words(): Promise<Words> {
+    const own = this.lastProgram === null ? [] : [this.lastProgram];
+    const quiet = [...own, ...this.others].filter(({ lastWords }) => lastWords.length === 0);
+    await Promise.all(
+      quiet.map((program) => program.line(({ message }) => message?.kind === "log", WORDS)),
+    );
+    return { said: lastWordsOf(own), otherSaid: lastWordsOf(this.others) };
   }
 
   /** Ends every program and connection of the check. */

@@ -17,6 +17,14 @@ export interface Listener {
   accept(): Promise<Probe | null>;
 }
 
+/**
+ * Takes the connection that a user's makes; null when none comes. A user whose connection is over
+ * gets none any more.
+ */
+export async function arrival(user: Probe, backend: Listener): Promise<Probe | null> {
+  return await Promise.race([backend.accept(), user.endedSilently().then(() => null)]);
+}
+
 /** A listener that takes connections at once and hands them out one by one. */
 export class TestListener implements Listener, Disposable {
   readonly address: Address;

@@ -8,6 +8,7 @@
 import { formatAddress } from "../address.ts";
 import type { Check } from "./definition.ts";
 import type { Fixture } from "./fixture.ts";
+import { needsConnection } from "./granted_plainly.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { DESTINATION, SOURCE } from "./own_network.ts";
 import type { TestListener } from "./listener.ts";
@@ -36,6 +37,7 @@ type Connect = (to: TestListener, changes: Variables) => Promise<void>;
 
 /** The user asks for a connection to that place, with the arguments of a server half. */
 async function clientConnects(fixture: Fixture): Promise<Connect> {
+  await needsConnection(fixture.subject);
   await needsDestination(fixture.subject);
   const { args } = await clientTarget(fixture, fixture.backend);
   return async (to, changes) => {

@@ -76,6 +76,15 @@ export class Probe implements Disposable {
     return arrival;
   }
 
+  /** Resolves when the peer ends the connection before it says anything; never where it does not. */
+  async endedSilently(): Promise<void> {
+    if (this.#buffered > 0) await Promise.withResolvers<never>().promise;
+    if (this.#over !== null) return;
+    // The next call goes on with what was read.
+    this.#reading ??= this.#read();
+    if (await this.#reading === "bytes") await Promise.withResolvers<never>().promise;
+  }
+
   /** What there is: bytes that were read and not taken, or whatever comes next. */
   async peek(milliseconds: number = this.timeout): Promise<Arrival> {
     return this.#buffered > 0 ? "bytes" : await this.next(milliseconds);

@@ -10,6 +10,7 @@ import { endWords, type Fixture, isDone, methodOf, outputOf, type Running } from
 import type { Check } from "./definition.ts";
 import { isAside, type Program } from "./checked_program.ts";
 import { needsDestination } from "./connects_where_asked.ts";
+import { needsConnection } from "./granted_plainly.ts";
 import { refusingAddress, type TestListener } from "./listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
 import { askAndSpeak, type Target } from "./socks_connect.ts";
@@ -85,6 +86,7 @@ async function meet(
   userInfo = "",
   proxies: TestListener = fixture.listen(),
 ): Promise<Meeting> {
+  await needsConnection(fixture.subject);
   await needsDestination(fixture.subject);
   const target = await clientTarget(fixture, fixture.backend);
   proxies.attendant = (proxy) => converse(proxy, target.address);
@@ -382,6 +384,7 @@ export const proxyChecks: readonly Check[] = [
     async run(fixture) {
       const dead = await refusingAddress();
       if (dead === null) throw new Skipped("needs a port where nobody listens");
+      await needsConnection(fixture.subject);
       const target = await clientTarget(fixture, fixture.backend);
       const client = await accepting(fixture, `socks5://${formatAddress(dead)}`);
       const user = await fixture.dial(client.method.address);

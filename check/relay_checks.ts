@@ -12,7 +12,7 @@ import type { Check } from "./definition.ts";
 import { bytesArriveAgainst, type Direction, endArrives } from "./blame.ts";
 import { carries, noise } from "./carried_bytes.ts";
 import { connectResettable, listenResettable, reset } from "./resettable.ts";
-import { refusingAddress, TestListener } from "./listener.ts";
+import { arrival, refusingAddress, TestListener } from "./listener.ts";
 import { openPair, testTunnel, type TunnelledPair } from "./test_tunnel.ts";
 import { resultWithin } from "../parent/result_within.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
@@ -179,7 +179,7 @@ export const relayChecks: readonly Check[] = [
       const user = await tunnel.dial();
       const hello = noise(32);
       await user.send(hello);
-      const backend = await fixture.backend.accept();
+      const backend = await arrival(user, fixture.backend);
       if (backend === null) throw new Failed("a connection at the other end", "none comes");
       const got = await backend.receive(hello.length, `${hex(hello)} at the other end`);
       expect(sameBytes(got, hello), hex(hello), hex(got));
@@ -277,8 +277,7 @@ export const relayChecks: readonly Check[] = [
       } catch {
         throw new Skipped("needs the port of the ORPort, which somebody else has taken");
       }
-      await tunnel.dial();
-      const end = await backend.accept();
+      const end = await arrival(await tunnel.dial(), backend);
       expect(end !== null, "a connection at the ORPort that is there again", "none comes");
     },
   },

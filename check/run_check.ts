@@ -11,12 +11,15 @@ import { inOwnNetwork } from "./own_network.ts";
 import { commandLine } from "./program_environment.ts";
 import { quoteForShell } from "../parent/shell.ts";
 import { resultWithin } from "../parent/result_within.ts";
-import { Failed, Skipped, type Verdict } from "./verdict.ts";
+import { Failed, Skipped, type Verdict, type Words } from "./verdict.ts";
 
 /** A check takes no more than so many of its longest waits. */
 const WAITS = 9;
 /** Some watch a program for a while, however short those are; in milliseconds. */
 const LEAST = 30_000;
+
+/** What stands for the directory of the checks, which is gone after them. */
+const SHOWN_DIRECTORY = "/tmp/check";
 
 function byHand(fixture: Fixture, { hand, ownNetwork = false }: Check): string {
   if (fixture.lastProgram === null) return hand ?? "";
@@ -24,7 +27,7 @@ function byHand(fixture: Fixture, { hand, ownNetwork = false }: Check): string {
   const network = ownNetwork ? inOwnNetwork([]).map(quoteForShell) : [];
   const line = [...network, commandLine(command, environment)].join(" ").replaceAll(
     fixture.subject.directory,
-    "/tmp/check",
+    SHOWN_DIRECTORY,
   );
   return hand === undefined ? line : `${line}; then ${hand}`;
 }
@@ -37,13 +40,32 @@ function sharedBlame(failed: Failed, fixture: Fixture, { check }: Task): string 
   const own = otherHalf.join("\0") === fixture.subject.commands[role]?.join("\0");
   if (check.crosses === "bytes" && own) return null;
   const half = role === "client" ? "server" : "client";
-  return `needs to know that it is not the ${half} half: expected ${expected}, but got ${got}`;
+  return `cannot tell whether it is the ${half} half that does this (expected: ${expected}; got: ${got})`;
 }
 
-function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
-  if (error instanceof Skipped) return { outcome: "skipped", reason: error.reason };
+/** A text without what makes the same path another one in each check. */
+function plainPaths(text: string, { subject: { directory } }: Fixture): string {
+  return text.replaceAll(directory, SHOWN_DIRECTORY).replace(/(\/tmp\/check\/[a-z]+)-\d+/g, "$1");
+}
+
+/** A check that is skipped, with the words that its reason does not have already. */
+function skipped(fixture: Fixture, reason: string, { said, otherSaid }: Words): Verdict {
+  const shown = (text: string) => plainPaths(text, fixture);
+  const isNew = (words: string) => !reason.includes(words);
+  return {
+    outcome: "skipped",
+    reason: shown(reason),
+    said: said.filter(isNew).map(shown),
+    otherSaid: otherSaid.filter(isNew).map(shown),
+  };
+}
+
+async function verdictOf(error: unknown, fixture: Fixture, task: Task): Promise<Verdict> {
+  if (error instanceof Skipped) {
+    return skipped(fixture, error.reason, error.words ?? await fixture.words());
+  }
   const shared = error instanceof Failed ? sharedBlame(error, fixture, task) : null;
-  if (shared !== null) return { outcome: "skipped", reason: shared };
+  if (shared !== null) return skipped(fixture, shared, await fixture.words());
   // Whatever else is thrown is ours: a program is accused of nothing that it did not do.
   if (!(error instanceof Failed)) return { outcome: "error", problem: String(error) };
   const { expected, got } = error;
@@ -51,7 +73,7 @@ function verdictOf(error: unknown, fixture: Fixture, task: Task): Verdict {
     outcome: "failed",
     expected,
     got,
-    said: fixture.lastProgram?.lastWords ?? [],
+    ...await fixture.words(),
     byHand: byHand(fixture, task.check),
     attended: fixture.attended,
   };
@@ -66,7 +88,7 @@ export async function judge(fixture: Fixture, task: Task): Promise<Verdict> {
     if (done === null) throw new Error(`The check did not end within ${limit / 1000} s`);
     return { outcome: "ok" };
   } catch (error) {
-    return verdictOf(error, fixture, task);
+    return await verdictOf(error, fixture, task);
   }
 }
 

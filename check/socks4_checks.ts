@@ -8,6 +8,7 @@
 import type { Fixture } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import { needsDestination } from "./connects_where_asked.ts";
+import { needsConnection } from "./granted_plainly.ts";
 import { refuses, refusingAddress } from "./listener.ts";
 import { socks4Reply } from "./socks_connect.ts";
 import { joinArguments, SOCKS4_GRANTED } from "./socks_message.ts";
@@ -31,7 +32,7 @@ async function grants(fixture: Fixture, args: string): Promise<void> {
   const probe = await dial(fixture);
   const target = await clientTarget(fixture, fixture.backend);
   const reply = await socks4Reply(probe, { ...target, args: joinArguments(target.args, args) });
-  expect(reply[1] === SOCKS4_GRANTED, "a reply 00 5a", hex(reply));
+  expect(reply[1] === SOCKS4_GRANTED, "a grant, 00 5a", hex(reply));
 }
 
 /** The checks of a SOCKS4 listener. */
@@ -65,6 +66,7 @@ export const socks4Checks: readonly Check[] = [
     level: "robustness",
     async run(fixture) {
       const probe = await dial(fixture);
+      await needsConnection(fixture.subject);
       await needsDestination(fixture.subject);
       const { args } = await clientTarget(fixture, fixture.backend);
       const address = await refusingAddress();

@@ -25,6 +25,14 @@ export interface Target {
   readonly args: string;
 }
 
+/** Why a handshake cannot go on, after the choice of method. */
+function whyNotTaken(method: number, choice: Uint8Array): string {
+  return method === NO_AUTH
+    ? `needs a client that takes a user without arguments, but it says ${hex(choice)}. ` +
+      "It may need them: give them by --args"
+    : `needs a client that takes arguments, but it says ${hex(choice)}`;
+}
+
 /**
  * Goes through a SOCKS handshake.
  *
@@ -39,11 +47,13 @@ export async function socksReply(
   const method = target.args === "" ? NO_AUTH : PASSWORD;
   await probe.send(greeting(method));
   const choice = await precondition(probe.receive(2, "a choice of method"));
-  if (choice[1] !== method) throw new Skipped(`needs the method ${method}, not ${hex(choice)}`);
+  if (choice[1] !== method) throw new Skipped(whyNotTaken(method, choice));
   if (method === PASSWORD) {
     await probe.send(argumentFields(target.args));
     const answer = await precondition(probe.receive(2, "an answer to the arguments"));
-    if (answer[1] !== 0) throw new Skipped(`needs arguments to be taken, not ${hex(answer)}`);
+    if (answer[1] !== 0) {
+      throw new Skipped(`needs a client that takes the arguments, but it says ${hex(answer)}`);
+    }
   }
   await probe.send(request(target.address));
   return await receiveReply(probe);
@@ -61,6 +71,12 @@ export async function socks4Reply(
 ): Promise<Uint8Array<ArrayBuffer>> {
   await probe.send(socks4Request(address, args));
   return await probe.receive(8, "a whole SOCKS4 reply of 8 bytes");
+}
+
+/** Why a connection is not there that a client has not granted. */
+export function refusal(reply: number, { args }: Target): string {
+  const hint = args === "" ? ". It may need arguments: give them by --args" : "";
+  return `needs a granted connection, but the client refuses it with reply ${reply}${hint}`;
 }
 
 /** Goes through the handshake of a listener; resolves to 0 when it grants, else to another code. */

@@ -15,7 +15,8 @@ export const PASSWORD = 2;
 
 /** The arguments' place when there are none. */
 const UNUSED = Uint8Array.of(0);
-const LONGEST_FIELD = 255;
+/** The most bytes of a user name or a password. */
+export const LONGEST_FIELD = 255;
 
 /** `VER NMETHODS METHODS`. */
 export function greeting(...methods: readonly number[]): Uint8Array<ArrayBuffer> {

@@ -46,30 +46,41 @@ export function freshCookie(): Uint8Array<ArrayBuffer> {
   return crypto.getRandomValues(new Uint8Array(32));
 }
 
-/** Starts a server with an Extended ORPort. */
-export async function extended(
+/** What may be different about an Extended ORPort. */
+interface ExtendedOptions {
+  /** What is in the cookie file. */
+  readonly file?: Uint8Array<ArrayBuffer>;
+  readonly port?: TestListener;
+}
+
+/** Opens an Extended ORPort, with the variables that tell a server of it. */
+export async function openExtended(
   fixture: Fixture,
-  options: {
-    file?: Uint8Array<ArrayBuffer>;
-    changes?: Variables;
-    port?: TestListener;
-  } = {},
-): Promise<Extended> {
+  options: ExtendedOptions = {},
+): Promise<Omit<Extended, "tunnel"> & { variables: Variables }> {
   const cookie = freshCookie();
-  const { file = concat(COOKIE_HEADER, cookie), changes = {}, port = fixture.listen() } = options;
+  const { file = concat(COOKIE_HEADER, cookie), port = fixture.listen() } = options;
   const path = freshPath(fixture.subject, "cookie");
   await Deno.writeFile(path, file, { mode: 0o600 });
   port.attendant = (probe) => admit(probe, cookie);
+  const variables = {
+    TOR_PT_EXTENDED_SERVER_PORT: formatAddress(port.address),
+    TOR_PT_AUTH_COOKIE_FILE: path,
+  };
+  return { port, cookie, path, variables };
+}
+
+/** Starts a server with an Extended ORPort, and no other. */
+export async function extended(
+  fixture: Fixture,
+  options: ExtendedOptions & { readonly changes?: Variables } = {},
+): Promise<Extended> {
+  const { variables, ...opened } = await openExtended(fixture, options);
   const tunnel = await testTunnel(fixture, {
-    backend: port,
-    changes: {
-      TOR_PT_EXTENDED_SERVER_PORT: formatAddress(port.address),
-      TOR_PT_AUTH_COOKIE_FILE: path,
-      TOR_PT_ORPORT: null,
-      ...changes,
-    },
+    backend: opened.port,
+    changes: { ...variables, TOR_PT_ORPORT: null, ...options.changes },
   });
-  return { tunnel, port, cookie, path };
+  return { tunnel, ...opened };
 }
 
 /** The nonces of an authentication. */
@@ -106,7 +117,9 @@ export async function authenticate(
   cookie: Uint8Array<ArrayBuffer>,
 ): Promise<{ nonces: Nonces; hash: Uint8Array<ArrayBuffer> }> {
   const type = await offer(probe, SAFE_COOKIE);
-  if (type !== SAFE_COOKIE) throw new Failed("01, SAFE_COOKIE", hex(Uint8Array.of(type)));
+  if (type !== SAFE_COOKIE) {
+    throw new Failed("the choice of 01, SAFE_COOKIE", hex(Uint8Array.of(type)));
+  }
   const nonces = await exchangeNonces(probe);
   await probe.send(concat(await serverHash(cookie, nonces), nonces.server));
   const hash = await probe.receive(32, "a hash of 32 bytes");

@@ -12,8 +12,8 @@ import { formatSocksArgs } from "../args.ts";
 import type { Fixture, Running } from "./fixture.ts";
 import { precondition, Skipped } from "./verdict.ts";
 import type { Variables } from "./program_environment.ts";
-import type { Listener } from "./listener.ts";
-import { socksConnect, type Target } from "./socks_connect.ts";
+import { arrival, type Listener } from "./listener.ts";
+import { refusal, socksConnect, type Target } from "./socks_connect.ts";
 import { joinArguments } from "./socks_message.ts";
 import { transparency } from "./carries_unchanged.ts";
 import type { Probe } from "./probe.ts";
@@ -45,14 +45,16 @@ type Connect = (address: Address) => Promise<Probe>;
 async function connectThrough(connect: Connect, client: Running, target: Target): Promise<Probe> {
   const probe = await connect(client.method.address);
   const reply = await precondition(socksConnect(probe, target, client.method));
-  if (reply !== 0) throw new Skipped(`needs a granted connection, but got reply ${reply}`);
+  if (reply !== 0) throw new Skipped(refusal(reply, target));
   return probe;
 }
 
 async function pair(dial: () => Promise<Probe>, backend: Listener): Promise<TunnelledPair> {
   const user = await dial();
-  const end = await backend.accept();
-  if (end === null) throw new Skipped("needs a connection through the transport: none arrives");
+  const end = await arrival(user, backend);
+  if (end === null) {
+    throw new Skipped("needs a connection through the transport, but none arrives behind it");
+  }
   return { user, backend: end };
 }
 
@@ -82,8 +84,10 @@ function plain(fixture: Fixture): Connect {
 /** Where a client is asked to connect: to our backend, or to a server half in front of it. */
 export async function clientTarget(fixture: Fixture, backend: Listener): Promise<Target> {
   const reason = await transparency(fixture.subject, "client");
-  if (reason === null) return { address: backend.address, args: fixture.subject.args };
-  return targetOf(fixture, await otherHalf(fixture, "server", backend, reason));
+  fixture.target = reason === null
+    ? { address: backend.address, args: fixture.subject.args }
+    : targetOf(fixture, await otherHalf(fixture, "server", backend, reason));
+  return fixture.target;
 }
 
 async function clientTunnel(fixture: Fixture, options: TestTunnelOptions): Promise<TestTunnel> {
@@ -114,11 +118,12 @@ async function otherHalf(
   fixture: Fixture,
   role: "client" | "server",
   backend: Listener,
-  reason: string,
+  reason: Skipped,
 ): Promise<Running> {
   const command = fixture.subject.commands[role];
   if (command === undefined) {
-    throw new Skipped(`needs the ${role} half (--peer), because ${reason}`);
+    const why = `needs the ${role} half: give it with --peer, because ${reason.reason}`;
+    throw new Skipped(why, reason.words);
   }
   fixture.otherHalf = command;
   return await fixture.running({}, { role, orport: backend.address });

@@ -47,6 +47,8 @@ export type Verdict =
     readonly got: string;
     /** What the program said of it: its last LOG lines, and its last words on stderr. */
     readonly said: readonly string[];
+    /** The same of the other half, where the check goes through that, too. */
+    readonly otherSaid: readonly string[];
     /** How to see it by hand: a command for a shell, and what to do then. */
     readonly byHand: string;
     /**
@@ -59,6 +61,10 @@ export type Verdict =
     readonly outcome: "skipped";
     /** What the check needs and did not get. */
     readonly reason: string;
+    /** What the program said meanwhile: its last LOG lines, and its last words on stderr. */
+    readonly said: readonly string[];
+    /** The same of the other half, where the check goes through that, too. */
+    readonly otherSaid: readonly string[];
   }
   | {
     /** The checker itself failed; the program is neither good nor bad for it. */
@@ -91,14 +97,23 @@ export class Failed extends Error {
   }
 }
 
+/** What the programs of a check said. */
+export interface Words {
+  readonly said: readonly string[];
+  readonly otherSaid: readonly string[];
+}
+
 /** A check cannot be made here. */
 export class Skipped extends Error {
   override readonly name = "Skipped";
   readonly reason: string;
+  /** What others than the programs of the check said of it, where it was found out with those. */
+  readonly words: Words | null;
 
-  constructor(reason: string) {
+  constructor(reason: string, words: Words | null = null) {
     super(reason);
     this.reason = reason;
+    this.words = words;
   }
 }
 
@@ -108,7 +123,7 @@ export async function precondition<T>(promise: Promise<T>): Promise<T> {
     return await promise;
   } catch (error) {
     if (!(error instanceof Failed)) throw error;
-    throw new Skipped(`needs ${error.expected}, but got ${error.got}`);
+    throw new Skipped(`needs ${error.expected}; got: ${error.got}`);
   }
 }
 

@@ -11,6 +11,9 @@ import { NOT_CHECKED, report } from "./check_report.ts";
 import type { Interrupt } from "./supervise.ts";
 import { harmless, painter, print } from "./terminal.ts";
 
+/** How long it waits for somebody before it says what to do, in milliseconds. */
+const PATIENCE = 3_000;
+
 /** What there is besides the program. */
 function surroundings({ listeners, otherHalf }: Scene): string[] {
   return [
@@ -28,6 +31,21 @@ function tellScene(check: CheckInfo, scene: Scene): void {
   print(`${harmless(command)}`);
   if (hand !== null) print(`then ${hand}`);
   for (const text of surroundings(scene)) print(text);
+  if (scene.ask === null) return;
+  print(
+    "to ask it for a connection, with the port of its CMETHOD line for PORT (nobody answers curl):",
+  );
+  print(harmless(scene.ask));
+}
+
+/** Waits for the interrupt; says once what to do when nothing arrives until then. */
+async function stay(interrupt: Interrupt, arrived: Promise<void>, { ask }: Scene): Promise<void> {
+  const timer = setTimeout(() => {
+    const then = ask === null ? "have it connect" : "ask it for a connection";
+    print(`nothing has arrived yet: start the program in another terminal, and ${then}`);
+  }, PATIENCE);
+  void arrived.then(() => clearTimeout(timer));
+  await interrupt.wait().finally(() => clearTimeout(timer));
 }
 
 /**
@@ -43,15 +61,18 @@ export async function showByHand(
 ): Promise<number> {
   const { role, id } = check;
   let status = NOT_CHECKED;
-  const tell = (text: string) => print(harmless(text));
+  const arrived = Promise.withResolvers<void>();
   await byHand(program, { ...options, role, signal: interrupt.signal }, id, {
-    tell,
+    tell(text) {
+      arrived.resolve();
+      print(harmless(text));
+    },
     async show(scene) {
       if (["ok", "failed"].includes(scene.verdict.outcome)) status = 0;
       tellScene(check, scene);
       if (scene.command === null) return;
-      tell("the other side stays until Ctrl-C; what arrives there is told here");
-      await interrupt.wait();
+      print("the other side stays until Ctrl-C; what arrives there is told here");
+      await stay(interrupt, arrived.promise, scene);
     },
   });
   return status;

@@ -18,7 +18,6 @@ import {
 } from "./check_options.ts";
 import { Progress } from "./check_progress.ts";
 import {
-  carriedNothing,
   countOf,
   description,
   failuresByLevel,
@@ -28,6 +27,7 @@ import {
   reportAgain,
   statusOf,
   toldBy,
+  whyNothingCarried,
 } from "./check_report.ts";
 import { type Command, type OptionValues, splitArguments } from "./command.ts";
 import { explain } from "./explain.ts";
@@ -215,12 +215,7 @@ async function checkAll(
     const seconds = ((Date.now() - started) / 1000).toFixed(1);
     const errors = count.errors === 0 ? "" : `, ${count.errors} errors of the checker`;
     note(`that took ${seconds} s; ${count.skipped} skipped${errors}`);
-    if (carriedNothing(results)) {
-      note(
-        "no connection through the program could be judged: see why relay-bytes was skipped; " +
-          "--option and --args give the transport what it needs",
-      );
-    }
+    for (const line of whyNothingCarried(results)) note(harmless(line));
     const file = text(values, "junit");
     if (file !== undefined) await Deno.writeTextFile(file, junit(transport, results));
     await flush(); // The last line of all is the verdict, on a terminal too.

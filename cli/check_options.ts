@@ -4,9 +4,9 @@
  * @module
  */
 
-import { parseSocksArgs } from "../args.ts";
 import { type CheckInfo, type CheckOptions, checks } from "../check/check.ts";
 import { quoteForShell } from "../parent/shell.ts";
+import { parseArguments } from "./bridge_options.ts";
 import { type OptionValues, splitWords, UsageError } from "./command.ts";
 import { chooseTransport, readTransportName } from "./program_transports.ts";
 
@@ -62,7 +62,7 @@ function readOption(text: string): [string, string] {
 function readArguments(text: string): Iterable<[string, string]> {
   if (text === "") return [];
   try {
-    return parseSocksArgs(text);
+    return parseArguments(text);
   } catch (cause) {
     if (!(cause instanceof SyntaxError)) throw cause;
     throw new UsageError(`--args is malformed: ${cause.message}`, { cause });

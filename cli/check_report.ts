@@ -37,6 +37,16 @@ export function description(check: CheckInfo): string {
   return columns("", check, `${check.title} (${check.section})`);
 }
 
+/** What the programs said of a check that did not pass, each thing behind who said it. */
+export function wordsOf(result: CheckResult): [who: string, words: string][] {
+  if (result.outcome !== "failed" && result.outcome !== "skipped") return [];
+  const other = result.role === "client" ? "server" : "client";
+  return [
+    ...result.said.map((words): [string, string] => ["it said:", words]),
+    ...result.otherSaid.map((words): [string, string] => [`the ${other} said:`, words]),
+  ];
+}
+
 /** One line for a check, and for one that failed what to know about it. */
 export function report(
   result: CheckResult,
@@ -45,11 +55,12 @@ export function report(
 ): string {
   const line = columns(paint(STYLES[result.outcome], MARKS[result.outcome]), result);
   const below = (label: string, text: string) => fold(BELOW + label, harmless(text));
+  const said = wordsOf(result).map(([who, words]) => below(`${who.padEnd(9)} `, words));
   switch (result.outcome) {
     case "ok":
       return line;
     case "skipped":
-      return `${line}\n${below("", result.reason)}`;
+      return [line, below("", result.reason), ...said].join("\n");
     case "error":
       return `${line}\n${below("the checker: ", result.problem)}`;
     case "failed":
@@ -58,7 +69,7 @@ export function report(
         below("rule:     ", result.section),
         below("expected: ", result.expected),
         below("got:      ", result.got),
-        ...result.said.map((words) => below("it said:  ", words)),
+        ...said,
         foldCommand(`${BELOW}by hand:  `, harmless(byHand(result))),
       ].join("\n");
   }
@@ -149,6 +160,21 @@ export function statusOf(
 
 /** Whether it was tried to carry something, and that could not be judged. */
 export function carriedNothing(results: readonly CheckResult[]): boolean {
+  return whyNothingCarried(results).length > 0;
+}
+
+/** Why nothing that was to be carried could be judged, each reason once; none where something was. */
+export function whyNothingCarried(results: readonly CheckResult[]): string[] {
   const carrying = results.filter(({ id }) => id === "relay-bytes");
-  return carrying.length > 0 && carrying.every(({ outcome }) => outcome === "skipped");
+  if (!carrying.every(({ outcome }) => outcome === "skipped")) return [];
+  const told = carrying.filter((result) => toldBy(result, before(result, carrying)) === undefined);
+  return told.flatMap((result) => [
+    `no connection through the program could be judged: ${result.role}/relay-bytes ` +
+    (result.outcome === "skipped" ? result.reason : ""),
+    ...wordsOf(result).map(([who, words]) => `  ${who} ${words}`),
+  ]);
+}
+
+function before(result: CheckResult, results: readonly CheckResult[]): readonly CheckResult[] {
+  return results.slice(0, results.indexOf(result));
 }

@@ -5,6 +5,7 @@
  */
 
 import type { CheckResult } from "../check/check.ts";
+import { wordsOf } from "./check_report.ts";
 
 const ESCAPES: Readonly<Record<string, string>> = {
   "&": "&amp;",
@@ -18,17 +19,23 @@ function escape(text: string): string {
   return text.replace(/\p{Cc}/gu, "?").replace(/[&<>"]/g, (char) => ESCAPES[char] ?? char);
 }
 
+/** What the programs said, for the end of a message. */
+function words(result: CheckResult): string {
+  return wordsOf(result).map(([who, words]) => `; ${who} ${words}`).join("");
+}
+
 /** What came of a check that did not pass. */
 function outcomeOf(result: CheckResult): string {
   switch (result.outcome) {
     case "ok":
       return "";
     case "skipped":
-      return `<skipped message="${escape(result.reason)}"/>`;
+      return `<skipped message="${escape(result.reason + words(result))}"/>`;
     case "error":
       return `<error message="${escape(result.problem)}"/>`;
     case "failed": {
-      const message = `expected ${result.expected}, got ${result.got}; by hand: ${result.byHand}`;
+      const { expected, got, byHand } = result;
+      const message = `expected ${expected}, got ${got}${words(result)}; by hand: ${byHand}`;
       return `<failure type="${result.level}" message="${escape(message)}"/>`;
     }
   }

@@ -5,7 +5,6 @@
  * @module
  */
 
-import { parseSocksArgs } from "../args.ts";
 import { withDeadline } from "../net/deadline.ts";
 import { downloadThrough } from "../tor/download.ts";
 import {
@@ -17,6 +16,7 @@ import {
 } from "../tor/network.ts";
 import { INSTALL, missingPrograms } from "../tor/programs.ts";
 import { isPlainWord } from "../tor/torrc.ts";
+import { parseArguments } from "./bridge_options.ts";
 import {
   type Command,
   type OptionValues,
@@ -109,7 +109,7 @@ function readOption(text: string): string {
 
 function readArgs(text: string): URLSearchParams {
   try {
-    const args = parseSocksArgs(text);
+    const args = parseArguments(text);
     argumentWords("127.0.0.1:1", args);
     return args;
   } catch (cause) {

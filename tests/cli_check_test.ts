@@ -113,6 +113,7 @@ permitted(NEEDS, "ptlib check says what is wrong with its arguments", async () =
     [[...DUMMY, "--only", "(", "--", "x"], "--only is not a regular expression: ("],
     [[...DUMMY, "--option", "key", "--", "x"], "--option is not K=V: key"],
     [[...DUMMY, "--args", "key", "--", "x"], "--args is malformed"],
+    [[...DUMMY, "--args", "a=b c=d", "--", "x"], "there is a space in it, but arguments are"],
     [[...DUMMY, "--env", "NOBODY_SETS_IT", "--", "x"], "--env names a variable that is not set"],
     [[...DUMMY, "--patience", "soon", "--", "x"], "--patience is not a number of seconds"],
     [[...DUMMY, "--beside", "4a", "--", "x"], "--beside is malformed"],
@@ -172,6 +173,29 @@ permitted(NEEDS, "ptlib check ends with status 3 when no connection could be jud
   const { status, stderr } = await ptlibCheck(...DUMMY, ...only, "--", ...program("socks-granted"));
   assertStringIncludes(stderr, "no connection through the program could be judged");
   assertEquals(status, 3);
+});
+
+permitted(NEEDS, "ptlib check --failures says why nothing could be judged", async () => {
+  const only = ["--failures", "--only", "client/relay-bytes"];
+  const key = `key=${"ab".repeat(32)}`;
+  const without = await ptlibCheck(...only, "--option", key, "--", ...example("frames"));
+  assertMatch(
+    without.stderr,
+    /\nno connection .* judged: client\/relay-bytes needs .* the client refuses it with reply 1\. It may need arguments: give them by --args\n {2}it said: LOG .*There is no key=/,
+  );
+  assert(!without.stderr.includes("--option"));
+  const neither = await ptlibCheck(...only, "--", ...example("frames"));
+  assertMatch(neither.stderr, /needs a running server: .* give them by --option\n$/);
+  assertEquals([without.status, neither.status], [3, 3]);
+});
+
+permitted(NEEDS, "ptlib check shows what both halves said below what it skips", async () => {
+  const path = new URL("./check/throwing_transport.ts", import.meta.url).pathname;
+  const command = [Deno.execPath(), "run", "--no-check", "--quiet", "--allow-all", path];
+  const only = ["--transport", "greeted", "--only", "client/relay-bytes"];
+  const { stdout } = await ptlibCheck(...only, "--", ...command);
+  assertMatch(stdout, /^ {7}it said: {2}LOG .*greeted: no connection: /m);
+  assertMatch(stdout, /^ {7}the server said: LOG .*a bug in server\(\)"/m);
 });
 
 permitted(NEEDS, "ptlib check says in one sentence that a program cannot be checked", async () => {
@@ -277,8 +301,8 @@ permitted(NEEDS, "ptlib check --json leaves what it knows when it is interrupted
   await child.status;
 });
 
-/** A server that is started as in a terminal: what was printed is what is run. */
-class PrintedServer implements AsyncDisposable {
+/** A program that is started as in a terminal: what was printed is what is run. */
+class PrintedProgram implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
 
   constructor(command: string) {
@@ -296,7 +320,7 @@ class PrintedServer implements AsyncDisposable {
     const reader = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       lines += (await reader.read()).value;
-      const port = /^SMETHOD dummy 127\.0\.0\.1:(\d+)$/m.exec(lines)?.[1];
+      const port = /^[CS]METHOD dummy (?:socks5 )?127\.0\.0\.1:(\d+)$/m.exec(lines)?.[1];
       if (port === undefined) continue;
       await reader.cancel();
       return Number(port);
@@ -317,7 +341,7 @@ permitted(
     await using checking = new Running(args, {}, "stdout");
     const [command] = await checking.says(/^env -i .*TOR_PT_AUTH_COOKIE_FILE=.*/);
     await checking.says(/^we listen at 127\.0\.0\.1:\d+/);
-    await using server = new PrintedServer(command);
+    await using server = new PrintedProgram(command);
     const port = await server.port();
     const user = await Deno.connect({ hostname: "127.0.0.1", port });
     await user.write(new TextEncoder().encode("hello"));
@@ -328,6 +352,37 @@ permitted(
   },
 );
 
+/** Whether there is a curl. */
+function curlMissing(): string | null {
+  try {
+    return new Deno.Command("curl", { args: ["-V"] }).outputSync().success ? null : "needs curl";
+  } catch {
+    return "needs curl";
+  }
+}
+
+permitted(
+  NEEDS,
+  "ptlib check --by-hand prints what to ask a client with, and says when nothing comes",
+  async () => {
+    for (const args of [[], ["--args", "secret=a\\;b"], ["--args", `key=${"x".repeat(300)}`]]) {
+      const check = ["check", ...DUMMY, ...args, "--by-hand", "client/socks-granted", "--"];
+      await using checking = new Running([...check, ...program()], {}, "stdout");
+      const [command] = await checking.says(/^env -i .*TOR_PT_CLIENT_TRANSPORTS=.*/);
+      const [ask] = await checking.says(/^curl .*:PORT http:.*/);
+      await checking.says(/^nothing has arrived yet: .* ask it for a connection$/);
+      await using client = new PrintedProgram(command);
+      const line = ask.replace(":PORT", `:${await client.port()}`);
+      // It is answered by nobody.
+      const asking = new Deno.Command("sh", { args: ["-c", line], stderr: "null" }).spawn();
+      await checking.says(/: got 47 45 54/);
+      assertEquals((await checking.end("SIGINT")).code, 0);
+      await asking.status;
+    }
+  },
+  granted(["run"]) ? curlMissing() : null,
+);
+
 permitted(
   NEEDS,
   "ptlib check --by-hand lets somebody into the network of a check that has its own",
@@ -336,7 +391,7 @@ permitted(
     await using checking = new Running(args, {}, "stdout");
     const [command] = await checking.says(/^nsenter .*TOR_PT_OUTBOUND_BIND_ADDRESS_V4=.*/);
     await checking.says(/^we listen at .*192\.0\.2\.1:\d+/);
-    await using server = new PrintedServer(command);
+    await using server = new PrintedProgram(command);
     const connect = `await Deno.connect({ hostname: "127.0.0.1", port: ${await server.port()} });`;
     const [enter = "", ...words] = command.slice(0, command.indexOf(" env ")).split(" ");
     await new Deno.Command(enter, {

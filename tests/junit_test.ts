@@ -12,7 +12,7 @@ Deno.test("junit() writes each outcome, and escapes what a program said", () => 
   };
   const results: CheckResult[] = [
     { ...info, outcome: "ok" },
-    { ...info, outcome: "skipped", reason: "needs <b>" },
+    { ...info, outcome: "skipped", reason: "needs <b>", said: ["LOG a"], otherSaid: ["b"] },
     { ...info, outcome: "error", problem: "a\x1bb" },
     {
       ...info,
@@ -20,6 +20,7 @@ Deno.test("junit() writes each outcome, and escapes what a program said", () => 
       expected: '"a"',
       got: "b & c",
       said: [],
+      otherSaid: [],
       byHand: "env -i x",
       attended: false,
     },
@@ -29,7 +30,7 @@ Deno.test("junit() writes each outcome, and escapes what a program said", () => 
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<testsuite name="dummy" tests="4" failures="1" errors="1" skipped="1">',
     `${start}/>`,
-    `${start}><skipped message="needs &lt;b&gt;"/></testcase>`,
+    `${start}><skipped message="needs &lt;b&gt;; it said: LOG a; the server said: b"/></testcase>`,
     `${start}><error message="a?b"/></testcase>`,
     `${start}><failure type="MUST" message="expected &quot;a&quot;, got b &amp; c; ` +
     'by hand: env -i x"/></testcase>',

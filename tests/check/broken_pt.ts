@@ -796,6 +796,9 @@ async function reportMethods(wanted: Wanted): Promise<void> {
   const keyword = wanted.role === "client" ? "CMETHOD" : "SMETHOD";
   const names = broken("name-twice") ? wanted.names : [...new Set(wanted.names)];
   const ours = names.filter(isOurs);
+  if (broken("ext-starts") && wanted.extended !== null) {
+    for (const name of ours.splice(0)) say(`SMETHOD-ERROR ${name} the cookie may not be read`);
+  }
   if (broken("name-several")) ours.length = Math.min(1, ours.length);
   if (broken("name-unknown-beside") && ours.length < names.length) ours.length = 0;
   if (broken("name-unknown-done") && ours.length === 0) {

@@ -10,7 +10,13 @@ function failure(
   role: "client" | "server" = "client",
 ): CheckResult {
   const title = "holds";
-  const verdict = { outcome: "failed", expected: "an answer", said: [], byHand: "" } as const;
+  const verdict = {
+    outcome: "failed",
+    expected: "an answer",
+    said: [],
+    otherSaid: [],
+    byHand: "",
+  } as const;
   return { id, role, title, section: "pt-spec 1", level, ...verdict, got, attended: false };
 }
 

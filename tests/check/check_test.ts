@@ -14,6 +14,11 @@ const NEEDS = ["net", "read", "write", "run"] as const;
 /** Faults at a time: each spends most of its time waiting. */
 const SIDE_BY_SIDE = 4;
 
+const throwing = [
+  ...[Deno.execPath(), "run", "-A", "--no-check"],
+  new URL("./throwing_transport.ts", import.meta.url).pathname,
+];
+
 async function results(
   command: readonly string[],
   options: Partial<CheckOptions> = {},
@@ -174,6 +179,43 @@ permitted(NEEDS, "check() accuses the half that keeps an end, and not the other 
     ]);
     assertEquals(all.length - failed.length, all.filter(({ outcome }) => outcome === "ok").length);
   }
+});
+
+permitted(NEEDS, "check() accuses no client of what it lacks arguments for", async () => {
+  const path = new URL("../../examples/frames.ts", import.meta.url).pathname;
+  const all = await results([Deno.execPath(), "run", "-A", "--no-check", path], {
+    transport: "sealed",
+    serverOptions: [["key", "ab".repeat(32)]],
+    only: /client\/(?:proxy-(?:http|stalled|fails)|socks-(?:granted|refused|ipv6)|relay-bytes)/,
+    timeout: 5_000,
+  });
+  assertEquals(all.filter(({ outcome }) => outcome !== "skipped"), []);
+  for (const result of all) {
+    assert(result.outcome === "skipped");
+    assertMatch(result.reason, /refuses (?:it|a connection without arguments) with reply 1/);
+    assertMatch(result.said.join(), /There is no key=/, result.id);
+  }
+});
+
+permitted(NEEDS, "check() tells what the other half said of what is skipped", async () => {
+  const [result] = await results(throwing, {
+    transport: "greeted",
+    only: /client\/relay-bytes/,
+    timeout: 3_000,
+  });
+  assert(result?.outcome === "skipped");
+  assertMatch(result.reason, /^needs a granted connection, .* with reply 1\. It may need arg/);
+  assertMatch(result.otherSaid.join(), /a bug in server\(\)/);
+});
+
+permitted(NEEDS, "check() waits for no connection when the user's is over", async () => {
+  // Whatever is waited for to its end takes longer than this test may.
+  const all = await results(throwing, {
+    transport: "throwing",
+    only: /server\/(?:relay|ext-okay)/,
+    timeout: 600_000,
+  });
+  assertEquals(all.filter(({ outcome }) => outcome === "ok"), []);
 });
 
 permitted(NEEDS, "check() fails when there is no such program", async () => {

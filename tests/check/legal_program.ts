@@ -37,6 +37,7 @@ export async function accusations(
     const { role, id, level } = result;
     // A SHOULD is what somebody may have a reason against.
     if (id === "method-socks5" && command.includes("socks4")) continue;
+    if (id === "ext-preferred" && command.includes("ext-ignored")) continue;
     if (result.outcome === "error") found.push(`${role}/${id}: ${result.problem}`);
     if (result.outcome !== "failed" || level === "robustness" || level === "extra") continue;
     found.push(`${role}/${id}: ${result.expected}, but ${result.got}`);

@@ -57,6 +57,8 @@ VARIANTS = {
     "ext-no-method": "it may answer 0, and wait until tor closes (ext-orport-spec 2)",
     "ext-anonymous": "USERADDR and TRANSPORT are optional (ext-orport-spec 3.1)",
     "ext-more": "it may send commands that tor does not know (ext-orport-spec 3.1)",
+    "ext-ignored": "it may use the ORPort where there are both, by which tor is not told who comes",
+    "secret-needed": "it may refuse connections without an argument that nobody publishes",
     "sigterm-143": "it may end on SIGTERM with the status that a shell gives it",
 }
 
@@ -206,6 +208,8 @@ class Environment:
             raise ValueError("there is no ORPort")
         if extended and not self.cookie_file:
             raise ValueError("there is no TOR_PT_AUTH_COOKIE_FILE")
+        if legal("ext-ignored") and self.orport:
+            self.extended = None
 
 
 def read_environment():
@@ -363,6 +367,10 @@ def choose_method(offered):
     return 0 if 0 in offered and not legal("password-only") else 0xFF
 
 
+# Whether the user of this thread has given the secret.
+told = threading.local()
+
+
 def takes_arguments(conn):
     version = receive_byte(conn)
     user = receive(conn, receive_byte(conn))
@@ -371,6 +379,7 @@ def takes_arguments(conn):
         return False
     text = (user + (b"" if password == b"\0" else password)).decode()
     keys = parse_arguments(text).keys()
+    told.secret = "secret" in keys
     return keys <= {"secret"} if legal("args-known") else True
 
 
@@ -461,6 +470,10 @@ def serve_user(conn, proxy):
     target = shake_hands(conn)
     if target is None:
         return
+    knows = getattr(told, "secret", False)
+    if legal("secret-needed") and not knows:
+        say('LOG SEVERITY=notice MESSAGE="there is no secret=..."')
+        return reject(conn, 1)
     grants_first = legal("grants-first") or legal("grants-lazily")
     if grants_first:
         conn.sendall(reply(0))

@@ -44,6 +44,8 @@ const CONCERNED: Readonly<Record<string, RegExp>> = {
   "ext-no-method": /server\/ext-auth/,
   "ext-anonymous": /server\/ext-(?:useraddr|transport|done|okay$)/,
   "ext-more": /server\/ext-(?:useraddr|transport|done|okay$)/,
+  "ext-ignored": /server\/ext-/,
+  "secret-needed": /client\/(?:proxy|socks-|relay-bytes|outbound)/,
   "sigterm-143": /\/sigterm/,
 };
 

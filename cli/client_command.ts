@@ -15,7 +15,7 @@ import {
 } from "../parent/mod.ts";
 import { readBridges } from "./bridge_options.ts";
 import type { Command } from "./command.ts";
-import { formatPlace } from "./places.ts";
+import { faultOfPlace, formatPlace } from "./places.ts";
 import { tellingWords, withoutLastLines } from "./program_words.ts";
 import { readProxyUrl } from "./proxy_url.ts";
 import { Statistics } from "./statistics.ts";
@@ -109,6 +109,11 @@ function hint(error: unknown): string | null {
     : null;
 }
 
+/** Whether it is the system's word about where to listen: what a launch throws is a `LaunchError`. */
+function isOfSystem(error: unknown): error is Error {
+  return Object.values(Deno.errors).some((type) => error instanceof type);
+}
+
 async function openTunnel(
   plan: Plan,
   statistics: Statistics,
@@ -129,10 +134,11 @@ async function openTunnel(
     stateDirectory: plan.state,
     signal,
     onEnd: (connection) => statistics.tell(connection),
-  }).catch((error) => {
-    const taken = error instanceof Deno.errors.AddrInUse ||
-      error instanceof Deno.errors.AddrNotAvailable;
-    if (taken) throw request.fault("listen", `cannot be used: ${error.message}`);
+  }).catch(async (error) => {
+    if (isOfSystem(error)) {
+      const { message } = await faultOfPlace(listen, error);
+      throw request.fault("listen", `${formatPlace(listen)} cannot be used: ${message}`);
+    }
     throw withoutLastLines(error);
   });
   plan.listen = tunnel.address;

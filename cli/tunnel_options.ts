@@ -5,9 +5,9 @@
  */
 
 import type { ParseArgsOptionsConfig } from "node:util";
-import { type Address, parseAddress } from "../address.ts";
+import type { Address } from "../address.ts";
 import type { UnixSocket } from "../parent/mod.ts";
-import { parseDestination, parseUnixOr } from "./places.ts";
+import { parseDestination, parseListen, parseUnixOr } from "./places.ts";
 import { type OptionValues, parseTransportName, splitArguments, UsageError } from "./command.ts";
 
 /** What one tunnel was asked for. */
@@ -98,12 +98,12 @@ export class TunnelRequest {
 
   /** The address to listen on; port 0 means any. */
   listen(): Address {
-    return this.parse("listen", this.required("listen"), parseAddress);
+    return this.parse("listen", this.required("listen"), parseListen);
   }
 
   /** The same, or a Unix socket. */
   listenAnywhere(): Address | UnixSocket {
-    const parse = (text: string) => parseUnixOr(text, parseAddress);
+    const parse = (text: string) => parseUnixOr(text, parseListen);
     return this.parse("listen", this.required("listen"), parse);
   }
 

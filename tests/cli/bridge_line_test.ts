@@ -78,7 +78,10 @@ command("ptlib client names what is wrong with its bridge lines", async (directo
   const rows: [string[], string][] = [
     [[], "--bridge-line is missing"],
     [["--bridge-line", "192.0.2.7:443"], "--bridge-line is malformed: it names no transport"],
-    [["--bridge-line", "plain bridge:443"], "--bridge-line is malformed: the address is malformed"],
+    [["--bridge-line", "plain bridge:443"], "a bridge line has an IP address, and no name"],
+    [["--bridge-line", "plain SERVER:443"], "--bridge-line is malformed: SERVER is a placeholder"],
+    [["--transport", "a", "--bridge", "SERVER:443"], "--bridge is malformed: SERVER is a placeh"],
+    [["--bridge-line", "plain -:443"], "--bridge-line is malformed: the address is malformed"],
     [["--bridge-line", `plain 192.0.2.7:443 k=${"=".repeat(508)}`], "SOCKS5 carries up to 510"],
     [[...good, "--args", "k=v"], "--args is one too many: a bridge line says it already"],
     [[...good, "--transport", "plain"], "--transport is one too many"],

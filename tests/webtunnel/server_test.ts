@@ -531,7 +531,7 @@ permitted(NEEDS, "webtunnel() keeps the certificate whose pin the bridge line ha
       conn.close();
     }
     assertEquals(server.log, [
-      "warning: webtunnel: cert= is not what the bridge line says any more: restart the bridge to publish it",
+      "warning: webtunnel: The old certificate stays in use: cert= is not what the bridge line says any more: restart the bridge to publish it",
     ]);
   }, ...SELF_SIGNED);
 });
@@ -648,11 +648,14 @@ permitted(NEEDS, "webtunnel() takes a renewed certificate, and drops nobody", as
       await pinned(TEST_CERTIFICATE);
     }
     assertEquals(server.log, [
-      "warning: webtunnel: The key of key= is another one than that of the certificate of cert=",
+      "warning: webtunnel: The old certificate stays in use: The key of key= is another one than that of the certificate of cert=",
     ]);
     await Deno.writeTextFile(`${directory}/key.pem`, TEST_CHAIN_KEY);
     clock.now += 10_000;
     await pinned(TEST_CHAIN_CERTIFICATE);
+    assertEquals(server.log.slice(1), [
+      "notice: webtunnel: The renewed certificate of cert= is in use",
+    ]);
     await checkEchoes(before);
     before.close();
   });

@@ -128,7 +128,7 @@ function tellClients(plan: Plan, tunnel: Tunnel, { command, line }: Instructions
   if (hidden.length > 0) {
     const keys = [...new Set(hidden)].join(", ");
     note(
-      `${transport}: not published: ${keys}. A secret that clients need has to reach them otherwise`,
+      `${transport}: not published: ${keys}. Clients that need one, such as a secret, add it to --args`,
       { event: "note", tunnel: number },
     );
   }

@@ -150,7 +150,7 @@ command("ptlib client tells why a connection ended with its program", async () =
 });
 
 command(
-  "ptlib client tells of a bridge that lets it wait, once, and of none by address",
+  "ptlib client tells of a bridge that lets it wait, and of none by address",
   async () => {
     using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const bridge = `127.0.0.1:${silent.addr.port}`;

@@ -24,8 +24,8 @@ function checkScheme(text: string): void {
   if (text === "" || /^(?:http|socks4a|socks5h?):\/\//i.test(text)) return;
   throw new SyntaxError(
     text.includes("://")
-      ? `it begins with something else than ${schemes}`
-      : `it does not begin with ${schemes}`,
+      ? `the scheme is not ${schemes}`
+      : `there is no scheme before it: ${schemes}`,
   );
 }
 

@@ -77,8 +77,8 @@ Deno.test("readProxyUrl() takes socks5h and a slash at the end", async () => {
 
 Deno.test("readProxyUrl() names the schemes that there are here", async () => {
   const rows: [url: string, message: string][] = [
-    ["127.0.0.1:9", "it does not begin with http://, socks4a://, socks5:// or socks5h://"],
-    ["socks4://127.0.0.1:9", "it begins with something else than http://"],
+    ["127.0.0.1:9", "there is no scheme before it: http://"],
+    ["socks4://127.0.0.1:9", "the scheme is not http://"],
   ];
   for (const [url, message] of rows) {
     await assertRejects(() => readProxyUrl(url), SyntaxError, message);

@@ -8,6 +8,7 @@
 import { formatSocksArgs, MOST_ARGUMENT_BYTES, parseSocksArgs } from "../args.ts";
 import { parseBridgeLine } from "../bridge_line.ts";
 import type { TunnelBridge } from "../parent/mod.ts";
+import { checkReplaced, isName } from "./places.ts";
 import type { TunnelRequest } from "./tunnel_options.ts";
 
 /** Checks arguments that every connection has to carry. */
@@ -28,8 +29,21 @@ export function parseArguments(text: string): URLSearchParams {
   return checkLength(parseSocksArgs(text));
 }
 
+/** Checks of the address in a line what the parser of bridge lines cannot know. */
+function checkPlace(line: string): void {
+  const [, host] = /^\s*(?:bridge\s+)?\w+\s+([^\s:=]+):\d+(?:\s|$)/i.exec(line) ?? [];
+  if (host === undefined) return;
+  checkReplaced(host);
+  if (!isName(host)) return;
+  throw new SyntaxError(
+    "a bridge line has an IP address, and no name: look it up, or give --transport, --bridge and " +
+      "--args in place of the line",
+  );
+}
+
 /** Reads a bridge line, which must name a transport here. */
 function parseLine(line: string): TunnelBridge {
+  checkPlace(line);
   const { transport, address, args } = parseBridgeLine(line);
   if (transport === null) throw new SyntaxError("it names no transport before the address");
   return { transport, address, args: checkLength(args) };

@@ -7,6 +7,7 @@
 import type { Address } from "../address.ts";
 import { DialError } from "../net/dial.ts";
 import {
+  type BridgeTrouble,
   type Tunnel,
   type TunnelBridge,
   tunnelClient,
@@ -15,8 +16,8 @@ import {
 } from "../parent/mod.ts";
 import { readBridges } from "./bridge_options.ts";
 import type { Command } from "./command.ts";
-import { formatPlace } from "./places.ts";
-import { tellingWords, withoutLastLines } from "./program_words.ts";
+import { faultOfPlace, formatPlace } from "./places.ts";
+import { patiently, tellingWords, withoutLastLines } from "./program_words.ts";
 import { readProxyUrl } from "./proxy_url.ts";
 import { Statistics } from "./statistics.ts";
 import { type RunningTunnel, supervise } from "./supervise.ts";
@@ -102,11 +103,28 @@ async function readPlan(request: TunnelRequest, verbose: boolean): Promise<Plan>
   };
 }
 
+/** Tells of a bridge that cannot be reached, or does not answer; never where it is. */
+function tellTrouble({ bridge, bridges, error }: BridgeTrouble, tunnel: number | undefined): void {
+  const which = bridges === 1 ? "the bridge" : `bridge ${bridge} of ${bridges}`;
+  if (error === null) {
+    const event = { event: "bridge-slow", tunnel, bridge, bridges };
+    return note(`still waiting for ${which}, which has not answered for 10 s`, event);
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  const event = { event: "bridge-failed", tunnel, bridge, bridges, error: reason };
+  note(`${which} could not be reached: ${reason}`, event);
+}
+
 /** What may be wrong when there is no way through the transport. */
 function hint(error: unknown): string | null {
   return error instanceof DialError
     ? "is the server's end running there, and does it know these arguments?"
     : null;
+}
+
+/** Whether it is the system's word about where to listen: what a launch throws is a `LaunchError`. */
+function isOfSystem(error: unknown): error is Error {
+  return Object.values(Deno.errors).some((type) => error instanceof type);
 }
 
 async function openTunnel(
@@ -116,11 +134,11 @@ async function openTunnel(
   cleanUp: AsyncDisposableStack,
 ): Promise<RunningTunnel> {
   const { request, bridges: [bridge, ...fallbacks], listen, options, verbose } = plan;
-  const [program = ""] = request.program;
+  const { program: [program = ""], number } = request;
   plan.state ??= await temporaryDirectory(cleanUp);
-  const tunnel = await tunnelClient(request.program, {
+  const opening = tunnelClient(request.program, {
     ...options,
-    ...tellingWords(program, verbose),
+    ...tellingWords(program, verbose, number),
     transport: bridge.transport,
     bridge: bridge.address,
     args: bridge.args,
@@ -128,31 +146,38 @@ async function openTunnel(
     listen,
     stateDirectory: plan.state,
     signal,
-    onEnd: (connection) => statistics.tell(connection),
-  }).catch((error) => {
-    const taken = error instanceof Deno.errors.AddrInUse ||
-      error instanceof Deno.errors.AddrNotAvailable;
-    if (taken) throw request.fault("listen", `cannot be used: ${error.message}`);
+    onEnd: (connection) => statistics.tell(connection, number),
+    onTrouble: (trouble) => tellTrouble(trouble, number),
+  });
+  const tunnel = await patiently(opening, program, number).catch(async (error) => {
+    if (isOfSystem(error)) {
+      const { message } = await faultOfPlace(listen, error);
+      throw request.fault("listen", `${formatPlace(listen)} cannot be used: ${message}`);
+    }
     throw withoutLastLines(error);
   });
   plan.listen = tunnel.address;
   statistics.watch(tunnel);
-  tellOpen(tunnel);
-  return { tunnel, program };
+  tellOpen(tunnel, number);
+  return { tunnel, program, number };
 }
 
 /** Tells where a tunnel listens, and which transports of its bridges the program does not have. */
-function tellOpen({ address, process }: Tunnel<Address | UnixSocket>): void {
+function tellOpen(
+  { address, process }: Tunnel<Address | UnixSocket>,
+  number: number | undefined,
+): void {
   const transports = Object.keys(process.methods);
   const place = formatPlace(address);
   note(`${transports.join(", ")}: listening on ${place}`, {
     event: "listening",
+    tunnel: number,
     transports,
     address: place,
     pid: process.pid,
   });
   for (const [transport, why] of Object.entries(process.failures)) {
-    complain(`${transport}: its bridges are not tried: ${why}`);
+    complain(`${transport}: its bridges are not tried: ${why}`, { event: "error", tunnel: number });
   }
 }
 

@@ -18,6 +18,17 @@ async function lookUp(name: string): Promise<string> {
   return address.includes(":") ? `[${address}]` : address;
 }
 
+/** Checks what the URL begins with: here it may be one more than a transport knows. */
+function checkScheme(text: string): void {
+  const schemes = "http://, socks4a://, socks5:// or socks5h://";
+  if (text === "" || /^(?:http|socks4a|socks5h?):\/\//i.test(text)) return;
+  throw new SyntaxError(
+    text.includes("://")
+      ? `the scheme is not ${schemes}`
+      : `there is no scheme before it: ${schemes}`,
+  );
+}
+
 /**
  * Reads the URL of a proxy: as a transport reads `TOR_PT_PROXY`, but also with a name, with
  * `socks5h`, which is what `socks5` means here, and with a slash at the end.
@@ -27,6 +38,7 @@ async function lookUp(name: string): Promise<string> {
  * @throws {SyntaxError} When it is no such URL, or its name is not found.
  */
 export async function readProxyUrl(text: string): Promise<ProxyInfo> {
+  checkScheme(text);
   const url = text.replace(/^socks5h:/i, "socks5:").replace(/\/$/, "");
   const [, before = "", host = "", port = ""] = /^(\w+:\/\/(?:.*@)?)(.*)(:.*)$/s.exec(url) ?? [];
   const numeric = isName(host) ? `${before}${await lookUp(host)}${port}` : url;

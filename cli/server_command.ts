@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Address, formatAddress } from "../address.ts";
+import { formatAddress } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
 import { formatBridgeLine } from "../bridge_line.ts";
 import { writeAll } from "../net/conn.ts";
@@ -15,12 +15,13 @@ import {
   tunnelServer,
   type TunnelServerOptions,
 } from "../parent/mod.ts";
+import { isUnspecified, listeningPlace } from "../parent/listening_place.ts";
 import { formatProxyHead } from "../parent/proxy_protocol.ts";
 import { connectService } from "../parent/service.ts";
 import { quoteForShell } from "../parent/shell.ts";
 import { type Command, parseOption } from "./command.ts";
 import { formatPlace } from "./places.ts";
-import { tellingWords, withoutLastLines } from "./program_words.ts";
+import { patiently, tellingWords, withoutLastLines } from "./program_words.ts";
 import { Statistics } from "./statistics.ts";
 import { type RunningTunnel, supervise } from "./supervise.ts";
 import { complain, note, print, speak } from "./terminal.ts";
@@ -86,11 +87,6 @@ function defaultState(request: TunnelRequest): string {
   return `${home}/ptlib/${name.replace(/[^\w.-]/g, "_")}`;
 }
 
-/** Whether somebody listens on all addresses, so that clients cannot know which of them to take. */
-function isUnspecified([host]: Readonly<Address>): boolean {
-  return host === "0.0.0.0" || host === "::";
-}
-
 /** The command line of the client's end. */
 function clientCommand(
   transport: string,
@@ -100,7 +96,7 @@ function clientCommand(
   const text = formatSocksArgs(args);
   return [
     ...["ptlib", "client", "--transport", transport, "--listen", "127.0.0.1:1234"],
-    ...["--bridge", isUnspecified(address) ? `SERVER:${address[1]}` : formatAddress(address)],
+    ...["--bridge", isUnspecified(address[0]) ? `SERVER:${address[1]}` : formatAddress(address)],
     ...text === "" ? [] : ["--args", text],
     ...["--", ...program],
   ].map(quoteForShell).join(" ");
@@ -109,31 +105,37 @@ function clientCommand(
 /** The same as a bridge line; a `TypeError` where that cannot hold what clients need to know. */
 function bridgeLine(transport: string, { address, args }: Tunnel): string {
   const line = formatBridgeLine({ transport, address, args });
-  if (!isUnspecified(address)) return line;
+  if (!isUnspecified(address[0])) return line;
   return line.replace(formatAddress(address), `SERVER:${address[1]}`);
 }
 
-/** Tells what clients need to know, on stdout. */
-function tellClients(
-  transport: string,
-  tunnel: Tunnel,
-  program: readonly string[],
-  json: boolean,
-): void {
-  if (isUnspecified(tunnel.address)) {
-    note(`${transport}: clients put this host's address for SERVER`);
+/** What clients need to know: a command, and the same as a bridge line. */
+interface Instructions {
+  command: string;
+  line: string;
+}
+
+/** Tells what clients need to know, on stdout, and what of the options it does not have. */
+function tellClients(plan: Plan, tunnel: Tunnel, { command, line }: Instructions): void {
+  const { request: { number }, options: { transport, options = [] }, json } = plan;
+  if (isUnspecified(tunnel.address[0])) {
+    note(`${transport}: clients put this host's address for SERVER`, {
+      event: "note",
+      tunnel: number,
+    });
   }
-  const command = clientCommand(transport, tunnel, program);
-  let line: string;
-  try {
-    line = bridgeLine(transport, tunnel);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    complain(`${transport}: no client can be told what the program publishes. ${error.message}`);
-    return;
+  const hidden = [...options].map(([key]) => key).filter((key) => !tunnel.args.has(key));
+  if (hidden.length > 0) {
+    const keys = [...new Set(hidden)].join(", ");
+    note(
+      `${transport}: not published: ${keys}. Clients that need one, such as a secret, add it to --args`,
+      { event: "note", tunnel: number },
+    );
   }
-  note(`${transport}: clients connect with this command, or with the bridge line below it`, {
+  const where = json ? "" : " below it";
+  note(`${transport}: clients connect with this command, or with the bridge line${where}`, {
     event: "clients",
+    tunnel: number,
     transport,
     command,
     bridgeLine: line,
@@ -143,14 +145,29 @@ function tellClients(
   print(line);
 }
 
+/** Writes what clients need to know; null where it fits into no line, which is told. */
+function instruct(plan: Plan, tunnel: Tunnel): Instructions | null {
+  const { request: { program, number }, options: { transport } } = plan;
+  try {
+    const line = bridgeLine(transport, tunnel);
+    return { command: clientCommand(transport, tunnel, program), line };
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const event = { event: "error", tunnel: number };
+    const sentence = "no client can be told what the program publishes";
+    complain(`${transport}: ${sentence}. ${error.message}`, event);
+    return null;
+  }
+}
+
 /** What a tunnel is to be, checked to the last option. */
 interface Plan {
   request: TunnelRequest;
   options: TunnelServerOptions;
   verbose: boolean;
   json: boolean;
-  /** Whether clients were told how to connect. */
-  told: boolean;
+  /** What clients were told; null as long as they were told nothing. */
+  told: Instructions | null;
 }
 
 /** Reads `--proxy-protocol`. */
@@ -177,7 +194,7 @@ function readPlan(request: TunnelRequest, verbose: boolean, json: boolean): Plan
     },
     verbose,
     json,
-    told: false,
+    told: null,
   };
 }
 
@@ -187,7 +204,7 @@ function hint(error: unknown): string | null {
 }
 
 /** Warns when nobody answers where clients will be forwarded to. */
-async function tryService(options: TunnelServerOptions, signal: AbortSignal): Promise<void> {
+async function tryService({ request, options }: Plan, signal: AbortSignal): Promise<void> {
   const { transport, forward, proxyProtocol, listen } = options;
   try {
     const service = await connectService(forward, signal);
@@ -204,15 +221,50 @@ async function tryService(options: TunnelServerOptions, signal: AbortSignal): Pr
     const why = error instanceof Error ? error.message : String(error);
     complain(`${transport}: nobody answers at --forward ${formatPlace(forward)}: ${why}`, {
       event: "no-service",
+      tunnel: request.number,
       transport,
     });
   }
 }
 
-/** Where it listens next time: at the port that it got, as clients know that now. */
-function samePort(asked: Readonly<Address>, reported: Readonly<Address>): Readonly<Address> {
-  // What is reported can be another place, which clients reach.
-  return asked[1] === 0 && asked[0] === reported[0] ? reported : asked;
+/** Tells where a tunnel listens, which is not always what its program reports. */
+function tellOpen({ request, options }: Plan, { address, process }: Tunnel): void {
+  const { transport, forward, listen } = options;
+  const place = listeningPlace(listen, address);
+  const where = place === null ? `a port of ${listen[0]}` : formatAddress(place);
+  note(`${transport}: listening on ${where}, forwarding to ${formatPlace(forward)}`, {
+    event: "listening",
+    tunnel: request.number,
+    transports: [transport],
+    address: place === null ? null : where,
+    forward: formatPlace(forward),
+    pid: process.pid,
+  });
+  if (place !== null) return;
+  complain(
+    `${transport}: its program does not tell on which port it listens: give --listen a port`,
+    { event: "error", tunnel: request.number },
+  );
+}
+
+/** Tells, once, what clients need to know, and again when that has changed. */
+function tellOnce(plan: Plan, tunnel: Tunnel): void {
+  const { request: { number }, options: { transport, stateDirectory }, told } = plan;
+  if (told === null) {
+    const event = { event: "keys", tunnel: number, transport, state: stateDirectory };
+    note(`${transport}: its keys are in ${stateDirectory}`, event);
+  }
+  const now = instruct(plan, tunnel);
+  if (now === null || (now.command === told?.command && now.line === told.line)) return;
+  if (told !== null) {
+    complain(
+      `${transport}: what clients were told is of no use any more: the program publishes something ` +
+        `else now. Are its keys still in ${stateDirectory}?`,
+      { event: "error", tunnel: number },
+    );
+  }
+  tellClients(plan, tunnel, now);
+  plan.told = now;
 }
 
 async function openTunnel(
@@ -221,33 +273,24 @@ async function openTunnel(
   signal: AbortSignal,
 ): Promise<RunningTunnel> {
   const { request, options, verbose } = plan;
-  const [program = ""] = request.program;
-  const { transport, forward, stateDirectory } = options;
-  const tunnel = await tunnelServer(request.program, {
+  const { program: [program = ""], number } = request;
+  const opening = tunnelServer(request.program, {
     ...options,
-    ...tellingWords(program, verbose),
+    ...tellingWords(program, verbose, number),
     signal,
-    onEnd: (connection) => statistics.tell(connection),
-  }).catch((error) => {
+    onEnd: (connection) => statistics.tell(connection, number),
+  });
+  const tunnel = await patiently(opening, program, number).catch((error) => {
     throw withoutLastLines(error);
   });
-  plan.options = { ...options, listen: samePort(options.listen, tunnel.address) };
   statistics.watch(tunnel);
-  const address = formatAddress(tunnel.address);
-  note(`${transport}: listening on ${address}, forwarding to ${formatPlace(forward)}`, {
-    event: "listening",
-    transports: [transport],
-    address,
-    forward: formatPlace(forward),
-    pid: tunnel.process.pid,
-  });
-  tryService(options, signal); // Nobody waits for it, as an answer can take long.
-  if (!plan.told) {
-    note(`${transport}: its keys are in ${stateDirectory}`);
-    tellClients(transport, tunnel, request.program, plan.json);
-  }
-  plan.told = true;
-  return { tunnel, program };
+  tellOpen(plan, tunnel);
+  tryService(plan, signal); // Nobody waits for it, as an answer can take long.
+  tellOnce(plan, tunnel);
+  // Clients know the port that it got: it is the same next time.
+  const listen = listeningPlace(options.listen, tunnel.address) ?? options.listen;
+  plan.options = { ...options, listen };
+  return { tunnel, program, number };
 }
 
 /** The command. */

@@ -29,8 +29,14 @@ function formatAge(milliseconds: number): string {
   return `${hours}:${digits(minutes)}:${digits(seconds)}`;
 }
 
+/** A number of bytes in 8 characters at most. */
+function shortBytes(count: number): string {
+  if (count < 1000) return `${count} B`;
+  return formatBytes(Math.max(count, 1024)).replace(/(\d{3,})\.\d/, "$1");
+}
+
 /**
- * How it goes, in a line.
+ * How it goes, in a line that fits into a terminal of 80 columns.
  *
  * @param now What has gone through.
  * @param before The same a while ago.
@@ -44,12 +50,12 @@ export function formatStatus(
   age: number,
 ): string {
   const rate = (key: "sent" | "received") =>
-    `${formatBytes(Math.round((now[key] - before[key]) * 1000 / interval))}/s`;
+    `${shortBytes(Math.round((now[key] - before[key]) * 1000 / interval))}/s`;
   return [
     formatAge(age),
-    `${now.open} of ${now.connections} open`,
-    `sent ${formatBytes(now.sent)} (${rate("sent")})`,
-    `received ${formatBytes(now.received)} (${rate("received")})`,
+    `${now.open}/${now.connections} open`,
+    `out ${shortBytes(now.sent)} (${rate("sent")})`,
+    `in ${shortBytes(now.received)} (${rate("received")})`,
   ].join(" | ");
 }
 
@@ -86,12 +92,12 @@ export class Statistics implements Disposable {
     this.#past = sum(this.#past, traffic);
   }
 
-  /** Tells of a connection that has ended. */
-  tell({ sent, received, error }: TunnelledConnection): void {
+  /** Tells of a connection that has ended, and of which tunnel it was. */
+  tell({ sent, received, error }: TunnelledConnection, tunnel: number | undefined): void {
     if (this.#signal.aborted) return;
     const amount = `${formatBytes(sent)} sent, ${formatBytes(received)} received`;
     const reason = error === null ? null : this.#reason(error);
-    const event = { event: "connection", sent, received, error: reason };
+    const event = { event: "connection", tunnel, sent, received, error: reason };
     if (reason === null) note(`a connection ended: ${amount}`, event);
     else complain(`a connection broke off: ${amount}: ${reason}`, event);
   }

@@ -53,6 +53,8 @@ export class Interrupt implements Disposable {
 export interface RunningTunnel {
   tunnel: Tunnel<unknown>;
   program: string;
+  /** Which one it is, where a file has several. */
+  number: number | undefined;
 }
 
 /** Opens one tunnel; the signal ends that. It may be called again when the tunnel has died. */
@@ -94,30 +96,35 @@ class Tunnels implements AsyncDisposable {
       const death = await this.untilDeath(running);
       if (death === null) return;
       if (performance.now() - started > LONGEST_PAUSE) pause = FIRST_PAUSE;
-      complain(death, { event: "died", program: running.program });
+      const { program, number } = running;
+      complain(death, { event: "died", tunnel: number, program });
       for (let again: RunningTunnel | null = null; again === null;) {
-        note(`${running.program} is started again in ${pause / 1000} s`, {
+        note(`${program} is started again in ${pause / 1000} s`, {
           event: "pause",
-          program: running.program,
+          tunnel: number,
+          program,
           seconds: pause / 1000,
         });
         await this.#interrupt.wait(pause);
         if (this.#interrupt.signal.aborted) return;
         pause = Math.min(2 * pause, LONGEST_PAUSE);
-        again = await this.#tryAgain(open);
+        again = await this.#tryAgain(open, running);
         if (again !== null) running = again;
       }
     }
   }
 
-  async #tryAgain(open: OpenTunnel): Promise<RunningTunnel | null> {
+  async #tryAgain(
+    open: OpenTunnel,
+    { program, number }: RunningTunnel,
+  ): Promise<RunningTunnel | null> {
     try {
       return await this.open(open);
     } catch (error) {
       if (this.#interrupt.signal.aborted) return null;
       const why = explain(error);
       if (why === null) throw error;
-      complain(why);
+      complain(why, { event: "error", tunnel: number, program });
       return null;
     }
   }
@@ -171,9 +178,10 @@ async function untilEnd(
     await Promise.all(openings.map((open, index) => tunnels.keepAlive(open, running[index]!)));
     return 0;
   }
-  const deaths = running.map((tunnel) => tunnels.untilDeath(tunnel));
-  const death = await Promise.race([interrupt.wait().then(() => null), ...deaths]);
-  if (death === null) return 0;
-  complain(death, { event: "died" });
+  const ends = running.map(async (tunnel) => ({ tunnel, death: await tunnels.untilDeath(tunnel) }));
+  const end = await Promise.race([interrupt.wait().then(() => null), ...ends]);
+  if (end === null || end.death === null) return 0;
+  const { program, number } = end.tunnel;
+  complain(end.death, { event: "died", tunnel: number, program });
   return 1;
 }

@@ -44,6 +44,8 @@ export function harmless(text: string): string {
 /** What has happened, for machines: its name, and what belongs to it. */
 export interface TunnelEvent {
   readonly event: string;
+  /** The number of the tunnel that it is about, where a file has several. */
+  readonly tunnel?: number | undefined;
   readonly [detail: string]: unknown;
 }
 
@@ -95,7 +97,8 @@ function pushLine(line: string): void {
 function tell(level: string, style: Style | null, text: string, event: TunnelEvent): void {
   if (manner.json) return jsonLines.push(jsonOf(level, event, text));
   const time = manner.timestamps ? `${new Date().toISOString().replace(/\.\d+Z$/, "Z")} ` : "";
-  pushLine(time + (style === null ? text : paint(style, text)));
+  const line = event.tunnel === undefined ? text : `tunnel ${event.tunnel}: ${text}`;
+  pushLine(time + (style === null ? line : paint(style, line)));
 }
 
 /** Tells how it goes. */
@@ -109,10 +112,15 @@ export function complain(text: string, event: TunnelEvent = { event: "error" }):
 }
 
 /** Tells what a program said. */
-export function quote(program: string, text: string, details: Record<string, unknown> = {}): void {
+export function quote(
+  program: string,
+  text: string,
+  details: { readonly tunnel?: number | undefined; readonly [detail: string]: unknown } = {},
+): void {
   const words = harmless(text);
-  if (manner.json) note(words, { ...details, event: "said", program });
-  else tell("notice", "dim", `${program}: ${words}`, { event: "said" });
+  const event = { ...details, event: "said", program };
+  if (manner.json) note(words, event);
+  else tell("notice", "dim", `${program}: ${words}`, event);
 }
 
 /** Whether somebody sees a line that changes. */

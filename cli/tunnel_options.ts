@@ -5,15 +5,18 @@
  */
 
 import type { ParseArgsOptionsConfig } from "node:util";
-import { type Address, parseAddress } from "../address.ts";
+import type { Address } from "../address.ts";
 import type { UnixSocket } from "../parent/mod.ts";
-import { parseDestination, parseUnixOr } from "./places.ts";
+import { formatPlace, parseDestination, parseListen, parseUnixOr } from "./places.ts";
+import { repeatedKey } from "./repeated_key.ts";
 import { type OptionValues, parseTransportName, splitArguments, UsageError } from "./command.ts";
 
 /** What one tunnel was asked for. */
 export class TunnelRequest {
   /** The program and its arguments. */
   readonly program: readonly string[];
+  /** Which tunnel of a file it is; `undefined` for that of the command line. */
+  readonly number: number | undefined;
   readonly #values: OptionValues;
   readonly #where: string;
 
@@ -23,10 +26,17 @@ export class TunnelRequest {
    * @param values The options by their long names.
    * @param program The program and its arguments.
    * @param where What stands before the name of an option in an error.
+   * @param number Which tunnel of a file it is.
    */
-  constructor(values: OptionValues, program: readonly string[], where: string) {
+  constructor(
+    values: OptionValues,
+    program: readonly string[],
+    where: string,
+    number?: number | undefined,
+  ) {
     this.#values = values;
     this.#where = where;
+    this.number = number;
     this.program = program;
     if (program.length === 0) {
       throw new UsageError(
@@ -98,12 +108,12 @@ export class TunnelRequest {
 
   /** The address to listen on; port 0 means any. */
   listen(): Address {
-    return this.parse("listen", this.required("listen"), parseAddress);
+    return this.parse("listen", this.required("listen"), parseListen);
   }
 
   /** The same, or a Unix socket. */
   listenAnywhere(): Address | UnixSocket {
-    const parse = (text: string) => parseUnixOr(text, parseAddress);
+    const parse = (text: string) => parseUnixOr(text, parseListen);
     return this.parse("listen", this.required("listen"), parse);
   }
 
@@ -150,32 +160,51 @@ function isStrings(value: unknown): value is string[] {
 /** Reads one tunnel of a file, whose keys are the long options and `command`. */
 function tunnelOfFile(
   tunnel: unknown,
-  where: string,
+  path: string,
+  number: number,
   options: ParseArgsOptionsConfig,
 ): TunnelRequest {
+  const where = `Tunnel ${number} of ${path}`;
   if (!isRecord(tunnel)) throw new UsageError(`${where} is not an object`);
   const { command = [], ...values } = tunnel;
   if (!isStrings(command)) throw new UsageError(`${where}: command is not an array of strings`);
   const checked: Record<string, string | string[]> = {};
   for (const [name, value] of Object.entries(values)) {
     const known = Object.hasOwn(options, name) ? options[name] : undefined;
-    if (known === undefined) throw new UsageError(`${where}: ${name} is not an option`);
+    if (known === undefined) {
+      const all = [...Object.keys(options), "command"].join(", ");
+      throw new UsageError(`${where}: ${name} is not an option; there are ${all}`);
+    }
     if (known.multiple ? !isStrings(value) : typeof value !== "string") {
       const type = known.multiple ? "an array of strings" : "a string";
       throw new UsageError(`${where}: ${name} is not ${type}`);
     }
     checked[name] = value as string | string[];
   }
-  return new TunnelRequest(checked, command, where);
+  return new TunnelRequest(checked, command, where, number);
+}
+
+/** Checks that no two tunnels listen at one place: the second could not be started. */
+function checkPlaces(requests: readonly TunnelRequest[]): void {
+  const taken = new Map<string, number | undefined>();
+  for (const request of requests) {
+    const place = request.listenAnywhere();
+    const text = formatPlace(place);
+    const other = taken.get(text);
+    if (other !== undefined) throw request.fault("listen", `is that of tunnel ${other}, too`);
+    if ("path" in place || place[1] !== 0) taken.set(text, request.number);
+  }
 }
 
 async function readConfig(
   path: string,
   options: ParseArgsOptionsConfig,
 ): Promise<TunnelRequest[]> {
+  let text: string;
   let config: unknown;
   try {
-    config = JSON.parse(await Deno.readTextFile(path));
+    text = await Deno.readTextFile(path);
+    config = JSON.parse(text);
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
     if (!(cause instanceof SyntaxError)) {
@@ -183,13 +212,21 @@ async function readConfig(
     }
     throw new UsageError(`${path} is not JSON: ${cause.message}`, { cause });
   }
-  const tunnels = isRecord(config) ? config["tunnels"] : undefined;
+  const repeated = repeatedKey(text);
+  if (repeated !== null) {
+    throw new UsageError(`${path} has ${repeated} twice in one object; the first would be lost`);
+  }
+  const { tunnels, ...others } = isRecord(config) ? config : {};
+  const [other] = Object.keys(others);
+  if (other !== undefined) {
+    throw new UsageError(`${path} has ${other} beside "tunnels", where nothing else is known`);
+  }
   if (!Array.isArray(tunnels) || tunnels.length === 0) {
     throw new UsageError(`${path} has no array "tunnels" with something in it`);
   }
-  return tunnels.map((tunnel, index) =>
-    tunnelOfFile(tunnel, `Tunnel ${index + 1} of ${path}`, options)
-  );
+  const requests = tunnels.map((tunnel, index) => tunnelOfFile(tunnel, path, index + 1, options));
+  checkPlaces(requests);
+  return requests;
 }
 
 /** Options of a command that are not one tunnel's. */

@@ -340,9 +340,21 @@ async function createStateDirectory(path: string): Promise<string> {
     await Deno.mkdir(path, { recursive: true, mode: 0o700 });
     return await Deno.realPath(path);
   } catch (cause) {
-    const sentence = "The state directory cannot be created: see the cause";
+    const sentence = "The state directory cannot be created";
     throw new LaunchError("not-started", sentence, [], { cause });
   }
+}
+
+/** Why a program was not started. */
+function whyNotSpawned(word: string, cause: unknown): string {
+  const program = JSON.stringify(word);
+  if (cause instanceof Deno.errors.NotCapable) {
+    return `${program} may not be run: grant --allow-run for it`;
+  }
+  if (!(cause instanceof Deno.errors.NotFound)) return `${program} cannot be started`;
+  return word.includes(" ")
+    ? `There is no program ${program}: its arguments have to be words of their own, outside of quotes`
+    : `There is no program ${program}: install it, or give its path`;
 }
 
 function spawn<M extends ClientMethod | ServerMethod>(
@@ -354,13 +366,7 @@ function spawn<M extends ClientMethod | ServerMethod>(
   try {
     return new Process(command, env, negotiation, options);
   } catch (cause) {
-    const program = JSON.stringify(command[0]);
-    const sentence = cause instanceof Deno.errors.NotFound
-      ? `There is no program ${program}: install it, or give its path`
-      : cause instanceof Deno.errors.NotCapable
-      ? `${program} may not be run: grant --allow-run for it`
-      : `${program} cannot be started: see the cause`;
-    throw new LaunchError("not-started", sentence, [], { cause });
+    throw new LaunchError("not-started", whyNotSpawned(command[0] ?? "", cause), [], { cause });
   }
 }
 

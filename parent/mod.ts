@@ -34,7 +34,12 @@ export type { TransportMessage } from "./negotiation.ts";
 export type { ProxyProtocol } from "./proxy_protocol.ts";
 export type { TunnelTraffic } from "./traffic.ts";
 export type { Tunnel, TunnelledConnection } from "./tunnel.ts";
-export { type TunnelBridge, tunnelClient, type TunnelClientOptions } from "./tunnel_client.ts";
+export {
+  type BridgeTrouble,
+  type TunnelBridge,
+  tunnelClient,
+  type TunnelClientOptions,
+} from "./tunnel_client.ts";
 export { tunnelServer, type TunnelServerOptions } from "./tunnel_server.ts";
 export type { UnixSocket } from "./unix_socket.ts";
 export type { Address } from "../address.ts";

@@ -46,7 +46,7 @@ export interface TunnelledConnection {
  * ```
  */
 export interface Tunnel<A = Address> extends AsyncDisposable {
-  /** Where it listens. */
+  /** Where it listens; of a server, where it says that clients shall connect to. */
   readonly address: A;
   /**
    * What the other end needs to know, on a server such as its certificate; the client's end
@@ -131,7 +131,7 @@ export class OpenTunnel<A, T> implements Tunnel<A> {
 
   async #exit(accepting: Promise<void>): Promise<TransportExit> {
     const exit = await this.process.exited;
-    this.#ending.abort();
+    this.#ending.abort(new DOMException("The program of the transport has ended", "AbortError"));
     await accepting;
     await Promise.all(this.#carried);
     await this.#end.release();
@@ -139,7 +139,7 @@ export class OpenTunnel<A, T> implements Tunnel<A> {
   }
 
   async close(): Promise<TransportExit> {
-    this.#ending.abort();
+    this.#ending.abort(new DOMException("The tunnel was closed", "AbortError"));
     await this.process.close();
     return await this.exited;
   }

@@ -42,6 +42,28 @@ export interface TunnelBridge {
 }
 
 /**
+ * What a tunnel meets on the way to its bridges, before a connection has ended.
+ *
+ * @example
+ * ```ts
+ * import type { BridgeTrouble } from "@ptlib/ptlib/parent";
+ *
+ * function tell({ bridge, bridges, error }: BridgeTrouble): void {
+ *   const what = error === null ? "lets us wait" : "could not be reached";
+ *   console.error(`bridge ${bridge} of ${bridges} ${what}`);
+ * }
+ * ```
+ */
+export interface BridgeTrouble {
+  /** Which bridge: 1 is the first, and its fallbacks follow. */
+  bridge: number;
+  /** How many there are. */
+  bridges: number;
+  /** Why it could not be reached; `null` where it is still waited for, after 10 s. */
+  error: unknown;
+}
+
+/**
  * What the client's end of a tunnel takes.
  *
  * @example
@@ -82,10 +104,20 @@ export interface TunnelClientOptions extends LaunchOptions {
   proxy?: ProxyInfo | undefined;
   /** Is called when a connection has ended, or has failed. */
   onEnd?: ((connection: TunnelledConnection) => void) | undefined;
+  /**
+   * Is called when one bridge of several could not be reached, and when a bridge does not answer for
+   * 10 s: once, until it answers again.
+   */
+  onTrouble?: ((trouble: BridgeTrouble) => void) | undefined;
 }
+
+/** How long a bridge may take until that is told, in milliseconds. */
+const SLOW = 10_000;
 
 /** A bridge for which the program has a transport. */
 interface ReachableBridge {
+  /** Its number among all bridges. */
+  number: number;
   method: ClientMethod;
   address: Readonly<Address>;
   args: URLSearchParams;
@@ -109,9 +141,9 @@ function reachable(
   bridges: ReturnType<typeof bridgesOf>,
   { methods }: TransportProcess<ClientMethod>,
 ): ReachableBridge[] {
-  return bridges.flatMap(({ transport, address, args }) => {
+  return bridges.flatMap(({ transport, address, args }, index) => {
     const method = methods[transport];
-    return method === undefined ? [] : [{ method, address, args }];
+    return method === undefined ? [] : [{ number: index + 1, method, address, args }];
   });
 }
 
@@ -127,10 +159,33 @@ function noBridgeError(failures: readonly unknown[]): DialError {
 /** Connects to bridges: first to the one that was reached last. */
 class BridgeDialer {
   readonly #bridges: readonly ReachableBridge[];
+  readonly #tell: (bridge: number, error: unknown) => void;
+  /** Those of which it was told that they let us wait. */
+  readonly #slow = new Set<ReachableBridge>();
   #current = 0;
 
-  constructor(bridges: readonly ReachableBridge[]) {
+  constructor(
+    bridges: readonly ReachableBridge[],
+    tell: (bridge: number, error: unknown) => void,
+  ) {
     this.#bridges = bridges;
+    this.#tell = tell;
+  }
+
+  /** Connects to one of them. */
+  async #reach(bridge: ReachableBridge, signal: AbortSignal): Promise<Deno.TcpConn> {
+    const timer = setTimeout(() => {
+      if (this.#slow.has(bridge)) return;
+      this.#slow.add(bridge);
+      this.#tell(bridge.number, null);
+    }, SLOW);
+    try {
+      const conn = await dialTransport(bridge.method, bridge.address, bridge.args, { signal });
+      this.#slow.delete(bridge);
+      return conn;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async dial(signal: AbortSignal): Promise<Deno.TcpConn> {
@@ -138,14 +193,15 @@ class BridgeDialer {
     const [first, count] = [this.#current, this.#bridges.length];
     for (let turn = 0; turn < count; turn++) {
       const index = (first + turn) % count;
-      const { method, address, args } = this.#bridges[index]!;
+      const bridge = this.#bridges[index]!;
       try {
-        const conn = await dialTransport(method, address, args, { signal });
+        const conn = await this.#reach(bridge, signal);
         this.#current = index;
         return conn;
       } catch (error) {
         if (signal.aborted || count === 1) throw error;
         failures.push(error);
+        this.#tell(bridge.number, error);
       }
     }
     throw noBridgeError(failures);
@@ -250,7 +306,14 @@ export async function tunnelClient(
   try {
     const transports = [...new Set(bridges.map(({ transport }) => transport))];
     const process = await launchClient(command, { ...options, transports });
-    const dialer = new BridgeDialer(reachable(bridges, process));
+    const tell = (bridge: number, error: unknown) => {
+      try {
+        options.onTrouble?.({ bridge, bridges: bridges.length, error });
+      } catch (error) {
+        reportError(error); // As an event listener's.
+      }
+    };
+    const dialer = new BridgeDialer(reachable(bridges, process), tell);
     return new OpenTunnel<Address | UnixSocket, StreamConn>({
       address: listener.address,
       args: bridges[0]?.args ?? new URLSearchParams(),

@@ -9,6 +9,7 @@ import { acceptAll } from "../net/accept.ts";
 import { closeQuietly, handshake, type StreamConn, writeAll } from "../net/conn.ts";
 import { relay } from "../net/relay.ts";
 import { listenExtOrPort } from "./ext_orport_listener.ts";
+import { listeningPlace } from "./listening_place.ts";
 import { type LaunchOptions, launchServer, type LaunchServerOptions } from "./launch.ts";
 import { formatProxyHead, type ProxyProtocol } from "./proxy_protocol.ts";
 import { connectService } from "./service.ts";
@@ -174,12 +175,13 @@ export async function tunnelServer(
     const method = process.methods[transport];
     // Without one the launch would have failed.
     if (method === undefined) throw new TypeError("A launched transport has a method");
+    const listening = listeningPlace(listen, method.address) ?? listen;
     return new OpenTunnel<Address, Client>({
       address: method.address,
       args: method.args,
       process,
       arrivals: (signal) => entrance.clients(signal),
-      carry: (client, traffic, signal) => carry(options, client, method.address, traffic, signal),
+      carry: (client, traffic, signal) => carry(options, client, listening, traffic, signal),
       release: () => entrance.close(),
       onEnd: options.onEnd,
     });

@@ -88,7 +88,7 @@ export class CertificateFiles {
   /** The pin that clients need because nobody else says that the certificate is good. */
   readonly pin: string | null;
   readonly #files: Files;
-  readonly #warn: (text: string) => void;
+  readonly #log: (severity: "notice" | "warning", text: string) => void;
   #current: Certificate;
   /** When those were written that are in use. */
   #used: string;
@@ -100,14 +100,14 @@ export class CertificateFiles {
 
   private constructor(
     files: Files,
-    warn: (text: string) => void,
+    log: (severity: "notice" | "warning", text: string) => void,
     current: Certificate,
     pin: string | null,
     times: string,
   ) {
     this.pin = pin;
     this.#files = files;
-    this.#warn = warn;
+    this.#log = log;
     this.#current = current;
     this.#used = times;
   }
@@ -116,14 +116,17 @@ export class CertificateFiles {
    * Reads them.
    *
    * @param files Where the certificate and its key are.
-   * @param warn Is told once when what they are renewed to cannot be used.
+   * @param log Is told when renewed ones are in use, and once when they cannot be used.
    * @returns The files.
    * @throws {Error} When there is no certificate in them with its key.
    */
-  static async open(files: Files, warn: (text: string) => void): Promise<CertificateFiles> {
+  static async open(
+    files: Files,
+    log: (severity: "notice" | "warning", text: string) => void,
+  ): Promise<CertificateFiles> {
     const times = await timesOf(files);
     const current = await read(files);
-    return new CertificateFiles(files, warn, current, await selfSignedPin(current), times);
+    return new CertificateFiles(files, log, current, await selfSignedPin(current), times);
   }
 
   /**
@@ -152,11 +155,14 @@ export class CertificateFiles {
       }
       this.#current = renewed;
       this.#used = times;
+      this.#log("notice", "The renewed certificate of cert= is in use");
     } catch (error) {
       // One of them may be written after the other: only what stays so is worth a word.
       this.#failures = times === this.#failed ? this.#failures + 1 : 1;
       this.#failed = times;
-      if (this.#failures === 2) this.#warn(String(error instanceof Error ? error.message : error));
+      if (this.#failures !== 2) return;
+      const why = error instanceof Error ? error.message : String(error);
+      this.#log("warning", `The old certificate stays in use: ${why}`);
     }
   }
 }

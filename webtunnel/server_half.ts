@@ -130,8 +130,9 @@ async function start(
   let files: CertificateFiles | null = null;
   if (certificate !== null) {
     const { CertificateFiles } = await import("./certificate_files.ts");
-    const warn = (text: string) => log("warning", `webtunnel: ${text}`);
-    files = await CertificateFiles.open(certificate, warn);
+    files = await CertificateFiles.open(certificate, (severity, text) => {
+      log(severity, `webtunnel: ${text}`);
+    });
     if (files.pin !== null) published.set("cert", files.pin);
   }
   published.sort();

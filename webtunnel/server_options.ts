@@ -70,13 +70,37 @@ function readHops(option: string | null, speaksTls: boolean): number {
 /** The options that are the server's own, and not published. */
 const OWN = ["cert", "key", "fallback", "trusted-hops"];
 
-/** Checks that none of ours was written in another way: it would be published, and do nothing. */
-function checkSpelling(options: URLSearchParams): void {
+/** What clients are told: those that one of the official clients knows, and ours. */
+const CLIENTS = [
+  "url",
+  "addr",
+  "servername",
+  "sni-imitation",
+  "cert-domain",
+  "cert",
+  "utls",
+  "ver",
+];
+
+/**
+ * Checks that there are only options that somebody knows, each once: what is published goes to every
+ * client, and a misspelt one would give away what it says, such as the path of a file.
+ */
+function checkKeys(options: URLSearchParams): void {
+  const known = [...new Set([...CLIENTS, ...OWN])];
+  const seen = new Set<string>();
   for (const key of options.keys()) {
+    if (seen.has(key)) {
+      throw new Error(`ServerTransportOptions have ${key}= twice; it may come once`);
+    }
+    seen.add(key);
+    if (known.includes(key)) continue;
     const meant = key.toLowerCase().replaceAll("_", "-");
-    if (key !== meant && [...OWN, "url"].includes(meant)) {
+    if (known.includes(meant)) {
       throw new Error(`ServerTransportOptions have ${key}=, which is written ${meant}=`);
     }
+    const all = known.toSorted().map((word) => `${word}=`).join(", ");
+    throw new Error(`ServerTransportOptions have ${key}=, which nobody knows; there are ${all}`);
   }
 }
 
@@ -102,7 +126,7 @@ function takeFiles(published: URLSearchParams): Files | null {
  * @throws {Error} When one is missing or wrong; it names the option.
  */
 export function readServerOptions(options: URLSearchParams): ServerOptions {
-  checkSpelling(options);
+  checkKeys(options);
   const published = new URLSearchParams(options);
   const certificate = takeFiles(published);
   const fallback = published.get("fallback");

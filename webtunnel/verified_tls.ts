@@ -73,7 +73,7 @@ function meaning(cause: unknown): unknown {
   if (!ends.some((end) => cause instanceof end)) return cause;
   const words =
     "The connection was cut in the TLS handshake: the server or somebody between refuses " +
-    "the name that was sent";
+    "the name that was sent, or the server does not speak TLS";
   return new WebTunnelError("tls-refused", words, { cause });
 }
 

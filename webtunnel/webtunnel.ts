@@ -44,9 +44,10 @@ import type { WebTunnelOptions } from "./webtunnel_options.ts";
  *   `WEBTUNNEL_TRUSTED_REVERSE_PROXY_HOPS`, otherwise 1, and none with `cert` and `key`.
  *
  * With none but `url` it runs behind a reverse proxy, which speaks TLS and knows the path, as the
- * official server does. Everything else is published as it is, with the official placeholder for an
- * address. The bridge line comes into the log and into `webtunnel_bridgeline.txt` in the state
- * directory.
+ * official server does. The client's arguments are published as they are, with the official
+ * placeholder for an address; any other option, and one that comes twice, is refused, because it
+ * would be published too. The bridge line comes into the log and into `webtunnel_bridgeline.txt` in
+ * the state directory.
  *
  * @param options Further certificates, a web site, and where to tell what an operator should know.
  * @returns The transport, for one `run()`. It remembers which server names work.

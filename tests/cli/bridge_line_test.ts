@@ -2,6 +2,7 @@
 
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { formatAddress } from "../../address.ts";
+import { repeatedKey } from "../../cli/repeated_key.ts";
 import { EchoServer } from "../echo.ts";
 import { command, echo, finished, PLAIN, Running } from "./ptlib_process.ts";
 
@@ -26,6 +27,7 @@ command("ptlib client --bridge-line takes the next line when a bridge is not rea
   await using client = new Running(["client", ...LISTEN, ...options, "--", ...PLAIN]);
   assertEquals(await echo(await client.port(), "hello"), "hello");
   await client.says(/a connection ended: 5 bytes sent, 5 bytes received/);
+  await client.says(/^bridge 1 of 2 could not be reached: .*connection refused/);
 });
 
 command("ptlib client tells why no bridge of several is reached, and no address", async () => {
@@ -78,7 +80,10 @@ command("ptlib client names what is wrong with its bridge lines", async (directo
   const rows: [string[], string][] = [
     [[], "--bridge-line is missing"],
     [["--bridge-line", "192.0.2.7:443"], "--bridge-line is malformed: it names no transport"],
-    [["--bridge-line", "plain bridge:443"], "--bridge-line is malformed: the address is malformed"],
+    [["--bridge-line", "plain bridge:443"], "a bridge line has an IP address, and no name"],
+    [["--bridge-line", "plain SERVER:443"], "--bridge-line is malformed: SERVER is a placeholder"],
+    [["--transport", "a", "--bridge", "SERVER:443"], "--bridge is malformed: SERVER is a placeh"],
+    [["--bridge-line", "plain -:443"], "--bridge-line is malformed: the address is malformed"],
     [["--bridge-line", `plain 192.0.2.7:443 k=${"=".repeat(508)}`], "SOCKS5 carries up to 510"],
     [[...good, "--args", "k=v"], "--args is one too many: a bridge line says it already"],
     [[...good, "--transport", "plain"], "--transport is one too many"],
@@ -91,6 +96,48 @@ command("ptlib client names what is wrong with its bridge lines", async (directo
     assertEquals([code, out], [2, ""], err);
     assertStringIncludes(err, message);
   }));
+});
+
+command("ptlib says what is wrong with a file of --config", async (directory) => {
+  const path = `${directory}/config.json`;
+  const tunnel = (listen: string) =>
+    `{ "listen": "${listen}", "bridge-line": ["a 127.0.0.1:1"], "command": ["no-such-program"] }`;
+  const two = (listen: string) => `{ "tunnels": [${tunnel(listen)}, ${tunnel(listen)}] }`;
+  const rows: [text: string, message: string][] = [
+    [two("127.0.0.1:4455"), `Tunnel 2 of ${path}: listen is that of tunnel 1, too`],
+    [two(`unix:${directory}/a`), `Tunnel 2 of ${path}: listen is that of tunnel 1, too`],
+    [two("127.0.0.1:0"), "There is no program"],
+    [
+      `{ "tunnels": [${tunnel("127.0.0.1:0")}], "tunnel": 1 }`,
+      `${path} has tunnel beside "tunnels"`,
+    ],
+    [
+      `{ "tunnels": [{ "listen": "a", "listen": "b" }] }`,
+      `${path} has listen twice in one object`,
+    ],
+    [
+      `{ "tunnels": [{ "lisen": "127.0.0.1:0" }] }`,
+      `Tunnel 1 of ${path}: lisen is not an option; there are transport, listen, bridge,`,
+    ],
+  ];
+  for (const [text, message] of rows) {
+    await Deno.writeTextFile(path, text);
+    assertStringIncludes((await finished(["client", "--config", path])).err, message);
+  }
+});
+
+Deno.test("repeatedKey() finds a key that one object has twice", () => {
+  const rows: [text: string, key: string | null][] = [
+    ['{"a": 1, "b": {"a": 2}, "c": [{"a": 1}, {"a": 1}, "a", "a"]}', null],
+    ['{"a": "a", "b": "\\"a\\": {"}', null],
+    ['{"a": 1, "b": {}, "a" : 2}', "a"],
+    ['[{"b": [1], "c": {"b": 1, "\\u0062": 2}}]', "b"],
+    ["1", null],
+  ];
+  for (const [text, key] of rows) {
+    JSON.parse(text);
+    assertEquals([text, repeatedKey(text)], [text, key]);
+  }
 });
 
 command("ptlib reads the whole of --config before it starts anything", async (directory) => {

@@ -1,8 +1,8 @@
 /** Where `ptlib` connects to: names, proxies, and what is wrong with them. */
 
-import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertStringIncludes, assertThrows } from "@std/assert";
 import { formatAddress } from "../../address.ts";
-import { parseDestination, parseUnixOr } from "../../cli/places.ts";
+import { faultOfPlace, parseDestination, parseListen, parseUnixOr } from "../../cli/places.ts";
 import { readProxyUrl } from "../../cli/proxy_url.ts";
 import { EchoServer } from "../echo.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
@@ -41,6 +41,26 @@ Deno.test("parseUnixOr() reads the path of a Unix socket", () => {
   for (const text of ["unix:", "unix:a\0b"]) {
     assertThrows(() => parseUnixOr(text, parseDestination), SyntaxError);
   }
+  const longest = { path: "a".repeat(Deno.build.os === "linux" ? 107 : 103) };
+  assertEquals(parseUnixOr(`unix:${longest.path}`, parseDestination), longest);
+  // It is bytes that count.
+  for (const path of [`${longest.path}a`, longest.path.replace("a", "é")]) {
+    assertThrows(() => parseUnixOr(`unix:${path}`, parseDestination), SyntaxError, "the path has");
+  }
+});
+
+Deno.test("addresses: what is wrong is said of what a person wrote", () => {
+  const rows: [text: string, message: string][] = [
+    ["http://127.0.0.1:8080", "it is a URL: write HOST:PORT alone"],
+    ["21235", "there is no host before the port, as in 127.0.0.1:21235"],
+  ];
+  for (const [text, message] of rows) {
+    assertThrows(() => parseDestination(text), SyntaxError, message);
+    assertThrows(() => parseListen(text), SyntaxError, message);
+  }
+  assertThrows(() => parseDestination("SERVER:1"), SyntaxError, "SERVER is a placeholder");
+  assertThrows(() => parseDestination("-a:1"), SyntaxError, "neither a name nor an IP address");
+  assertThrows(() => parseListen("localhost:1"), SyntaxError, "not a numeric IP address");
 });
 
 Deno.test("readProxyUrl() takes socks5h and a slash at the end", async () => {
@@ -53,6 +73,29 @@ Deno.test("readProxyUrl() takes socks5h and a slash at the end", async () => {
   const bad = ["", "127.0.0.1:80", "ftp://127.0.0.1:80", "socks5://127.0.0.1:80//", "http://[::1]"];
   bad.push("socks5h://127.0.0.1:0", "socks5h://127.0.0.1:80/path", "http://localhost");
   for (const url of bad) await assertRejects(() => readProxyUrl(url), SyntaxError, undefined, url);
+});
+
+Deno.test("readProxyUrl() names the schemes that there are here", async () => {
+  const rows: [url: string, message: string][] = [
+    ["127.0.0.1:9", "there is no scheme before it: http://"],
+    ["socks4://127.0.0.1:9", "the scheme is not http://"],
+  ];
+  for (const [url, message] of rows) {
+    await assertRejects(() => readProxyUrl(url), SyntaxError, message);
+  }
+});
+
+Deno.test("faultOfPlace() says of addresses what the system means", async () => {
+  const { AddrInUse, AddrNotAvailable, PermissionDenied } = Deno.errors;
+  const rows: [error: Error, why: string][] = [
+    [new AddrInUse(), "another program listens there"],
+    [new AddrNotAvailable(), "this machine has no such address"],
+    [new PermissionDenied(), "take a port from 1024 on"],
+    [new Error("something else"), "something else"],
+  ];
+  for (const [error, why] of rows) {
+    assertStringIncludes((await faultOfPlace(["127.0.0.1", 1], error)).message, why);
+  }
 });
 
 permitted(["net", "sys"], "readProxyUrl() looks up the name of a proxy", async () => {

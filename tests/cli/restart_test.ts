@@ -36,8 +36,10 @@ command("ptlib --restart starts a program again, and the other tunnels stay", as
   await Deno.writeTextFile(`${directory}/config.json`, JSON.stringify(config));
   const args = ["client", "--restart", "--config", `${directory}/config.json`];
   await using client = new Running(args);
-  const port = Number((await client.says(/^a: listening on 127\.0\.0\.1:(\d+)/))[1]);
-  const plainPort = Number((await client.says(/^plain: listening on 127\.0\.0\.1:(\d+)/))[1]);
+  const port = Number((await client.says(/^tunnel 1: a: listening on 127\.0\.0\.1:(\d+)/))[1]);
+  const plainPort = Number(
+    (await client.says(/^tunnel 2: plain: listening on 127\.0\.0\.1:(\d+)/))[1],
+  );
   const kill = async () => {
     using conn = await Deno.connect({ hostname: "127.0.0.1", port });
     assertEquals(await conn.read(new Uint8Array(1)).catch(() => null), null);
@@ -51,7 +53,10 @@ command("ptlib --restart starts a program again, and the other tunnels stay", as
   await client.says(/is started again in 2 s/);
   await Deno.remove(file);
   // At the same port, because that is where its users look for it.
-  assertEquals(Number((await client.says(/^a: listening on 127\.0\.0\.1:(\d+)/, 2))[1]), port);
+  assertEquals(
+    Number((await client.says(/^tunnel 1: a: listening on 127\.0\.0\.1:(\d+)/, 2))[1]),
+    port,
+  );
   await kill();
   await client.says(/is started again in 4 s/);
   assertEquals(await echo(plainPort, "hello"), "hello");
@@ -79,4 +84,23 @@ command("ptlib server --restart keeps its port", async (directory) => {
   const [, second = ""] = await server.says(/^(.*"event":"listening".*)$/, 2);
   assertEquals(JSON.parse(second).address, JSON.parse(first).address);
   assertEquals(await echo(Number(JSON.parse(second).address.split(":")[1]), "hello"), "hello");
+});
+
+/** A server that publishes something else each time. */
+const FORGETFUL = `
+  console.log("VERSION 1\\nSMETHOD a 127.0.0.1:9 ARGS:key=" + Deno.pid + "\\nSMETHODS DONE");
+  for await (const _ of Deno.stdin.readable);`;
+
+command("ptlib server --restart tells clients anew when the keys are lost", async (directory) => {
+  const options = ["--transport", "a", "--listen", "127.0.0.1:9", "--state", directory];
+  options.push("--forward", "127.0.0.1:1", "--restart", "--json");
+  const words = [Deno.execPath(), "eval", FORGETFUL];
+  await using server = new Running(["server", ...options, "--", ...words], {}, "stdout");
+  const listening = JSON.parse((await server.says(/.*"event":"listening".*/))[0]);
+  const first = JSON.parse((await server.says(/.*"event":"clients".*/))[0]);
+  assertEquals(JSON.parse((await server.says(/.*"event":"keys".*/))[0]).state, directory);
+  Deno.kill(listening.pid, "SIGKILL");
+  const second = JSON.parse((await server.says(/.*"event":"clients".*/, 2))[0]);
+  assertEquals(first.bridgeLine === second.bridgeLine, false);
+  await server.says(/what clients were told is of no use any more: .*Are its keys still in/);
 });

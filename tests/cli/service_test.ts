@@ -1,6 +1,8 @@
 /** The service behind `ptlib server`: by name, told who its client is, or not there. */
 
 import { assertEquals, assertMatch } from "@std/assert";
+import type { Address } from "../../address.ts";
+import { listeningPlace } from "../../parent/listening_place.ts";
 import { readFull, writeAll } from "../../net/mod.ts";
 import { EchoServer } from "../echo.ts";
 import { command, echo, finished, PLAIN, Running } from "./ptlib_process.ts";
@@ -109,4 +111,37 @@ command("ptlib server names what is wrong with --proxy-protocol", async (directo
   const { code, err } = await finished(["server", ...options, "--", "x"]);
   assertEquals(code, 2);
   assertMatch(err, /--proxy-protocol is malformed: its versions are 1 and 2/);
+});
+
+/** A server that listens nowhere, and reports an address that was made up, as WebTunnel's do. */
+const MADE_UP = `
+  console.log("VERSION 1\\nSMETHOD a [2001:db8::7]:443 ARGS:url=x\\nSMETHODS DONE");
+  for await (const _ of Deno.stdin.readable);`;
+
+command("ptlib server tells where it listens, and not what is made up", async (directory) => {
+  const words = [Deno.execPath(), "eval", MADE_UP];
+  const start = (listen: string) => {
+    const args = ["server", "--transport", "a", "--listen", listen, "--state", directory];
+    return new Running([...args, "--forward", "127.0.0.1:1", "--option", "b=c", "--", ...words]);
+  };
+  await using given = start("127.0.0.1:28443");
+  await given.says(/^a: listening on 127\.0\.0\.1:28443, forwarding to/);
+  await given.says(/^a: not published: b\./);
+  await using any = start("127.0.0.1:0");
+  await any.says(/^a: listening on a port of 127\.0\.0\.1, forwarding to/);
+  await any.says(/^a: its program does not tell on which port it listens: give --listen a port$/);
+});
+
+Deno.test("listeningPlace() takes the port alone from what a program reports", () => {
+  const rows: [asked: Address, reported: Address, place: Address | null][] = [
+    [["127.0.0.1", 0], ["127.0.0.1", 5], ["127.0.0.1", 5]],
+    [["127.0.0.1", 7], ["2001:db8::1", 443], ["127.0.0.1", 7]],
+    [["127.0.0.1", 0], ["2001:db8::1", 443], null],
+    [["0.0.0.0", 0], ["::", 5], ["0.0.0.0", 5]],
+    [["::1", 0], ["0:0:0:0:0:0:0:1", 5], ["::1", 5]],
+    [["0.0.0.0", 0], ["192.0.2.7", 443], null],
+  ];
+  for (const [asked, reported, place] of rows) {
+    assertEquals(listeningPlace(asked, reported), place);
+  }
 });

@@ -94,8 +94,87 @@ Deno.test("formatStatus() shows connections, bytes, rates and the age", () => {
   const now = { open: 1, connections: 12, sent: 512, received: 3 * 1024 };
   assertEquals(
     formatStatus(now, before, 500, 3_723_456),
-    "1:02:03 | 1 of 12 open | sent 512 bytes (1.0 KiB/s) | received 3.0 KiB (4.0 KiB/s)",
+    "1:02:03 | 1/12 open | out 512 B (1.0 KiB/s) | in 3.0 KiB (4.0 KiB/s)",
   );
+});
+
+Deno.test("formatStatus() fits into 80 columns with large numbers", () => {
+  const nothing = { open: 0, connections: 0, sent: 0, received: 0 };
+  for (const amount of [999, 1000, 1023, 1024, 1023 * 1024, 1023.99 * 2 ** 30]) {
+    const now = { open: 12, connections: 345, sent: amount, received: amount };
+    const text = formatStatus(now, nothing, 1000, 36_000_000);
+    // The last column of a terminal stays free.
+    assertEquals([text, text.length <= 79, text.endsWith("/s)")], [text, true, true]);
+  }
+});
+
+command("ptlib --config tells of which tunnel it speaks", async (directory) => {
+  using service = new EchoServer();
+  const path = `${directory}/config.json`;
+  const tunnel = (bridge: string) => ({
+    listen: "127.0.0.1:0",
+    "bridge-line": [`plain ${bridge}`],
+    command: PLAIN,
+  });
+  const tunnels = [tunnel("127.0.0.1:1"), tunnel(formatAddress(service.address))];
+  await Deno.writeTextFile(path, JSON.stringify({ tunnels }));
+  {
+    await using client = new Running(["client", "--config", path]);
+    await client.says(/^tunnel 1: plain: listening on/);
+    const [, port] = await client.says(/^tunnel 2: plain: listening on 127\.0\.0\.1:(\d+)$/);
+    assertEquals(await echo(Number(port), "hello"), "hello");
+    await client.says(/^tunnel 2: a connection ended: 5 bytes sent/);
+  }
+  await using client = new Running(["client", "--config", path, "--json"], {}, "stdout");
+  const listening = await client.says(/.*"event":"listening".*/, 2);
+  assertEquals(JSON.parse(listening[0]).tunnel, 2);
+  Deno.kill(JSON.parse(listening[0]).pid, "SIGKILL");
+  const { tunnel: number, program } = JSON.parse((await client.says(/.*"event":"died".*/))[0]);
+  assertEquals([number, program], [2, Deno.execPath()]);
+});
+
+command("ptlib client tells why a connection ended with its program", async () => {
+  // Its SOCKS port is ours, so that nothing but its end ends the connection.
+  using socks = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const program = `
+    console.log("VERSION 1\\nCMETHOD a socks5 127.0.0.1:${socks.addr.port}\\nCMETHODS DONE");
+    for await (const _ of Deno.stdin.readable);`;
+  const args = ["client", ...TUNNEL, "--json", "--", Deno.execPath(), "eval", program];
+  await using client = new Running(args, {}, "stdout");
+  const { address, pid } = JSON.parse((await client.says(/.*"event":"listening".*/))[0]);
+  using _user = await Deno.connect({ hostname: "127.0.0.1", port: Number(address.split(":")[1]) });
+  using _asked = await socks.accept();
+  Deno.kill(pid, "SIGKILL");
+  const { error } = JSON.parse((await client.says(/.*"event":"connection".*/))[0]);
+  assertEquals(error, "The program of the transport has ended");
+});
+
+command(
+  "ptlib client tells of a bridge that lets it wait, and of none by address",
+  async () => {
+    using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const bridge = `127.0.0.1:${silent.addr.port}`;
+    // A client that takes a connection and never answers.
+    const program = `
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    console.log("VERSION 1\\nCMETHOD a socks5 127.0.0.1:" + listener.addr.port + "\\nCMETHODS DONE");
+    const held = [];
+    for await (const conn of listener) held.push(conn);`;
+    const args = ["--listen", "127.0.0.1:0", "--bridge-line", `a ${bridge}`];
+    await using client = new Running(["client", ...args, "--", Deno.execPath(), "eval", program]);
+    const port = await client.port();
+    using _first = await Deno.connect({ hostname: "127.0.0.1", port });
+    using _second = await Deno.connect({ hostname: "127.0.0.1", port });
+    await client.says(/^still waiting for the bridge, which has not answered for 10 s$/);
+    assertEquals(client.err.filter((line) => line.includes(bridge)), []);
+  },
+);
+
+command("ptlib client tells that a program is slow to start", async () => {
+  const words = [Deno.execPath(), "eval", "for await (const _ of Deno.stdin.readable);"];
+  const args = ["client", "--listen", "127.0.0.1:0", "--bridge-line", "a 127.0.0.1:1"];
+  await using client = new Running([...args, "--", ...words]);
+  await client.says(/has not reported its methods for 5 s; it has 60 s\. Is it a transport\?$/);
 });
 
 /** Whether there is a terminal to be had from util-linux. */
@@ -135,7 +214,7 @@ permitted(["net", "run", "read", "write"], "ptlib shows on a terminal how it goe
       conn = await Deno.connect({ hostname: "127.0.0.1", port: Number(port) });
       await conn.write(new Uint8Array(2048));
     }
-    if (interrupted || !/0:00:\d\d \| 1 of 1 open \| sent 2\.0 KiB \(/.test(text)) continue;
+    if (interrupted || !/0:00:\d\d \| 1\/1 open \| out 2\.0 KiB \(/.test(text)) continue;
     interrupted = true;
     await stdin.write(Uint8Array.of(3)); // Ctrl-C
   }

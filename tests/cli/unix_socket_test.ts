@@ -51,7 +51,8 @@ command(
 
     const second = await finished(["client", ...options, "--", ...PLAIN]);
     assertEquals(second.code, 2, second.err);
-    assertStringIncludes(second.err, "--listen cannot be used: ");
+    const fault = `--listen unix:${path} cannot be used: another program listens there`;
+    assertStringIncludes(second.err, fault);
     assertEquals(await echoThrough(path, "still"), "still");
 
     assertEquals((await client.end()).code, 0);
@@ -62,10 +63,17 @@ command(
 command("ptlib client --listen unix:PATH leaves a file alone", async (directory) => {
   const path = `${directory}/file`;
   await Deno.writeTextFile(path, "content");
-  const options = ["--listen", `unix:${path}`, "--transport", "plain", "--bridge", "127.0.0.1:1"];
-  const { code, err } = await finished(["client", ...options, "--", ...PLAIN]);
-  assertEquals(code, 2, err);
-  assertStringIncludes(err, "--listen cannot be used: ");
+  const rows: [path: string, why: string][] = [
+    [path, "it is a file that is no socket"],
+    [directory, "it is a directory"],
+    [`${directory}/none/socket`, `there is no directory ${directory}/none`],
+  ];
+  await Promise.all(rows.map(async ([path, why]) => {
+    const options = ["--listen", `unix:${path}`, "--bridge-line", "plain 127.0.0.1:1"];
+    const { code, err } = await finished(["client", ...options, "--", ...PLAIN]);
+    assertEquals(code, 2, err);
+    assertStringIncludes(err, `--listen unix:${path} cannot be used: ${why}`);
+  }));
   assertEquals(await Deno.readTextFile(path), "content");
 });
 
@@ -85,7 +93,13 @@ command(
 
 command("ptlib names what is wrong with a Unix socket", async () => {
   const listen = ["--listen", "127.0.0.1:0", "--transport", "a"];
+  const long = `unix:/${"a".repeat(120)}`;
   const rows: [string[], string][] = [
+    [
+      ["client", "--listen", long, "--bridge-line", "a 127.0.0.1:1", "--json"],
+      "--listen is malformed: the path has 121 bytes",
+    ],
+    [["server", ...listen, "--forward", long], "--forward is malformed: the path has 121 bytes"],
     [
       ["client", "--listen", "unix:", "--transport", "a", "--bridge", "127.0.0.1:1"],
       "--listen is malformed: there is no path",

@@ -204,6 +204,30 @@ export const SHELL_BLOCKS: Readonly<Record<string, Readonly<Record<string, Way>>
       beside: [WEB_SITE, WEB_BRIDGE],
       status: 28, // Curl has waited for 2 seconds, as the document says.
     },
+    "openssl": { needs: ["openssl"] },
+    "ptlib server": {
+      needs: ["openssl", "deno bundle"],
+      instead: {
+        "127.0.0.1:8443": "127.0.0.1:%webtunnel%",
+        "127.0.0.1:22 ": "127.0.0.1:%echo% ",
+        "127.0.0.1:8080": "127.0.0.1:%site%",
+        "/usr/local/lib/webtunnel/": "%here%/",
+      },
+      services: [{
+        command: "ptlib server",
+        ready: /(?<webtunnelLine>webtunnel \[.*)/,
+        stays: true,
+      }],
+    },
+    "ptlib client": {
+      needs: ["openssl", "deno bundle"],
+      instead: {
+        "webtunnel [2001:db8::1]:443 cert=... url=https://127.0.0.1:8443/SECRET": "%webtunnelLine%",
+        "127.0.0.1:1234": "127.0.0.1:%client%",
+        "/usr/local/lib/webtunnel/": "%here%/",
+      },
+      services: [CLIENT],
+    },
   },
   "docs/what-a-censor-sees.md": {
     "ptlib() {": { needs: ["obfs4proxy"] },

@@ -316,7 +316,9 @@ launching(
       LaunchError,
     );
     assertEquals(missing.reason, "not-started");
-    assertStringIncludes(missing.message, 'There is no program "no-such-program"');
+    assertStringIncludes(missing.message, 'There is no program "no-such-program": install it');
+    const quoted = launchClient(["obfs4proxy -enableLogging"], options);
+    await assertRejects(() => quoted, LaunchError, "words of their own, outside of quotes");
     await Deno.writeTextFile(`${stateDirectory}/file`, "");
     const inFile = { transports: ["a"], stateDirectory: `${stateDirectory}/file` };
     const noState = await assertRejects(() => launchClient(program(READY), inFile), LaunchError);

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { readFull } from "../../net/mod.ts";
 import type { SocksReplyError } from "../../net/proxy.ts";
 import {
+  type BridgeTrouble,
   dialTransport,
   launchClient,
   launchServer,
@@ -119,10 +120,12 @@ tunnelling("tunnelClient() stays with the bridge that it has reached", async (st
   using service = listenPatiently();
   const closed = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   closed.close();
+  const troubles: BridgeTrouble[] = [];
   await using near = await tunnelClient(PLAIN, {
     transport: "plain",
     listen: ["127.0.0.1", 0],
     bridge: ["127.0.0.1", closed.addr.port],
+    onTrouble: (trouble) => troubles.push(trouble),
     fallbacks: [
       { transport: "other", address: ["127.0.0.1", 1] },
       { transport: "plain", address: ["127.0.0.1", service.addr.port] },
@@ -140,6 +143,7 @@ tunnelling("tunnelClient() stays with the bridge that it has reached", async (st
   // Whoever came back to the first bridge would wait for an answer here.
   using _silent = Deno.listen({ hostname: "127.0.0.1", port: closed.addr.port });
   await hello();
+  assertEquals(troubles.map(({ bridge, bridges }) => [bridge, bridges]), [[1, 3]]);
 });
 
 tunnelling("tunnelClient() goes on when onEnd throws, and reports that", async (state) => {
@@ -177,17 +181,21 @@ tunnelling("tunnelClient() goes on when onEnd throws, and reports that", async (
 
 tunnelling("Tunnel.close() ends its listener, its connections and its program", async (state) => {
   using service = listenPatiently();
+  let ended: TunnelledConnection | undefined;
   const near = await tunnelClient(PLAIN, {
     transport: "plain",
     listen: ["127.0.0.1", 0],
     bridge: ["127.0.0.1", service.addr.port],
     stateDirectory: state,
+    onEnd: (connection) => void (ended = connection),
   });
   const [hostname, port] = near.address;
   using conn = await Deno.connect({ hostname, port });
   await conn.write(utf8.encode("x"));
   const exit = await near.close();
   assertEquals([exit.code, exit.signal], [0, null]);
+  const { name, message } = ended?.error as DOMException;
+  assertEquals([name, message], ["AbortError", "The tunnel was closed"]);
   assertEquals(await conn.read(new Uint8Array(1)).catch(() => null), null);
   await assertRejects(() => Deno.connect({ hostname, port }), Deno.errors.ConnectionRefused);
 });

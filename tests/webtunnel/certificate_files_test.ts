@@ -44,13 +44,16 @@ class Files implements Disposable {
   }
 }
 
-function open(warnings: string[] = []): Promise<CertificateFiles> {
-  return CertificateFiles.open(["cert", "key"], (text) => warnings.push(text));
+function open(told: string[] = []): Promise<CertificateFiles> {
+  return CertificateFiles.open(["cert", "key"], (severity, text) => {
+    told.push(`${severity}: ${text}`);
+  });
 }
 
 const PAIR = { cert: TEST_CERTIFICATE, key: TEST_KEY };
 const RENEWED = { cert: TEST_CHAIN_CERTIFICATE, key: TEST_CHAIN_KEY };
-const OTHER_KEY = "The key of key= is another one than that of the certificate of cert=";
+const OTHER_KEY =
+  "warning: The old certificate stays in use: The key of key= is another one than that of the certificate of cert=";
 
 Deno.test("CertificateFiles looks at its files once in 10 s, and reads only what is new", async () => {
   using files = new Files();
@@ -85,8 +88,8 @@ Deno.test("CertificateFiles has all who wait for a look get what it brings", asy
 
 Deno.test("CertificateFiles warns once of what stays wrong, and not of what comes in parts", async () => {
   using files = new Files();
-  const warnings: string[] = [];
-  const certificate = await open(warnings);
+  const told: string[] = [];
+  const certificate = await open(told);
   const look = async () => {
     files.clock.now += 10_000;
     return await certificate.current();
@@ -96,14 +99,16 @@ Deno.test("CertificateFiles warns once of what stays wrong, and not of what come
     files.written = written;
     assertEquals(await look(), PAIR);
   }
-  assertEquals(warnings, []);
+  assertEquals(told, []);
   for (let times = 0; times < 3; times++) assertEquals(await look(), PAIR);
-  assertEquals(warnings, [OTHER_KEY]);
+  assertEquals(told, [OTHER_KEY]);
   files.written = 4;
   for (let times = 0; times < 3; times++) await look();
-  assertEquals(warnings, [OTHER_KEY, OTHER_KEY]);
+  assertEquals(told, [OTHER_KEY, OTHER_KEY]);
   files.texts["key"] = TEST_CHAIN_KEY;
   assertEquals(await look(), RENEWED);
+  const used = "notice: The renewed certificate of cert= is in use";
+  assertEquals(told, [OTHER_KEY, OTHER_KEY, used]);
 });
 
 Deno.test("CertificateFiles reads again where it cannot be told whether they are new", async () => {

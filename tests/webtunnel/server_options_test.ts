@@ -23,12 +23,12 @@ Deno.test("readServerOptions() publishes what clients need, and nothing else", (
     ["key", "/etc/key.pem"],
     ["fallback", "[::1]:8080"],
     ["trusted-hops", "2"],
-    ["foo", "bar"],
+    ["utls", "none"],
   );
   assertEquals(certificate, ["/etc/cert.pem", "/etc/key.pem"]);
   assertEquals(fallback, ["::1", 8080]);
   assertEquals(hops, 2);
-  assertEquals([...published.keys()].sort(), ["foo", "servername", "url", "ver"]);
+  assertEquals([...published.keys()].sort(), ["servername", "url", "utls", "ver"]);
 });
 
 Deno.test("readServerOptions() publishes a cert= without key=, which is a pin", () => {
@@ -57,6 +57,13 @@ const WRONG: readonly [what: RegExp, options: [string, string][]][] = [
   ],
   [/have Fallback=, which is written fallback=/, [["Fallback", "127.0.0.1:80"]]],
   [/have trusted_hops=, which is written trusted-hops=/, [["trusted_hops", "1"]]],
+  [/have falback=, which nobody knows; there are addr=, .*, fallback=, key=, /, [[
+    "falback",
+    "a:80",
+  ]]],
+  [/have key-file=, which nobody knows/, [["key-file", "/etc/webtunnel/key.pem"]]],
+  [/have trustedhops=, which nobody knows/, [["trustedhops", "1"]]],
+  [/have url= twice/, [["url", "https://a.example/"], ["url", "https://b.example/"]]],
   [/have URL=, which is written url=/, [["URL", "https://a.example/"]]],
   [
     /url= begins with http:/,

@@ -496,12 +496,12 @@ permitted(NEEDS, "webtunnel() does not blame the web site for a lack of descript
 permitted(NEEDS, "webtunnel() publishes as the official server, and keeps the line", async () => {
   await withDirectory(async (stateDirectory) => {
     const url = "https://bridge.example/Path";
-    const options = { url, foo: "bar" };
+    const options = { url, utls: "none" };
     await using server = await TestServer.start({ options, stateDirectory });
     assertEquals(server.publishedAddress, ["2001:db8:8e21:7be3:c04e:1522:363d:7d4a", 443]);
-    assertEquals([...server.published], [["foo", "bar"], ["url", url], ["ver", "0.0.7"]]);
+    assertEquals([...server.published], [["url", url], ["utls", "none"], ["ver", "0.0.7"]]);
     const line = "Bridge webtunnel [2001:db8:8e21:7be3:c04e:1522:363d:7d4a]:443 " +
-      `foo=bar url=${url} ver=0.0.7`;
+      `url=${url} utls=none ver=0.0.7`;
     assertEquals(server.log, [`notice: webtunnel: the bridge line is: ${line}`]);
     const file = `${stateDirectory}/webtunnel_bridgeline.txt`;
     assertEquals(await Deno.readTextFile(file), `${line}\n`);
@@ -531,7 +531,7 @@ permitted(NEEDS, "webtunnel() keeps the certificate whose pin the bridge line ha
       conn.close();
     }
     assertEquals(server.log, [
-      "warning: webtunnel: cert= is not what the bridge line says any more: restart the bridge to publish it",
+      "warning: webtunnel: The old certificate stays in use: cert= is not what the bridge line says any more: restart the bridge to publish it",
     ]);
   }, ...SELF_SIGNED);
 });
@@ -648,11 +648,14 @@ permitted(NEEDS, "webtunnel() takes a renewed certificate, and drops nobody", as
       await pinned(TEST_CERTIFICATE);
     }
     assertEquals(server.log, [
-      "warning: webtunnel: The key of key= is another one than that of the certificate of cert=",
+      "warning: webtunnel: The old certificate stays in use: The key of key= is another one than that of the certificate of cert=",
     ]);
     await Deno.writeTextFile(`${directory}/key.pem`, TEST_CHAIN_KEY);
     clock.now += 10_000;
     await pinned(TEST_CHAIN_CERTIFICATE);
+    assertEquals(server.log.slice(1), [
+      "notice: webtunnel: The renewed certificate of cert= is in use",
+    ]);
     await checkEchoes(before);
     before.close();
   });

@@ -63,8 +63,7 @@ async function run(name: string, command: Command, args: readonly string[]): Pro
     return await command.run(args);
   } catch (error) {
     if (error instanceof UsageError) {
-      complain(`ptlib ${name}: ${error.message}`);
-      complain(`'ptlib ${name} --help' tells more.`);
+      complain(`ptlib ${name}: ${error.message}\n'ptlib ${name} --help' tells more.`);
       return 2;
     }
     // Whoever read our stdout has gone, as 'head' does.

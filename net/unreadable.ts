@@ -17,5 +17,6 @@ export function whyUnreadable(path: string, cause: unknown): string {
   }
   if (cause instanceof Deno.errors.NotFound) return "there is no such file";
   if (cause instanceof Deno.errors.PermissionDenied) return "this user may not read it";
-  return String(cause instanceof Error ? cause.message : cause);
+  // Deno puts the path behind it, which belongs to the log of nobody.
+  return String(cause instanceof Error ? cause.message : cause).replace(/: \w+ '.*'$/s, "");
 }

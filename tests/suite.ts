@@ -10,14 +10,13 @@
 import { stripAnsiCode } from "@std/fmt/colors";
 import { LineReader } from "../parent/line_reader.ts";
 
-interface Part {
-  task: string;
-  about: string;
-}
-
-const PARTS: readonly Part[] = [
-  { task: "test:env", about: "what needs no permission but the environment (a minute)" },
-  { task: "test:all", about: "everything, with programs, networks and tor (20 minutes)" },
+/** The tests that mostly wait for other programs. The others are run beside them. */
+const WAITING = [
+  "tests/tor",
+  "tests/interop",
+  "tests/check",
+  "tests/cli",
+  "tests/cli_check_test.ts",
 ];
 
 /** What the lines of `deno test` have told. */
@@ -25,6 +24,14 @@ class Tally {
   passed = 0;
   /** How many tests were ignored, by the reason in the end of their names. */
   readonly ignored = new Map<string, number>();
+
+  /** Adds what another one has counted. */
+  add({ passed, ignored }: Tally): void {
+    this.passed += passed;
+    for (const [reason, count] of ignored) {
+      this.ignored.set(reason, count + (this.ignored.get(reason) ?? 0));
+    }
+  }
 
   /** Takes a line, and tells whether a person needs it. */
   take(line: string): boolean {
@@ -39,8 +46,12 @@ class Tally {
   }
 }
 
-/** Runs a part, shows its lines, and adds them up; null where not all of it held. */
-async function runPart({ task }: Part, args: readonly string[]): Promise<Tally | null> {
+/** Runs a task, shows its lines, and adds them up; null where not all of it held. */
+async function runTask(
+  task: string,
+  args: readonly string[],
+  show: (line: string) => void = console.log,
+): Promise<Tally | null> {
   const child = new Deno.Command(Deno.execPath(), {
     args: ["task", "--quiet", task, ...args],
     env: Deno.stdout.isTerminal() && !Deno.noColor ? { FORCE_COLOR: "1" } : {},
@@ -50,29 +61,49 @@ async function runPart({ task }: Part, args: readonly string[]): Promise<Tally |
   const reader = new LineReader();
   for await (const chunk of child.stdout) {
     for (const line of reader.push(chunk)) {
-      if (line !== null && tally.take(stripAnsiCode(line))) console.log(line);
+      if (line !== null && tally.take(stripAnsiCode(line))) show(line);
     }
   }
   return (await child.status).success ? tally : null;
 }
 
+/** Runs everything, in two processes side by side; the lines of one come behind those of the other. */
+async function runAll(): Promise<(Tally | null)[]> {
+  const late: string[] = [];
+  let show = (line: string): void => {
+    late.push(line);
+  };
+  const first = runTask("test:all", WAITING).finally(() => {
+    late.forEach((line) => console.log(line));
+    show = console.log;
+  });
+  const second = runTask("test:all", [`--ignore=${WAITING}`], (line) => show(line));
+  return await Promise.all([first, second]);
+}
+
+function begin(part: number, about: string): void {
+  console.log(`\nPart ${part} of 2: ${about}\n`);
+}
+
 async function main(args: readonly string[]): Promise<number> {
   const start = performance.now();
-  let tally: Tally | null = null;
-  for (const [index, part] of PARTS.entries()) {
-    console.log(`\nPart ${index + 1} of ${PARTS.length}: ${part.about}\n`);
-    tally = await runPart(part, args);
-    if (tally === null) {
-      console.log("Not everything held: the tests that failed are named above.");
-      return 1;
-    }
+  begin(1, "what needs no permission but the environment (a minute)");
+  let tallies = [await runTask("test:env", args)];
+  if (!tallies.includes(null)) {
+    begin(2, "everything, with programs, networks and tor (15 minutes)");
+    // It runs again what the first part did.
+    tallies = args.length > 0 ? [await runTask("test:all", args)] : await runAll();
   }
-  // The last part has run what the others did, and more.
-  const { passed = 0, ignored = new Map() } = tally ?? {};
-  for (const [reason, count] of ignored) console.log(`Not run: ${count} [${reason}]`);
+  if (tallies.includes(null)) {
+    console.log("Not everything held: the tests that failed are named above.");
+    return 1;
+  }
+  const sum = new Tally();
+  for (const tally of tallies) sum.add(tally!);
+  for (const [reason, count] of sum.ignored) console.log(`Not run: ${count} [${reason}]`);
   const seconds = Math.round((performance.now() - start) / 1000);
   const time = seconds < 100 ? `${seconds} s` : `${Math.round(seconds / 60)} minutes`;
-  console.log(`Everything held: ${passed} tests and examples, in ${time}`);
+  console.log(`Everything held: ${sum.passed} tests and examples, in ${time}`);
   return 0;
 }
 

@@ -316,7 +316,8 @@ export class Fixture implements AsyncDisposable {
 
   /** Waits until the transport of a program that was started listens. */
   async untilRunning(program: Program, role: Role = this.role, hint = ""): Promise<Running> {
-    const plain = this.subject.plain[role];
+    // The other half may be another program than the one that was started plainly.
+    const plain = role === this.role ? this.subject.plain[role] : undefined;
     // What never says that it is done would be waited for again by each check.
     if (plain?.done === false) throw new Skipped(`needs a running ${role}: ${plain.output}`);
     const done = await program.line(({ message }) => isDone(role, message));

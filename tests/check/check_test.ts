@@ -321,3 +321,19 @@ permitted(NEEDS, "check() ends every process when its signal aborts", async () =
   );
   if (Deno.build.os === "linux") assertEquals(await processesWith(mark), []);
 });
+
+permitted(NEEDS, "check() judges a half that is a program of its own by the peer", async () => {
+  const rot13 = new URL("../../examples/rot13.ts", import.meta.url).pathname;
+  const both = [Deno.execPath(), "run", "--no-prompt", "--allow-all", rot13];
+  const only = (half: string) => {
+    const script = `[ -n "$TOR_PT_${half}_TRANSPORTS" ] || { echo ENV-ERROR no such half; exit 1; }
+      exec "$@"`;
+    return ["sh", "-c", script, "sh", ...both];
+  };
+  const options = { transport: "rot13", only: /\/relay-bytes$/ };
+  for (const [half, other] of [["CLIENT", "SERVER"], ["SERVER", "CLIENT"]] as const) {
+    const found = await results(only(half), { ...options, peer: only(other) });
+    const judged = found.filter(({ role }) => role === half.toLowerCase());
+    assertEquals(judged.map(({ outcome }) => outcome), ["ok"]);
+  }
+});

@@ -11,7 +11,8 @@ import { closeQuietly, connectTcp } from "../net/conn.ts";
 import { dialTransport } from "../parent/dial_transport.ts";
 import { launchClient, launchServer, type TransportProcess } from "../parent/launch.ts";
 import { LaunchError } from "../parent/launch_error.ts";
-import { type ClientMethod, parseLine, type ServerMethod } from "../parent/line.ts";
+import type { ClientMethod, ServerMethod } from "../parent/line.ts";
+import { LoggedWords } from "../parent/logged_words.ts";
 import { freePort } from "../testing/free_port.ts";
 import { CensorError } from "./censor_error.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
@@ -196,22 +197,10 @@ function clientArgs(published: URLSearchParams, given: readonly [string, string]
   return [...[...published].filter(([key]) => !keys.has(key)), ...given];
 }
 
-/** The last that each half has logged. */
-type Words = Map<"client" | "server", string>;
-
-/** Takes down what a half logs. */
-function listenTo(half: "client" | "server", words: Words): (line: string) => void {
-  return (line) => {
-    const message = parseLine(line);
-    if (message.kind === "log") words.set(half, message.message);
-  };
-}
-
 /** The same error, with what both halves have said last. */
-function withWords(error: unknown, words: Words): unknown {
-  if (!(error instanceof CensorError) || words.size === 0) return error;
-  const said = [...words].map(([half, text]) => `the ${half} says: ${text}`);
-  return new CensorError([error.message, ...said].join("; "), { cause: error });
+function withWords(error: unknown, words: LoggedWords): unknown {
+  if (!(error instanceof CensorError) || words.none) return error;
+  return new CensorError(words.behind(error.message), { cause: error });
 }
 
 /** Lets connections pass through the transport. */
@@ -221,7 +210,7 @@ async function recordTransport(
   service: Service,
   certificate: Certificate,
   directory: string,
-  words: Words,
+  words: LoggedWords,
 ): Promise<Omit<Observation, "plain">> {
   const { transport, patience = PATIENCE, signal } = options;
   const recorder = new Recorder();
@@ -239,7 +228,7 @@ async function recordTransport(
         },
         orport: service.address,
         stateDirectory: `${directory}/server`,
-        onStdout: listenTo("server", words),
+        onStdout: words.from("server"),
         signal,
       }));
     processes.push(server.process);
@@ -247,7 +236,7 @@ async function recordTransport(
       launchClient(command, {
         transports: [transport],
         stateDirectory: `${directory}/client`,
-        onStdout: listenTo("client", words),
+        onStdout: words.from("client"),
         signal,
       }));
     processes.push(client.process);
@@ -326,7 +315,7 @@ export async function observe(
   }
   const directory = await Deno.makeTempDir({ prefix: "censor-" });
   const service = new Service();
-  const words: Words = new Map();
+  const words = new LoggedWords();
   try {
     const commands = options.peer === undefined ? [command] : [command, options.peer];
     const certificate = await makeCertificate(SITE);

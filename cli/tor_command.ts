@@ -254,7 +254,9 @@ export async function demonstrate(
     print(`${options.transport} carried a Tor client's traffic; the network has ended`);
     return 0;
   } catch (error) {
-    if (!interrupt.signal.aborted) complain(harmlessLines(error));
+    if (interrupt.signal.aborted) return 1;
+    complain(harmlessLines(error));
+    note("What a transport needs, such as a secret: --option is the bridge's, --args the client's");
     return 1;
   } finally {
     interrupt[Symbol.dispose]();

@@ -45,6 +45,21 @@ export function listen(address: Readonly<Address>): Deno.TcpListener {
   }
 }
 
+/** Whether an error looks like the author's, and not like a stranger's bytes. */
+export function isMistake(error: unknown): error is Error {
+  return error instanceof TypeError || error instanceof ReferenceError ||
+    error instanceof RangeError;
+}
+
+/** Where a mistake was made, outside of ptlib; an empty text where that cannot be told. */
+export function placeOf({ name, stack = "" }: Error): string {
+  const ours = [new URL("./", import.meta.url).href, new URL("../net/", import.meta.url).href];
+  for (const [, url = ""] of stack.matchAll(/ \(?([a-z]+:\/\/[^\s()]+:\d+:\d+)\)?$/gm)) {
+    if (!ours.some((room) => url.startsWith(room))) return ` (${name} at ${url.split("/").at(-1)})`;
+  }
+  return "";
+}
+
 /** Why something failed, without addresses and secrets. A transport can throw anything. */
 export function reason(error: unknown, ...secrets: readonly string[]): string {
   if (error instanceof OperatorError) return error.message;

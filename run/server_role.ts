@@ -18,11 +18,13 @@ import { checkConn, inTime, Lifetime } from "./connection_lifetime.ts";
 import { checkOrPortGrants } from "./grants.ts";
 import {
   common,
+  isMistake,
   launchAll,
   listen,
   logBroken,
   onShortage,
   Outage,
+  placeOf,
   type Program,
   reason,
   shortage,
@@ -83,12 +85,6 @@ function tellable(address: Readonly<Address> | null): Readonly<Address> | undefi
 interface Unwrapped {
   conn: StreamConn;
   clientAddress: Readonly<Address> | undefined;
-}
-
-/** Whether an error looks like the author's, and not like a stranger's bytes. */
-function isMistake(error: unknown): boolean {
-  return error instanceof TypeError || error instanceof ReferenceError ||
-    error instanceof RangeError;
 }
 
 /** What a transport returned for a connection from an address; null where it is done with it. */
@@ -165,7 +161,7 @@ export async function runServer({ transports, options, flags }: Program): Promis
       // Anybody can connect and fail, and so fill tor's log with what it shows. What comes after the
       // transport is tor's own port, which fails for all of them.
       if (client !== null) orPort.failed(text);
-      else if (isMistake(error)) mistakes.failed(text);
+      else if (isMistake(error)) mistakes.failed(text + placeOf(error));
       else log("info", text);
     } finally {
       life[Symbol.dispose]();

@@ -6,9 +6,11 @@
 
 import { formatAddress } from "../address.ts";
 import { unlessAborted, withDeadline } from "../net/deadline.ts";
+import { DialError } from "../net/dial.ts";
 import { dialTransport } from "../parent/dial_transport.ts";
 import { type ExtOrPortConnection, listenExtOrPort } from "../parent/ext_orport_listener.ts";
 import { launchClient, launchServer, type TransportProcess } from "../parent/launch.ts";
+import { LoggedWords } from "../parent/logged_words.ts";
 import type { ClientMethod, ServerMethod } from "../parent/line.ts";
 import type { ConnPair } from "./conn_pair.ts";
 
@@ -71,7 +73,8 @@ export interface TransportPair extends AsyncDisposable {
    *
    * @returns Both ends: the user's, and the one that tor would have, with what the server said of its
    * client. Close them, or dispose of the pair.
-   * @throws {DialError} When the client does not connect. Why, it tells in its `client.messages`.
+   * @throws {DialError} When the client does not connect. The message has what both halves have
+   * logged last.
    * @throws {DOMException} A `TimeoutError` when it takes longer than 30 s.
    */
   connect(): Promise<ConnPair<Deno.TcpConn> & { readonly from: ExtOrPortConnection }>;
@@ -89,6 +92,16 @@ function methodOf<M>(methods: Readonly<Record<string, M>>, transport: string): M
   const method = methods[transport];
   if (method === undefined) throw new TypeError(`The program has no transport ${transport}`);
   return method;
+}
+
+/** How long what a half logs may take longer than what it does, in milliseconds. */
+const LOG_DELAY = 200;
+
+/** Throws the same error, with what both halves have logged. */
+async function withWords(error: unknown, words: LoggedWords): Promise<never> {
+  if (!(error instanceof DialError)) throw error;
+  if (words.none) await new Promise((resolve) => setTimeout(resolve, LOG_DELAY));
+  throw new DialError(words.behind(error.message), { cause: error.cause });
 }
 
 /**
@@ -129,6 +142,7 @@ async function launchInto(
   options: PairOptions,
 ): Promise<TransportPair> {
   const { transport, onStderr } = options;
+  const words = new LoggedWords();
   const directory = await Deno.makeTempDir({ prefix: "ptlib_pair_" });
   stack.defer(() => Deno.remove(directory, { recursive: true }));
   const tor = stack.use(await listenExtOrPort());
@@ -137,6 +151,7 @@ async function launchInto(
       transports: { [transport]: { bindAddress: ["127.0.0.1", 0], options: options.options } },
       extOrPort: tor,
       stateDirectory: `${directory}/server`,
+      onStdout: words.from("server"),
       onStderr,
     }),
   );
@@ -145,6 +160,7 @@ async function launchInto(
     await launchClient(commandOf(options.client, formatAddress(address)), {
       transports: [transport],
       stateDirectory: `${directory}/client`,
+      onStdout: words.from("client"),
       onStderr,
     }),
   );
@@ -153,7 +169,9 @@ async function launchInto(
   const conns = stack.use(new DisposableStack());
 
   const connectNow = async (signal: AbortSignal) => {
-    const user = conns.use(await dialTransport(method, address, options.args ?? args, { signal }));
+    words.clear();
+    const dialled = dialTransport(method, address, options.args ?? args, { signal });
+    const user = conns.use(await dialled.catch((error) => withWords(error, words)));
     const { value: from } = await unlessAborted(arrivals.next(), signal);
     if (from === undefined) throw new TypeError("The pair has ended");
     return { client: user, server: conns.use(from.conn), from };

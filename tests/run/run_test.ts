@@ -430,6 +430,19 @@ launching("run() warns once of what looks like the author's mistake", async (sta
   assertEquals(told, ["warning returns_nothing", "info throws"]);
 });
 
+launching("run() says where a bug of the transport is", async (stateDirectory) => {
+  await using server = await launchServer(program("buggy"), {
+    transports: onLoopback({ buggy: [] }),
+    orport: ["127.0.0.1", 9],
+    stateDirectory,
+  });
+  using conn = await connect(server.methods["buggy"]);
+  await ended(conn);
+  const { severity, message } = await logged(server, "buggy");
+  assertEquals(severity, "warning");
+  assertMatch(message, /^buggy: no connection: .*null.* \(TypeError at buggy\.ts:9:\d+\)$/);
+});
+
 launching("run() shows nothing of a server's options in its log", async (stateDirectory) => {
   await using server = await launchServer(program("faulty"), {
     transports: onLoopback({ throws_its_option: [["k", "swan"]] }),

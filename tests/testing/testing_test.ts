@@ -1,7 +1,7 @@
 /** What an author's tests get besides the contract of a `StreamConn`. */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { readFull } from "../../net/mod.ts";
+import { DialError, readFull } from "../../net/mod.ts";
 import {
   dribbling,
   launchPair,
@@ -138,4 +138,15 @@ permitted(NEEDS, "launchPair() leaves nothing behind when a program is no good",
   const error = await assertRejects(() => failing);
   assert(error instanceof LaunchError || error instanceof Deno.errors.NotFound, String(error));
   for (const place of places) await assertRejects(() => Deno.lstat(place), Deno.errors.NotFound);
+});
+
+permitted(NEEDS, "launchPair() tells what a half logs that does not connect", async () => {
+  const path = new URL("../run/wrong_moon.ts", import.meta.url).pathname;
+  const client = [Deno.execPath(), "run", "--no-prompt", "--allow-all", path];
+  await using pair = await launchPair({ transport: "deaf", client });
+  await assertRejects(
+    () => pair.connect(),
+    DialError,
+    "general failure (1); the client says: deaf: no connection: the moon is wrong",
+  );
 });

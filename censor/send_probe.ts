@@ -114,13 +114,15 @@ async function watch(
 /** Sends what a probe sends, and tears the connection down before the server can answer. */
 async function sendAndReset(address: Readonly<Address>, probe: Probe): Promise<ProbeOutcome> {
   const [host, port] = address;
-  using conn = await connectResettable(port, host);
+  const conn = await connectResettable(port, host);
   try {
     await writeAll(conn, probe.bytes);
     conn.reset();
   } catch (error) {
     const wasFaster = isReset(error) || error instanceof Deno.errors.Interrupted;
     if (!wasFaster) throw error; // Otherwise the server had ended it.
+  } finally {
+    closeQuietly(conn);
   }
   return { ...probe, answer: new Uint8Array(), ending: "open", milliseconds: null };
 }

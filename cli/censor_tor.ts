@@ -58,7 +58,24 @@ export async function recordTor(
   options: Readonly<ObserveOptions>,
   tell: (sentence: string) => void,
 ): Promise<Flow[]> {
-  await using recorder = new Recorder();
+  const recorder = new Recorder();
+  try {
+    await bootstrapThrough(recorder, halves, options, tell);
+    const flows = recorder.take();
+    if (flows.length > 0) return flows;
+    throw new CensorError("tor has bootstrapped, but its client connected elsewhere");
+  } finally {
+    await recorder[Symbol.asyncDispose]();
+  }
+}
+
+/** Has a tor bootstrap whose client and bridge have the recorder between them. */
+async function bootstrapThrough(
+  recorder: Recorder,
+  halves: Observation["halves"],
+  options: Readonly<ObserveOptions>,
+  tell: (sentence: string) => void,
+): Promise<void> {
   const between = formatAddress([...recorder.address]);
   const [client, server] = [await readCommand(halves.client), await readCommand(halves.server)];
   const network = await startTorNetwork({
@@ -78,7 +95,4 @@ export async function recordTor(
     throw failure(error, options.signal);
   });
   await network[Symbol.asyncDispose]();
-  const flows = recorder.take();
-  if (flows.length > 0) return flows;
-  throw new CensorError("tor has bootstrapped, but its client connected elsewhere");
 }

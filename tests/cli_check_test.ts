@@ -195,7 +195,8 @@ permitted(NEEDS, "ptlib check shows what both halves said below what it skips", 
   const only = ["--transport", "greeted", "--only", "client/relay-bytes"];
   const { stdout } = await ptlibCheck(...only, "--", ...command);
   assertMatch(stdout, /^ {7}it said: {2}LOG .*greeted: no connection: /m);
-  assertMatch(stdout, /^ {7}the server said: LOG .*a bug in server\(\)"/m);
+  assertMatch(stdout, /^ {7}the server said: LOG .*a bug in server\(\)$/m);
+  assertMatch(stdout, /^ +\(TypeError at throwing_transport\.ts:\d+:\d+\)"$/m);
 });
 
 permitted(NEEDS, "ptlib check says in one sentence that a program cannot be checked", async () => {

@@ -6,6 +6,7 @@ import {
   type Finding,
   fromCapture,
   judge,
+  type ProbeOutcome,
   probeRules,
   rules,
   type Sight,
@@ -91,7 +92,17 @@ command("ptlib censor --json tells machines, with the sizes of messages", async 
   assertEquals(report.seen + report.clear + report.unclear, report.findings.length);
   const ids = report.findings.map(({ id }: Finding) => id).filter((id: string) => id !== "ndpi");
   assertEquals(ids, ALL.map(({ id }) => id));
-  assertEquals(report.probes.reached, { garbage: 95, changed: 11, replay: 3 });
+  const sent = (which: (probe: ProbeOutcome) => boolean) =>
+    report.probes.outcomes.filter(which).length;
+  const { garbage, ...others } = report.probes.reached;
+  // Of a short first message fewer places are changed, so how many there are is not always the same.
+  assertEquals(others, { changed: sent(({ kind }) => kind === "changed"), replay: 3 });
+  // A reset may come before the server has gone on to the service.
+  const resets = sent(({ name }) => name.startsWith("reset"));
+  assert(
+    resets > 0 && garbage <= 95 && garbage >= 95 - resets,
+    `${garbage} of 95, ${resets} resets`,
+  );
   assertEquals(report.messages.through.text.length, 30);
   assertEquals(report.messages.plain.text[0].length, 6);
   assert(report.messages.plain.text[0][0] > 0 && report.messages.plain.text[0][1] < 0);

@@ -11,13 +11,7 @@ import { stripAnsiCode } from "@std/fmt/colors";
 import { LineReader } from "../parent/line_reader.ts";
 
 /** The tests that mostly wait for other programs. The others are run beside them. */
-const WAITING = [
-  "tests/tor",
-  "tests/interop",
-  "tests/check",
-  "tests/cli",
-  "tests/cli_check_test.ts",
-];
+const WAITING = ["tests/tor", "tests/interop", "tests/check"];
 
 /** What the lines of `deno test` have told. */
 class Tally {

@@ -183,7 +183,8 @@ async function record(
   return recording;
 }
 
-function filledIn(
+/** Arguments or options, with the recorder's address where they have `{address}`. */
+export function filledIn(
   pairs: Iterable<readonly [string, string]> | undefined,
   address: Readonly<Address>,
 ): [string, string][] {
@@ -192,7 +193,10 @@ function filledIn(
 }
 
 /** What the server publishes, with what is given in place of it or besides. */
-function clientArgs(published: URLSearchParams, given: readonly [string, string][]) {
+export function clientArgs(
+  published: URLSearchParams,
+  given: readonly [string, string][],
+): [string, string][] {
   const keys = new Set(given.map(([key]) => key));
   return [...[...published].filter(([key]) => !keys.has(key)), ...given];
 }

@@ -7,6 +7,7 @@
 
 import { formatAddress, parseAddress } from "../address.ts";
 import { CensorError, type Flow, type Observation, type ObserveOptions } from "../censor/mod.ts";
+import { clientArgs, filledIn } from "../censor/observe.ts";
 import { Recorder } from "../censor/recorder.ts";
 import { argumentWords, startTorNetwork } from "../tor/network.ts";
 import { INSTALL, missingPrograms } from "../tor/programs.ts";
@@ -18,16 +19,6 @@ export function torMissing(): string | null {
   const missing = missingPrograms();
   if (missing.length === 0) return null;
   return `--tor needs ${missing.join(" and ")} on the PATH. To install: ${INSTALL}`;
-}
-
-function filledIn(pairs: Iterable<readonly [string, string]> | undefined, address: string) {
-  return Array.from(pairs ?? [], ([key, value]) => [key, value.replaceAll("{address}", address)]);
-}
-
-/** What the bridge line says: what was published, but for what was given. */
-function merged(published: URLSearchParams, given: readonly string[][]): URLSearchParams {
-  const keys = new Set(given.map(([key]) => key));
-  return new URLSearchParams([...[...published].filter(([key]) => !keys.has(key)), ...given]);
 }
 
 /** A command with the path of its program, which tor wants, and the cookie's file in it. */
@@ -76,7 +67,7 @@ async function bootstrapThrough(
   options: Readonly<ObserveOptions>,
   tell: (sentence: string) => void,
 ): Promise<void> {
-  const between = formatAddress([...recorder.address]);
+  const { address } = recorder;
   const [client, server] = [await readCommand(halves.client), await readCommand(halves.server)];
   const network = await startTorNetwork({
     transport: options.transport,
@@ -85,10 +76,13 @@ async function bootstrapThrough(
       recorder.target = parseAddress(bridge);
       return server(cookie);
     },
-    serverOptions: () => filledIn(options.serverOptions, between).map((pair) => pair.join("=")),
+    serverOptions: () => filledIn(options.serverOptions, address).map((pair) => pair.join("=")),
     bridgeArguments: (bridge, published) =>
-      argumentWords(bridge, merged(published, filledIn(options.args, between))),
-    clientAddress: () => between,
+      argumentWords(
+        bridge,
+        new URLSearchParams(clientArgs(published, filledIn(options.args, address))),
+      ),
+    clientAddress: () => formatAddress([...address]),
     signal: options.signal,
     progress: tell,
   }).catch((error) => {

@@ -8,6 +8,7 @@
 import { type Address, formatAddress, isLoopback } from "../address.ts";
 import { acceptAll } from "../net/accept.ts";
 import { closeQuietly, connectTcp } from "../net/conn.ts";
+import { clientArgs } from "../parent/client_args.ts";
 import { dialTransport } from "../parent/dial_transport.ts";
 import { launchClient, launchServer, type TransportProcess } from "../parent/launch.ts";
 import { LaunchError } from "../parent/launch_error.ts";
@@ -190,15 +191,6 @@ export function filledIn(
 ): [string, string][] {
   const place = formatAddress([...address]);
   return Array.from(pairs ?? [], ([key, value]) => [key, value.replaceAll("{address}", place)]);
-}
-
-/** What the server publishes, with what is given in place of it or besides. */
-export function clientArgs(
-  published: URLSearchParams,
-  given: readonly [string, string][],
-): [string, string][] {
-  const keys = new Set(given.map(([key]) => key));
-  return [...[...published].filter(([key]) => !keys.has(key)), ...given];
 }
 
 /** The same error, with what both halves have said last. */

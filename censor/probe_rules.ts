@@ -5,7 +5,7 @@
  */
 
 import type { Finding, Judgement, RuleInfo } from "./finding.ts";
-import { beginsLikeTls } from "./fully_encrypted.ts";
+import { beginsLikeHttp, beginsLikeTls } from "./fully_encrypted.ts";
 import type { Probing } from "./probe_server.ts";
 import {
   AT_ONCE,
@@ -24,10 +24,16 @@ interface ProbeRule extends RuleInfo {
 const FROLOV = "Frolov et al., NDSS 2020";
 const ENSAFI = "Ensafi et al., IMC 2015";
 const GFW_REPORT = "GFW Report, IMC 2020";
+const HOUMANSADR = "Houmansadr et al., IEEE S&P 2013";
+
+/** How it begins, as text. */
+function ascii(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes.subarray(0, 8));
+}
 
 /** The name of the ordinary protocol that an answer speaks; null for none. */
 function protocolOf(answer: Uint8Array): string | null {
-  const start = String.fromCharCode(...answer.subarray(0, 8));
+  const start = ascii(answer);
   if (/^HTTP\/1\.[01]/.test(start)) return "HTTP";
   if (start.startsWith("SSH-")) return "SSH";
   const isAlert = answer[0] === 0x15 && answer[1] === 3;
@@ -61,6 +67,34 @@ const answer: ProbeRule = {
     return all.length === 0
       ? { sight: "clear", figure: "nothing is answered, whatever is sent" }
       : { sight: "clear", figure: `it answers as a server of ${names} does` };
+  },
+};
+
+/** What servers of the protocol that a client speaks answer: those of TLS tell HTTP that it is wrong. */
+function answersTo(flight: Uint8Array): string[] {
+  if (beginsLikeHttp(flight)) return ["HTTP"];
+  if (beginsLikeTls(flight)) return ["TLS", "HTTP"];
+  return ascii(flight).startsWith("SSH-") ? ["SSH"] : [];
+}
+
+const otherProtocol: ProbeRule = {
+  id: "other-protocol",
+  title: "what the server speaks with strangers is not what its clients speak with it",
+  threshold: "answers in ordinary protocols, none of which the client's first message is of",
+  source: HOUMANSADR,
+  limits: "Only how both begin is compared. Ports with several protocols behind them exist.",
+  remedy: "let clients speak the protocol that strangers are answered in",
+  judge: (probing) => {
+    const names = protocolsOf(probing);
+    if (names.length === 0) return { sight: "clear", figure: "no answer names a protocol" };
+    if (probing.flight.length === 0) {
+      return { sight: "unclear", figure: "it is not known what clients say" };
+    }
+    const known = answersTo(probing.flight);
+    const figure = `it answers in ${names.join(" and ")}`;
+    return names.some((name) => known.includes(name))
+      ? { sight: "clear", figure: `${figure}, as its clients speak` }
+      : { sight: "seen", figure: `${figure}; its clients begin in no such way` };
   },
 };
 
@@ -271,6 +305,7 @@ const timeout: ProbeRule = {
 
 const catalogue: readonly ProbeRule[] = [
   answer,
+  otherProtocol,
   door,
   replay,
   changed,
@@ -307,7 +342,8 @@ export const probeRules: readonly RuleInfo[] = catalogue.map(infoOf);
  * ```ts
  * import { judgeProbes } from "@ptlib/ptlib/censor";
  *
- * const findings = judgeProbes({ outcomes: [], reached: { garbage: 1, replay: 0, changed: 0 } });
+ * const [flight, reached] = [new Uint8Array(), { garbage: 1, replay: 0, changed: 0 }];
+ * const findings = judgeProbes({ flight, outcomes: [], reached });
  * if (findings.find(({ id }) => id === "open-door")?.sight !== "seen") throw new Error();
  * ```
  */

@@ -19,6 +19,8 @@ import { type Probe, type ProbeOutcome, sendProbe } from "./send_probe.ts";
  * ```
  */
 export interface Probing {
+  /** What a client of it sent first, of which the replays are made; nothing where it is not known. */
+  readonly flight: Uint8Array;
   /** Each probe, and what became of it. */
   readonly outcomes: readonly ProbeOutcome[];
   /** How many connections of each kind got through to the service behind the server. */
@@ -248,7 +250,7 @@ export async function probeServer(
       await prober.send("garbage", lengths.flatMap((length) => [length, length]).map(randomProbe));
     }
     await prober.finish();
-    return { outcomes: prober.outcomes, reached: prober.reached };
+    return { flight, outcomes: prober.outcomes, reached: prober.reached };
   } finally {
     ending.abort(); // Some wait yet when it has failed.
   }

@@ -7,8 +7,9 @@
 
 import { formatAddress, parseAddress } from "../address.ts";
 import { CensorError, type Flow, type Observation, type ObserveOptions } from "../censor/mod.ts";
-import { clientArgs, filledIn } from "../censor/observe.ts";
+import { filledIn } from "../censor/observe.ts";
 import { Recorder } from "../censor/recorder.ts";
+import { clientArgs } from "../parent/client_args.ts";
 import { argumentWords, startTorNetwork } from "../tor/network.ts";
 import { INSTALL, missingPrograms } from "../tor/programs.ts";
 import { findProgram } from "./find_program.ts";
@@ -78,10 +79,7 @@ async function bootstrapThrough(
     },
     serverOptions: () => filledIn(options.serverOptions, address).map((pair) => pair.join("=")),
     bridgeArguments: (bridge, published) =>
-      argumentWords(
-        bridge,
-        new URLSearchParams(clientArgs(published, filledIn(options.args, address))),
-      ),
+      argumentWords(bridge, clientArgs(published, filledIn(options.args, address))),
     clientAddress: () => formatAddress([...address]),
     signal: options.signal,
     progress: tell,

@@ -6,6 +6,7 @@
  */
 
 import { withDeadline } from "../net/deadline.ts";
+import { clientArgs } from "../parent/client_args.ts";
 import { downloadThrough } from "../tor/download.ts";
 import {
   argumentWords,
@@ -118,12 +119,6 @@ function readArgs(text: string): URLSearchParams {
   }
 }
 
-/** What the bridge line says: what was published, but for what was given. */
-function merged(published: URLSearchParams, given: URLSearchParams): URLSearchParams {
-  const kept = [...published].filter(([name]) => !given.has(name));
-  return new URLSearchParams([...kept, ...given]);
-}
-
 async function readCommand(words: readonly string[], where: string): Promise<string[]> {
   const [program, ...args] = words;
   if (program === undefined || program === "") {
@@ -154,7 +149,7 @@ async function readNetwork(
     serverOptions: (bridge) => options.map((option) => option.replaceAll("{bridge}", bridge)),
     bridgeArguments: (bridge, published) => {
       const given = readArgs(args.replaceAll("{bridge}", bridge));
-      return argumentWords(bridge, merged(published, given));
+      return argumentWords(bridge, clientArgs(published, given));
     },
   };
 }

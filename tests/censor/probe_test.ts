@@ -59,7 +59,10 @@ class ScriptedServer implements Disposable {
 }
 
 const FLIGHT = random(300);
+const NOBODY = { garbage: 0, replay: 0, changed: 0 };
 const PATIENCE = 5_000;
+
+const BAD_REQUEST = ascii("HTTP/1.1 400 Bad Request\r\n\r\n");
 
 async function isFlight(conn: ResettableConn, compared: number): Promise<boolean> {
   const bytes = await readFull(conn, new Uint8Array(FLIGHT.length));
@@ -151,14 +154,14 @@ const CASES: readonly [name: string, script: Script, seen: string, figure: RegEx
     /12 bytes to silence/,
   ],
   [
-    "a web server",
+    "a web server whose clients do not speak HTTP",
     async (conn) => {
       await readFull(conn, new Uint8Array(5));
-      await writeAll(conn, ascii("HTTP/1.1 400 Bad Request\r\n\r\n"));
+      await writeAll(conn, BAD_REQUEST);
       conn.close();
     },
-    "",
-    /.*/,
+    "other-protocol",
+    /it answers in HTTP; its clients begin in no such way/,
   ],
   [
     "one that lets everybody through",
@@ -205,7 +208,7 @@ permitted(["net"], "judgeProbes() sees what each server is known for", async (t)
 });
 
 Deno.test("judgeProbes() has nothing to say of a replay that was not made", () => {
-  const findings = judgeProbes({ outcomes: [], reached: { garbage: 0, replay: 0, changed: 0 } });
+  const findings = judgeProbes({ flight: new Uint8Array(), outcomes: [], reached: NOBODY });
   const unclear = findings.filter(({ sight }) => sight === "unclear").map(({ id }) => id);
   assertEquals(unclear, ["replay", "changed-replay", "probe-byte", "probe-timeout"]);
 });
@@ -215,8 +218,9 @@ Deno.test("judgeProbes() calls reactions that change from time to time unclear",
   const probe = { kind: "garbage", name: "50 random bytes", bytes, milliseconds: null } as const;
   const answer = new Uint8Array();
   const findings = judgeProbes({
+    flight: bytes,
     outcomes: [{ ...probe, answer, ending: "open" }, { ...probe, answer, ending: "fin" }],
-    reached: { garbage: 0, replay: 0, changed: 0 },
+    reached: NOBODY,
   });
   assertEquals(findings.find(({ id }) => id === "probe-threshold")?.sight, "unclear");
 });
@@ -226,6 +230,7 @@ function givenUp(...times: readonly (number | null)[]): Probing {
   const nothing = new Uint8Array();
   const silence = { kind: "garbage", name: "silence, waiting", bytes: nothing, answer: nothing };
   return {
+    flight: nothing,
     outcomes: times.map((milliseconds) => ({
       ...silence,
       kind: "garbage",
@@ -233,7 +238,7 @@ function givenUp(...times: readonly (number | null)[]): Probing {
       milliseconds,
       ending: milliseconds === null ? "open" : "fin",
     })),
-    reached: { garbage: 0, replay: 0, changed: 0 },
+    reached: NOBODY,
   };
 }
 
@@ -251,5 +256,32 @@ for (const [name, times, sight] of TIMES) {
   Deno.test(`judgeProbes() of times that are ${name}: ${sight}`, () => {
     const findings = judgeProbes(givenUp(...times));
     assertEquals(findings.find(({ id }) => id === "probe-timeout")?.sight, sight);
+  });
+}
+
+/** A probe that was answered so, of a server whose clients begin so. */
+function answered(flight: Uint8Array, answer: Uint8Array): Probing {
+  const probe = { kind: "garbage", name: "HTTP", bytes: ascii("GET /"), milliseconds: 10 } as const;
+  return { flight, outcomes: [{ ...probe, answer, ending: "fin" }], reached: NOBODY };
+}
+
+const HELLO = Uint8Array.of(22, 3, 1, 0, 200, 1, 0, 0, 196);
+const ALERT = Uint8Array.of(21, 3, 3, 0, 2, 2, 10);
+const SPOKEN: readonly [name: string, flight: Uint8Array, answer: Uint8Array, sight: string][] = [
+  ["HTTP to clients of HTTP", ascii("GET /secret HTTP/1.1\r\n"), BAD_REQUEST, "clear"],
+  ["HTTP to clients of TLS, as web servers tell whom they expect", HELLO, BAD_REQUEST, "clear"],
+  ["an alert to clients of TLS", HELLO, ALERT, "clear"],
+  ["an alert to clients of HTTP", ascii("GET /secret HTTP/1.1\r\n"), ALERT, "seen"],
+  ["SSH to clients of SSH", ascii("SSH-2.0-x\r\n"), ascii("SSH-2.0-y\r\n"), "clear"],
+  ["SSH to clients of nothing known", random(64), ascii("SSH-2.0-y\r\n"), "seen"],
+  ["SSH to clients that are not known", new Uint8Array(), ascii("SSH-2.0-y\r\n"), "unclear"],
+  ["words of its own", random(64), ascii("MYPT/1 ready"), "clear"],
+  ["nothing", random(64), new Uint8Array(), "clear"],
+];
+
+for (const [name, flight, answer, sight] of SPOKEN) {
+  Deno.test(`judgeProbes() of a server that answers ${name}: ${sight}`, () => {
+    const findings = judgeProbes(answered(flight, answer));
+    assertEquals(findings.find(({ id }) => id === "other-protocol")?.sight, sight);
   });
 }

@@ -334,7 +334,7 @@ function chooseMethod(offered: Uint8Array): number {
   return broken("socks-unacceptable") ? 0 : 0xff;
 }
 
-const SPEAKS_SOCKS4 = faults.some((name) => name.startsWith("socks4-"));
+const SPEAKS_SOCKS4 = broken("method-socks5") || faults.some((name) => name.startsWith("socks4-"));
 
 function socks4Reply(granted: boolean): Uint8Array {
   return Uint8Array.of(0, granted ? 90 : 91, 0, 0, 0, 0, 0, 0);
@@ -779,8 +779,7 @@ function reportMethod(wanted: Wanted, name: string): void {
   const listener = Deno.listen({ hostname, port });
   const text = saidAddress(wanted, [listener.addr.hostname, listener.addr.port]);
   if (wanted.role === "client") {
-    const four = broken("method-socks5") || SPEAKS_SOCKS4;
-    say(`CMETHOD ${name} ${four ? "socks4" : "socks5"} ${text}`);
+    say(`CMETHOD ${name} ${SPEAKS_SOCKS4 ? "socks4" : "socks5"} ${text}`);
     serveClient(listener, wanted.proxy);
   } else {
     say(`SMETHOD ${name} ${text}${methodEnd()}`);

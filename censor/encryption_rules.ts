@@ -6,7 +6,7 @@
 
 import { entropy, printableShare } from "./byte_statistics.ts";
 import { type Judgement, worst } from "./finding.ts";
-import { bursts, firstPayload, type Flow, saidBy } from "./flow.ts";
+import { bursts, firstPacket, firstPayload, type Flow, saidBy } from "./flow.ts";
 import { beginsLikeHttp, beginsLikeTls, isFullyEncrypted } from "./fully_encrypted.ts";
 import type { Recording } from "./recording.ts";
 import type { Rule } from "./rule.ts";
@@ -27,11 +27,11 @@ const ENCODED = 7.5;
 /** Random bytes are printable for 37 %. */
 const MOSTLY = 0.5;
 
-function ofBlocked(inside: string, flows: readonly Flow[]): Judgement {
-  const blocked = flows.filter((flow) => isFullyEncrypted(firstPayload(flow))).length;
-  const figure = `${blocked} of ${flows.length} connections${inside} are blocked`;
-  if (flows.length === 0) return { sight: "unclear", figure };
-  const sight = blocked === 0 ? "clear" : blocked * 2 >= flows.length ? "seen" : "unclear";
+function ofBlocked(inside: string, payloads: readonly Uint8Array[]): Judgement {
+  const blocked = payloads.filter(isFullyEncrypted).length;
+  const figure = `${blocked} of ${payloads.length} connections${inside} are blocked`;
+  if (payloads.length === 0) return { sight: "unclear", figure };
+  const sight = blocked === 0 ? "clear" : blocked * 2 >= payloads.length ? "seen" : "unclear";
   return { sight, figure };
 }
 
@@ -41,28 +41,18 @@ const fullyEncrypted: Rule = {
   threshold: "half of the connections, by none of the exemptions Ex1 to Ex5",
   source: WU,
   limits: "The rule was seen in China from November 2021 to March 2023, for a quarter of the " +
-    "connections to certain addresses; other censors and later rules look at other things.",
+    "connections to certain addresses; other censors and later rules look at other things. What a " +
+    "client says before it is answered counts as one packet here, but in a capture.",
   remedy: "begin with what an ordinary protocol begins with, such as TLS, and go on as it does; " +
     "six printable bytes at the start satisfy this one rule",
-  judge: ({ text, https, tor, captured }: Recording) =>
-    worstOf(
-      [
-        [" with text inside", text],
-        [" with https inside", https],
-        [" with tor inside", tor],
-        ["", captured],
-      ],
-      ofBlocked,
-    ),
+  judge: ({ text, https, tor, captured }: Recording) => {
+    const judged = Object.entries({ text, https, tor }).flatMap(([load, flows]) =>
+      flows === undefined ? [] : [ofBlocked(` with ${load} inside`, flows.map(firstPayload))]
+    );
+    if (captured !== undefined) judged.push(ofBlocked("", captured.map(firstPacket)));
+    return worst(judged);
+  },
 };
-
-function worstOf(
-  loads: readonly (readonly [string, readonly Flow[] | undefined])[],
-  judge: (load: string, flows: readonly Flow[]) => Judgement,
-): Judgement {
-  const judged = loads.flatMap(([load, flows]) => flows === undefined ? [] : [judge(load, flows)]);
-  return worst(judged);
-}
 
 function isKnownStart(flow: Flow): boolean {
   const first = firstPayload(flow);

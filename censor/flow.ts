@@ -123,3 +123,9 @@ export function saidBy(flows: readonly Flow[], fromClient: boolean): Uint8Array 
 export function firstPayload(flow: Flow): Uint8Array {
   return firstBurst(flow, true).subarray(0, LARGEST_PAYLOAD);
 }
+
+/** The first packet of a client in a capture, in which all packets are there; empty for none. */
+export function firstPacket(flow: Flow): Uint8Array {
+  const first = flow.find(({ fromClient, bytes }) => fromClient && bytes.length > 0);
+  return first?.bytes ?? new Uint8Array();
+}

@@ -8,7 +8,6 @@ import type { Finding, Judgement, RuleInfo } from "./finding.ts";
 import { beginsLikeHttp, beginsLikeTls } from "./fully_encrypted.ts";
 import type { Probing } from "./probe_server.ts";
 import {
-  AT_ONCE,
   type GivingUp,
   givingUp,
   reactionsByByte,
@@ -24,20 +23,44 @@ interface ProbeRule extends RuleInfo {
 const FROLOV = "Frolov et al., NDSS 2020";
 const ENSAFI = "Ensafi et al., IMC 2015";
 const GFW_REPORT = "GFW Report, IMC 2020";
+/** A version, 32 random bytes, an empty session, a cipher and a compression, with their head. */
+const SHORTEST_HELLO = 42;
+/** How much of an answer a report has, in bytes. */
+const SHOWN = 24;
 const HOUMANSADR = "Houmansadr et al., IEEE S&P 2013";
 
 /** How it begins, as text. */
 function ascii(bytes: Uint8Array): string {
-  return String.fromCharCode(...bytes.subarray(0, 8));
+  return String.fromCharCode(...bytes.subarray(0, 16));
+}
+
+/** The beginning of what may be anything: as text where it is text, otherwise in hexadecimal. */
+function shown(bytes: Uint8Array): string {
+  const start = bytes.subarray(0, SHOWN);
+  const text = new TextDecoder("latin1").decode(start);
+  return /^[\x20-\x7e]+(?:\r?\n)?/.exec(text)?.[0] === text
+    ? JSON.stringify(text)
+    : start.toHex().replace(/(?<=^(?:..)+)(?=..)/g, " ");
 }
 
 /** The name of the ordinary protocol that an answer speaks; null for none. */
 function protocolOf(answer: Uint8Array): string | null {
   const start = ascii(answer);
-  if (/^HTTP\/1\.[01]/.test(start)) return "HTTP";
-  if (start.startsWith("SSH-")) return "SSH";
-  const isAlert = answer[0] === 0x15 && answer[1] === 3;
-  return isAlert || beginsLikeTls(answer) ? "TLS" : null;
+  if (/^HTTP\/1\.[01] [1-5]\d\d/.test(start)) return "HTTP";
+  if (/^SSH-(?:2\.0|1\.99)-/.test(start)) return "SSH";
+  return isAlert(answer) || isServerHello(answer) ? "TLS" : null;
+}
+
+/** RFC 8446 section 6: a level and a description, not encrypted. */
+function isAlert([type, major, , high, low, level]: Uint8Array): boolean {
+  return type === 21 && major === 3 && high === 0 && low === 2 && (level === 1 || level === 2);
+}
+
+/** RFC 8446 section 4.1.3: a record of a handshake in which this is the first message. */
+function isServerHello(answer: Uint8Array): boolean {
+  const [type, major, , high = 0, low = 0, message, ...rest] = answer;
+  const isLong = high * 256 + low >= SHORTEST_HELLO && rest[0] === 0;
+  return type === 22 && major === 3 && message === 2 && isLong && rest[3] === 3;
 }
 
 function answered({ outcomes }: Probing): ProbeOutcome[] {
@@ -61,7 +84,8 @@ const answer: ProbeRule = {
     const all = answered(probing);
     const odd = all.find(({ answer }) => protocolOf(answer) === null);
     if (odd !== undefined) {
-      return { sight: "seen", figure: `${odd.answer.length} bytes to ${odd.name}` };
+      const length = `${odd.answer.length} bytes to ${odd.name}`;
+      return { sight: "seen", figure: `${length}, which begin with ${shown(odd.answer)}` };
     }
     const names = protocolsOf(probing).join(" and ");
     return all.length === 0
@@ -151,10 +175,20 @@ const changed: ProbeRule = {
   },
 };
 
+/**
+ * The ordinary protocols that a server speaks whatever comes. A server of HTTP answers random bytes,
+ * too; one of SSH speaks first; those of TLS may close without a word what is no TLS.
+ */
+function ordinaryProtocolsOf(probing: Probing): string[] {
+  const random = probing.outcomes.filter(({ name }) => name.endsWith(" random bytes"));
+  const always = protocolsOf({ ...probing, outcomes: random });
+  return protocolsOf(probing).filter((name) => name === "TLS" || always.includes(name));
+}
+
 /** What has such a reaction among servers of ordinary protocols, too: for those it says nothing. */
 function ofOwn(judge: (probing: Probing) => Judgement): ProbeRule["judge"] {
   return (probing) => {
-    const ordinary = protocolsOf(probing);
+    const ordinary = ordinaryProtocolsOf(probing);
     return ordinary.length > 0
       ? { sight: "clear", figure: `it is a server of ${ordinary.join(" and ")}` }
       : judge(probing);
@@ -256,15 +290,18 @@ const refusal: ProbeRule = {
 /** How near to each other times are the same: a share of them, and milliseconds of a busy machine. */
 const [NEAR, NEAREST] = [0.05, 250];
 
+/** Web servers give up after 60 or 75 seconds, obfs4 after up to 90. */
+const LONG = 95_000;
+
 function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
 
 /** Whether a server gave up so many of the connections with one content after the same time. */
-function isExact({ times, count }: GivingUp, least: number): boolean {
+function isExact({ times, count, soonest }: GivingUp, least: number): boolean {
   const [first, last] = [times[0], times.at(-1)];
   if (first === undefined || last === undefined || times.length < least * count) return false;
-  return first >= AT_ONCE && last - first <= Math.max(NEAREST, NEAR * first);
+  return first >= soonest && last - first <= Math.max(NEAREST, NEAR * first);
 }
 
 function whenGivenUp({ name, times, count }: GivingUp): string {
@@ -280,22 +317,24 @@ const timeout: ProbeRule = {
   title: "connections in which too little comes are given up after an exact time",
   threshold: "all with one content within 5 % of it, of a server of no ordinary protocol",
   source: FROLOV,
-  limits: "Longer times than it was waited for are not seen. Ordinary servers have exact times, " +
-    "too; one that no other has marks a proxy.",
+  limits: "Longer times than it was waited for are not seen: --patience 95 waits for longer. " +
+    "Ordinary servers have exact times, too; one that no other has marks a proxy.",
   remedy: "draw the time for each connection anew from a wide range, or wait for as long as the " +
     "client does",
   judge: ofOwn(({ outcomes }) => {
     const contents = givingUp(outcomes);
     if (contents.length === 0) return { sight: "unclear", figure: "it was not waited for" };
     const patience = Math.max(...contents.map(({ patience }) => patience));
-    const ended = contents.filter(({ times }) => (times.at(-1) ?? 0) >= AT_ONCE);
+    const ended = contents.filter(({ times, soonest }) => (times.at(-1) ?? 0) >= soonest);
     const exact = ended.filter((content) => isExact(content, 1));
     if (exact.length > 0) return { sight: "seen", figure: exact.map(whenGivenUp).join("; ") };
+    const isOver = contents.every(({ times, count }) => times.length === count);
+    if (ended.length === 0 && isOver) return { sight: "clear", figure: "all are ended at once" };
     if (ended.length === 0) {
-      return {
-        sight: "clear",
-        figure: `none is given up from ${seconds(AT_ONCE)} to ${seconds(patience)}`,
-      };
+      const figure = `none is given up within ${seconds(patience)}`;
+      return patience >= LONG
+        ? { sight: "clear", figure }
+        : { sight: "unclear", figure: `${figure}; ${LONG / 1000} s are long enough for most` };
     }
     // It was waited just as long as that: some are yet to come.
     const sight = ended.some((content) => isExact(content, 0.5)) ? "unclear" : "clear";

@@ -51,6 +51,9 @@ const LENGTHS = [
   1_000,
   2_000,
   9_000,
+  16_385,
+  32_768,
+  65_536,
 ];
 /** First bytes that protocols have: NUL, SOCKS, TLS, HTTP, SSH, SSL 2, and one that none has. */
 const FIRST_BYTES = [0x00, 0x04, 0x05, 0x16, 0x47, 0x53, 0x80, 0xff];

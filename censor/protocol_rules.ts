@@ -93,13 +93,25 @@ function isHello(flow: Flow): boolean {
 }
 
 /** What a ClientHello tells everybody, in words. */
-async function describe(hello: ClientHello, flows: readonly ClientHello[]): Promise<string> {
+async function describe(hello: ClientHello, hellos: readonly ClientHello[]): Promise<string> {
   const name = hello.serverName === null ? "no name" : `the name ${hello.serverName}`;
   const alpn = hello.alpn.length === 0 ? "no ALPN" : `ALPN ${hello.alpn.join(" ")}`;
-  const ja3s = new Set(await Promise.all(flows.map(ja3)));
-  const three = ja3s.size === 1 ? `JA3 ${[...ja3s][0]}` : `${ja3s.size} different JA3`;
-  return `JA4 ${await ja4(hello)}, ${three}, ${name}, ${alpn}`;
+  const [ja3s, ja4s] = [await different(hellos, ja3), await different(hellos, ja4)];
+  const three = ja3s.length === 1 ? `JA3 ${ja3s[0]}` : `${ja3s.length} different JA3`;
+  const four = ja4s.length === 1 ? `JA4 ${ja4s[0]}` : `${ja4s.length} different JA4`;
+  return `${four}, ${three}, ${name}, ${alpn}`;
 }
+
+/** The different fingerprints of some kind. */
+async function different(
+  hellos: readonly ClientHello[],
+  fingerprint: (hello: ClientHello) => Promise<string>,
+): Promise<string[]> {
+  return [...new Set(await Promise.all(hellos.map(fingerprint)))];
+}
+
+/** More JA4 than these, and than this share of connections, are those of nobody. */
+const [MOST_JA4, SHARE_OF_JA4] = [3, 1 / 8];
 
 const BROKEN = "no ClientHello can be read: whoever reads on sees that";
 
@@ -108,11 +120,19 @@ async function judgeOwn(flows: readonly Flow[]): Promise<Judgement> {
   const hellos = flows.map(helloOf).filter((hello) => hello !== null);
   const [first] = hellos;
   if (first === undefined) return { sight: "seen", figure: `it begins like TLS, but ${BROKEN}` };
-  const who = knownClient(await ja4(first));
   const words = await describe(first, hellos);
-  return who === null
-    ? { sight: "unclear", figure: `${words}; not a fingerprint that is known here` }
-    : { sight: "seen", figure: `${words}; as ${who} sends it` };
+  const ja4s = await different(hellos, ja4);
+  if (ja4s.length > Math.max(MOST_JA4, SHARE_OF_JA4 * hellos.length)) {
+    const figure = `${words}, in ${hellos.length} connections; no program changes what it offers`;
+    return { sight: "seen", figure };
+  }
+  const clients = ja4s.map(knownClient);
+  const program = clients.find((client) => client?.isBrowser === false);
+  if (program) return { sight: "seen", figure: `${words}; as ${program.name} sends it` };
+  const [browser] = clients;
+  return browser && !clients.includes(null)
+    ? { sight: "clear", figure: `${words}; as ${browser.name} sends it` }
+    : { sight: "unclear", figure: `${words}; not a fingerprint that is known here` };
 }
 
 /** Judges the TLS that is inside and shows outside. */
@@ -139,9 +159,13 @@ async function judgeTor(flows: readonly Flow[]): Promise<Judgement> {
 const tls: Rule = {
   id: "tls-fingerprint",
   title: "the ClientHello names the program and the server",
-  threshold: "a fingerprint of a library that no browser has, or a ClientHello that is none",
+  threshold:
+    "a fingerprint of a library that no browser has, or of nobody because it changes all the " +
+    "time, or a ClientHello that is none",
   source: "JA3 (Althouse et al., Salesforce, 2017), JA4 (FoxIO, 2023)",
-  limits: "Few programs are listed here. One that is not may be a browser's, or nobody else's.",
+  limits:
+    "Few programs are listed here. One that is not may be a browser's, or nobody else's. That " +
+    "of a browser is rarer with each of its versions that comes after.",
   remedy: "send what a browser sends, by a library for it such as uTLS, and renew that with it",
   judge: async ({ text = [], random = [], captured = [], https = [], tor = [] }: Recording) => {
     const all = [...text, ...random, ...captured];

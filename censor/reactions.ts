@@ -11,7 +11,9 @@ import type { ProbeOutcome } from "./send_probe.ts";
  * A connection that ends later than this, in milliseconds, was given up; one that ends earlier has
  * been ended for what came. On a busy machine that takes a while.
  */
-export const AT_ONCE = 2_000;
+const AT_ONCE = 2_000;
+/** The same where nothing has come: no more is done than to close it. */
+const AT_ONCE_UNASKED = 500;
 
 /** How a server took it: whether it answered, and how it ended it for what came. */
 function reactionOf({ answer, ending, milliseconds }: ProbeOutcome): string {
@@ -69,6 +71,8 @@ export interface GivingUp {
   readonly count: number;
   /** After how many milliseconds those ended that did, the earliest first. */
   readonly times: readonly number[];
+  /** What ended earlier was ended for what came, and not given up, in milliseconds. */
+  readonly soonest: number;
   /** How long it was waited, in milliseconds. */
   readonly patience: number;
 }
@@ -82,6 +86,7 @@ export function givingUp(outcomes: readonly ProbeOutcome[]): GivingUp[] {
     times: group.flatMap(({ milliseconds }) => milliseconds ?? []).sort((one, other) =>
       one - other
     ),
+    soonest: group[0]!.bytes.length === 0 ? AT_ONCE_UNASKED : AT_ONCE,
     patience: group[0]!.patience!,
   }));
 }

@@ -7,6 +7,7 @@
 import type { Address } from "../address.ts";
 import { acceptAll } from "../net/accept.ts";
 import { closeQuietly, connectTcp, type StreamConn } from "../net/conn.ts";
+import { unlessAborted, withDeadline } from "../net/deadline.ts";
 import { relay } from "../net/relay.ts";
 import { bursts, type Flow, type Segment } from "./flow.ts";
 
@@ -16,6 +17,12 @@ const MOST_BYTES = 512 * 1024;
 /** So many connections are written down at most before they are taken; others are closed. */
 const MOST_CONNECTIONS = 10_000;
 
+/**
+ * How long what a server says first is held back for its client, in milliseconds: one that speaks by
+ * itself has done so by then, on the busiest machine.
+ */
+const PATIENCE = 3_000;
+
 /** What is empty is an end. */
 const NOTHING = new Uint8Array();
 
@@ -23,19 +30,34 @@ const NOTHING = new Uint8Array();
 class Notes {
   readonly segments: Segment[] = [];
   readonly #left = { client: MOST_BYTES, server: MOST_BYTES };
+  readonly #begin = Promise.withResolvers<void>();
+  /** Resolves when the client has said something, or has ended. */
+  readonly begun: Promise<void> = this.#begin.promise;
+  /** Whether it has. */
+  hasBegun = false;
 
-  /** The same connection, of which everything that is read is written down. */
-  watch(conn: StreamConn, fromClient: boolean): StreamConn {
+  /**
+   * The same connection, of which everything that is read is written down.
+   *
+   * @param turn What is waited for before anything is.
+   */
+  watch(conn: StreamConn, fromClient: boolean, turn: () => Promise<void>): StreamConn {
     return {
       read: async (into) => {
         try {
           const count = await conn.read(into);
+          await turn();
           if (count === null) this.#end(fromClient, "fin");
           else this.#add(fromClient, into.subarray(0, count));
           return count;
         } catch (error) {
           if (error instanceof Deno.errors.ConnectionReset) this.#end(fromClient, "rst");
           throw error;
+        } finally {
+          if (fromClient) {
+            this.hasBegun = true;
+            this.#begin.resolve();
+          }
         }
       },
       write: (bytes) => conn.write(bytes),
@@ -62,7 +84,11 @@ function now(): number {
   return performance.timeOrigin + performance.now();
 }
 
-/** Lets connections on loopback pass, and writes them down. */
+/**
+ * Lets connections on loopback pass, and writes them down. Where both sides speak at once, a censor
+ * sees them in any order; here the client is always first, so that what is seen does not depend on
+ * the machine.
+ */
 export class Recorder implements AsyncDisposable {
   /** Where it listens. */
   readonly address: Readonly<Address>;
@@ -73,6 +99,8 @@ export class Recorder implements AsyncDisposable {
   readonly #carried = new Set<Promise<void>>();
   readonly #accepting: Promise<void>;
   #notes: Notes[] = [];
+  /** Whether clients say nothing until the server has spoken. */
+  #serverBegins = false;
 
   constructor() {
     this.address = ["127.0.0.1", this.#listener.addr.port];
@@ -95,9 +123,25 @@ export class Recorder implements AsyncDisposable {
     try {
       if (this.target === null) throw new Error("There is no server yet");
       const server = await connectTcp(this.target, signal);
-      await relay(notes.watch(client, true), notes.watch(server, false), { signal });
+      const [up, down] = [
+        notes.watch(client, true, () => Promise.resolve()),
+        notes.watch(server, false, () => this.#letBegin(notes)),
+      ];
+      await relay(up, down, { signal });
     } catch {
       closeQuietly(client); // Whoever connects sees that the server is not there.
+    }
+  }
+
+  /** Waits for the client to begin, but where clients do not. */
+  async #letBegin({ begun, hasBegun }: Notes): Promise<void> {
+    if (hasBegun || this.#serverBegins) return;
+    const { signal } = this.#ending;
+    const what = "The client's first word";
+    try {
+      await withDeadline(PATIENCE, what, signal, (signal) => unlessAborted(begun, signal));
+    } catch {
+      this.#serverBegins = true;
     }
   }
 

@@ -13,6 +13,8 @@ const DEEPEST = 64;
 const DEEPEST_FIELD = 32;
 /** Less different lengths than these show no rule about them. */
 const FEWEST_LENGTHS = 8;
+/** So much of all connections has to show a relation: what both sides say at once may stand apart. */
+const MOST_FLOWS = 2 / 3;
 /** Fewer messages than these show no habit. */
 const FEWEST_MESSAGES = 16;
 
@@ -148,13 +150,13 @@ export function findLengthField(messages: readonly Uint8Array[]): LengthField | 
 }
 
 /**
- * Two messages of a connection whose lengths differ by the same number in all of them.
+ * Two messages of a connection whose lengths differ by the same number in most of them.
  *
  * @example
  * ```ts
  * import type { LengthRelation } from "@ptlib/ptlib/censor";
  *
- * const echo: LengthRelation = { one: 0, other: 1, difference: 0 };
+ * const echo: LengthRelation = { one: 0, other: 1, difference: 0, count: 30 };
  * ```
  */
 export interface LengthRelation {
@@ -164,14 +166,23 @@ export interface LengthRelation {
   readonly other: number;
   /** How many bytes longer that is. */
   readonly difference: number;
+  /** In how many connections. */
+  readonly count: number;
+}
+
+/** The commonest of some numbers, and how often it is there. */
+function commonest(numbers: readonly number[]): [value: number, count: number] {
+  const groups = Map.groupBy(numbers, (number) => number);
+  return Array.from(groups, ([value, { length }]): [number, number] => [value, length])
+    .reduce((best, next) => next[1] > best[1] ? next : best, [0, 0]);
 }
 
 /**
  * Finds two messages of which the length of one says that of the other.
  *
  * @param flows The lengths of the first messages of each connection, in bytes.
- * @returns The first two; `null` where there are none. Lengths of which there are less than 8 say
- * nothing.
+ * @returns The first two for which that holds in two of three connections; `null` where there are
+ * none. Lengths of which there are less than 8 say nothing.
  *
  * @example
  * ```ts
@@ -184,13 +195,14 @@ export interface LengthRelation {
 export function findLengthRelation(
   flows: readonly (readonly number[])[],
 ): LengthRelation | null {
-  const count = flows.reduce((least, { length }) => Math.min(least, length), Infinity);
-  for (let one = 0; one < count && flows.length > 0; one++) {
-    if (new Set(flows.map((lengths) => lengths[one])).size < FEWEST_LENGTHS) continue;
-    for (let other = one + 1; other < count; other++) {
-      const differences = new Set(flows.map((lengths) => lengths[other]! - lengths[one]!));
-      const [difference = 0] = differences;
-      if (differences.size === 1) return { one, other, difference };
+  const most = flows.reduce((most, { length }) => Math.max(most, length), 0);
+  for (let one = 0; one < most; one++) {
+    for (let other = one + 1; other < most; other++) {
+      const having = flows.filter(({ length }) => length > other);
+      const [difference, count] = commonest(having.map((sizes) => sizes[other]! - sizes[one]!));
+      const showing = having.filter((sizes) => sizes[other]! - sizes[one]! === difference);
+      const isVaried = new Set(showing.map((sizes) => sizes[one])).size >= FEWEST_LENGTHS;
+      if (count >= MOST_FLOWS * flows.length && isVaried) return { one, other, difference, count };
     }
   }
   return null;

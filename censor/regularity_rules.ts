@@ -122,7 +122,8 @@ const lengthField: Rule = {
 const relatedLengths: Rule = {
   id: "related-lengths",
   title: "the length of one message says that of another",
-  threshold: "two of the first 4 messages whose lengths differ by the same in all connections",
+  threshold:
+    "two of the first 4 messages whose lengths differ by the same in two of three connections",
   source: WANG,
   limits: "Only the simplest relation is looked for; a censor can learn others from many flows.",
   remedy: "choose the random part of each message by itself",
@@ -132,10 +133,11 @@ const relatedLengths: Rule = {
     );
     const relation = findLengthRelation(lengths);
     if (relation === null) return { sight: "clear", figure: `none in ${flows.length} connections` };
-    const { one, other, difference } = relation;
+    const { one, other, difference, count } = relation;
     return {
       sight: "seen",
-      figure: `message ${other + 1} is always ${difference} bytes longer than message ${one + 1}`,
+      figure: `message ${other + 1} is ${difference} bytes longer than message ${one + 1} in ` +
+        `${count} of ${flows.length} connections`,
     };
   }),
 };

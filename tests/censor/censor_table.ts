@@ -103,14 +103,17 @@ function lyrebirdAs(hello: string | null): Subject {
   };
 }
 
-/** The browsers that lyrebird can be, in their latest version, and one that nobody is. */
+/** The browsers that lyrebird can be, in their latest version, and those that nobody is. */
 const HELLOS = [
   "hellochrome_auto",
   "hellofirefox_auto",
   "hellosafari_auto",
   "helloios_auto",
   "helloedge_auto",
+  "helloqq_auto",
+  "hellorandomized",
   "hellorandomizedalpn",
+  "hellorandomizednoalpn",
 ];
 
 const SUBJECTS: readonly Subject[] = [

@@ -2,48 +2,16 @@
 
 import { assertEquals } from "@std/assert";
 import { ja3, ja4, parseClientHello } from "../../censor/mod.ts";
-import { alpn, handshake, type HelloParts, list16, records, serverName } from "./hello_bytes.ts";
+import {
+  alpn,
+  CHROME,
+  handshake,
+  type HelloParts,
+  list16,
+  records,
+  serverName,
+} from "./hello_bytes.ts";
 
-/** The Chrome in FoxIO's description of JA4, with GREASE among its values. */
-const chrome: HelloParts = {
-  ciphers: [
-    0x3a3a,
-    0x1301,
-    0x1302,
-    0x1303,
-    0xc02b,
-    0xc02f,
-    0xc02c,
-    0xc030,
-    0xcca9,
-    0xcca8,
-    0xc013,
-    0xc014,
-    0x009c,
-    0x009d,
-    0x002f,
-    0x0035,
-  ],
-  extensions: [
-    [0x1a1a, []],
-    [0x001b, []],
-    serverName("example.com"),
-    [0x0033, []],
-    alpn("h2", "http/1.1"),
-    [0x4469, []],
-    [0x0017, []],
-    [0x002d, []],
-    [0x000d, list16(0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)],
-    [0x0005, []],
-    [0x0023, []],
-    [0x0012, []],
-    [0x002b, [6, 0x5a, 0x5a, 3, 4, 3, 3]],
-    [0xff01, []],
-    [0x000b, [1, 0]],
-    [0x000a, list16(0xdada, 0x001d)],
-    [0x0015, []],
-  ],
-};
 function hello(parts: HelloParts) {
   const parsed = parseClientHello(records(handshake(parts)));
   if (parsed === null) throw new Error("It is no ClientHello");
@@ -51,7 +19,7 @@ function hello(parts: HelloParts) {
 }
 
 Deno.test("ja4() names the Chrome of FoxIO's description as that does", async () => {
-  assertEquals(await ja4(hello(chrome)), "t13d1516h2_8daaf6152771_e5627efa2ab1");
+  assertEquals(await ja4(hello(CHROME)), "t13d1516h2_8daaf6152771_e5627efa2ab1");
 });
 
 Deno.test("ja4() bears no extensions, no ciphers and a protocol without letters", async () => {
@@ -79,14 +47,14 @@ Deno.test("ja3() is that of the examples of its authors", async () => {
 
 Deno.test("ja3() leaves GREASE out", async () => {
   const without: HelloParts = {
-    ciphers: chrome.ciphers.slice(1),
-    extensions: chrome.extensions.slice(1).map((one) => one[0] === 10 ? [10, list16(0x001d)] : one),
+    ciphers: CHROME.ciphers.slice(1),
+    extensions: CHROME.extensions.slice(1).map((one) => one[0] === 10 ? [10, list16(0x001d)] : one),
   };
-  assertEquals(await ja3(hello(chrome)), await ja3(hello(without)));
+  assertEquals(await ja3(hello(CHROME)), await ja3(hello(without)));
 });
 
 Deno.test("parseClientHello() reads a hello in several records, with something behind it", () => {
-  const bytes = records(handshake(chrome), 50);
+  const bytes = records(handshake(CHROME), 50);
   const parsed = parseClientHello(Uint8Array.of(...bytes, 23, 3, 3, 0, 1, 0));
   assertEquals(parsed?.serverName, "example.com");
   assertEquals(parsed?.alpn, ["h2", "http/1.1"]);
@@ -94,18 +62,18 @@ Deno.test("parseClientHello() reads a hello in several records, with something b
 });
 
 Deno.test("parseClientHello() is null for any hello that is cut short, and for other bytes", () => {
-  const bytes = records(handshake(chrome));
+  const bytes = records(handshake(CHROME));
   for (let length = 0; length < bytes.length; length++) {
     assertEquals(parseClientHello(bytes.subarray(0, length)), null, `${length} bytes`);
   }
   assertEquals(parseClientHello(new TextEncoder().encode("SSH-2.0-x\r\n")), null);
-  const serverHello = handshake(chrome);
+  const serverHello = handshake(CHROME);
   serverHello[0] = 2;
   assertEquals(parseClientHello(records(serverHello)), null);
 });
 
 Deno.test("parseClientHello() bears any changed byte", () => {
-  const bytes = records(handshake(chrome));
+  const bytes = records(handshake(CHROME));
   for (let index = 0; index < bytes.length; index++) {
     for (const change of [1, 0x80, 0xff]) {
       const changed = Uint8Array.from(bytes);

@@ -53,3 +53,44 @@ export function alpn(...protocols: readonly string[]): [number, number[]] {
   const bytes = protocols.flatMap((name) => [name.length, ...new TextEncoder().encode(name)]);
   return [16, [...u16(bytes.length), ...bytes]];
 }
+
+/** The Chrome in FoxIO's description of JA4, with GREASE among its values. */
+export const CHROME: HelloParts = {
+  ciphers: [
+    0x3a3a,
+    0x1301,
+    0x1302,
+    0x1303,
+    0xc02b,
+    0xc02f,
+    0xc02c,
+    0xc030,
+    0xcca9,
+    0xcca8,
+    0xc013,
+    0xc014,
+    0x009c,
+    0x009d,
+    0x002f,
+    0x0035,
+  ],
+  extensions: [
+    [0x1a1a, []],
+    [0x001b, []],
+    serverName("example.com"),
+    [0x0033, []],
+    alpn("h2", "http/1.1"),
+    [0x4469, []],
+    [0x0017, []],
+    [0x002d, []],
+    [0x000d, list16(0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601)],
+    [0x0005, []],
+    [0x0023, []],
+    [0x0012, []],
+    [0x002b, [6, 0x5a, 0x5a, 3, 4, 3, 3]],
+    [0xff01, []],
+    [0x000b, [1, 0]],
+    [0x000a, list16(0xdada, 0x001d)],
+    [0x0015, []],
+  ],
+};

@@ -25,8 +25,8 @@ function deno(path: string): string[] {
   return [Deno.execPath(), "run", "--no-prompt", "--no-check", "--quiet", "--allow-all", file];
 }
 
-async function seenIn(observation: Observation): Promise<string[]> {
-  const findings = await judge(observation.through);
+async function seenIn({ through, probing }: Observation): Promise<string[]> {
+  const findings = [...await judge(through), ...probing === null ? [] : judgeProbes(probing)];
   return findings.filter(({ sight }) => sight === "seen").map(({ id }) => id);
 }
 
@@ -41,24 +41,28 @@ const KNOWN: readonly [
   options: Partial<ObserveOptions>,
   seen: readonly string[],
 ][] = [
-  ["plain", PLAIN, {}, ["readable"]],
-  ["rot13", deno("examples/rot13"), {}, ["readable", "tls-fingerprint"]],
+  ["plain", PLAIN, {}, ["readable", "open-door"]],
+  ["rot13", deno("examples/rot13"), {}, ["readable", "tls-fingerprint", "open-door"]],
   ["secret", deno("examples/secret"), {}, [
     "fully-encrypted",
     "random-start",
     "first-length",
     "nested-tls",
+    "probe-answer",
+    "probe-threshold",
   ]],
   ["webtunnel", deno("webtunnel/main"), { args: URL_ARGUMENT, serverOptions: URL_ARGUMENT }, [
     "readable",
     "nested-tls",
     "http",
+    "replay",
+    "changed-replay",
   ]],
 ];
 
 for (const [transport, command, options, seen] of KNOWN) {
   permitted(NEEDS, `observe() of ${transport}: ${seen.join(", ")}`, async () => {
-    const observation = await observe(command, { transport, probes: false, ...options });
+    const observation = await observe(command, { transport, patience: 5_000, ...options });
     assertEquals(await seenIn(observation), seen);
     for (const recording of [observation.through, observation.plain]) {
       assertEquals(recording.random?.length, 30);
@@ -66,32 +70,6 @@ for (const [transport, command, options, seen] of KNOWN) {
       assertEquals(recording.https?.length, 30);
       assertEquals(recording.bulk?.length, 3);
     }
-  });
-}
-
-const PROBED: readonly [
-  transport: string,
-  command: readonly string[],
-  options: Partial<ObserveOptions>,
-  seen: readonly string[],
-][] = [
-  ["rot13", deno("examples/rot13"), {}, ["open-door"]],
-  ["webtunnel", deno("webtunnel/main"), { args: URL_ARGUMENT, serverOptions: URL_ARGUMENT }, [
-    "replay",
-    "changed-replay",
-  ]],
-];
-
-for (const [transport, command, options, seen] of PROBED) {
-  permitted(NEEDS, `observe() probes the server of ${transport}: ${seen.join(", ")}`, async () => {
-    const { probing } = await observe(command, {
-      transport,
-      connections: 1,
-      patience: 5_000,
-      ...options,
-    });
-    const findings = judgeProbes(probing!).filter(({ sight }) => sight === "seen");
-    assertEquals(findings.map(({ id }) => id), seen);
   });
 }
 
@@ -235,6 +213,31 @@ permitted(
     const [question, answer] = bursts(recorder.take()[0] ?? []);
     assertEquals(question?.bytes, much.subarray(0, 512 * 1024));
     assertEquals(answer?.bytes, little);
+  },
+);
+
+permitted(
+  ["net"],
+  "a Recorder has the client speak first, however soon the server does, where it speaks at all",
+  async () => {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    await using recorder = new Recorder();
+    recorder.target = ["127.0.0.1", listener.addr.port];
+    const [hostname, port] = recorder.address;
+    for (const begins of ["client", "server", "server"]) {
+      using user = await Deno.connect({ hostname, port });
+      using service = await listener.accept();
+      await writeAll(service, Uint8Array.of(4, 5));
+      await service.closeWrite();
+      if (begins === "server") await readFull(user, new Uint8Array(2));
+      await writeAll(user, Uint8Array.of(1));
+      await readFull(service, new Uint8Array(1));
+      if (begins === "client") await readFull(user, new Uint8Array(2));
+      const [flow] = recorder.take();
+      const first = { fromClient: true, bytes: Uint8Array.of(1) };
+      const second = { fromClient: false, bytes: Uint8Array.of(4, 5) };
+      assertEquals(bursts(flow ?? []), begins === "client" ? [first, second] : [second, first]);
+    }
   },
 );
 

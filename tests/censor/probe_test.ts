@@ -151,7 +151,7 @@ const CASES: readonly [name: string, script: Script, seen: string, figure: RegEx
     "one that greets everybody",
     (conn) => writeAll(conn, ascii("MYPT/1 ready")),
     "probe-answer",
-    /12 bytes to silence/,
+    /12 bytes to silence, which begin with "MYPT\/1 ready"/,
   ],
   [
     "a web server whose clients do not speak HTTP",
@@ -167,7 +167,7 @@ const CASES: readonly [name: string, script: Script, seen: string, figure: RegEx
     "one that lets everybody through",
     (_, letThrough) => Promise.resolve(letThrough()),
     "open-door",
-    /95 of 95 probes/,
+    /101 of 101 probes/,
   ],
   ["one that accepts replays", accepting(300, 99), "replay", /3 of 3 replays/],
   [
@@ -246,8 +246,9 @@ const TIMES: readonly [name: string, times: (number | null)[], sight: string][] 
   ["exact", [10_000, 10_010, 10_490], "seen"],
   ["exact, of a short time on a busy machine", [2_400, 2_500, 2_640], "seen"],
   ["not exact", [10_000, 10_010, 10_510], "clear"],
-  ["at once", [1_000, 1_000, 1_010], "clear"],
-  ["none", [null, null, null], "clear"],
+  ["exact and short", [1_000, 1_000, 1_010], "seen"],
+  ["at once", [300, 300, 310], "clear"],
+  ["none, within a short wait", [null, null, null], "unclear"],
   ["some, at the end of the wait", [null, 24_900, 24_950], "unclear"],
   ["one of them, at the end of the wait", [null, null, 24_950], "clear"],
 ];
@@ -283,5 +284,51 @@ for (const [name, flight, answer, sight] of SPOKEN) {
   Deno.test(`judgeProbes() of a server that answers ${name}: ${sight}`, () => {
     const findings = judgeProbes(answered(flight, answer));
     assertEquals(findings.find(({ id }) => id === "other-protocol")?.sight, sight);
+  });
+}
+
+Deno.test("judgeProbes() bears with a server for answers in HTTP only where it always gives them", () => {
+  const [flight, nothing] = [random(64), new Uint8Array()];
+  const lengths = [1, 22, 49, 50, 51, 500].flatMap((length) => [length, length]);
+  const judged = (later: Uint8Array) => {
+    const { outcomes } = answered(flight, BAD_REQUEST);
+    const random = lengths.map((length) => ({
+      kind: "garbage" as const,
+      name: `${length} random bytes`,
+      bytes: new Uint8Array(length),
+      answer: length < 50 ? nothing : later,
+      ending: length < 50 ? "open" as const : "rst" as const,
+      milliseconds: length < 50 ? null : 10,
+    }));
+    const findings = judgeProbes({ flight, outcomes: [...outcomes, ...random], reached: NOBODY });
+    return findings.filter(({ sight }) => sight === "seen").map(({ id }) => id).join();
+  };
+  assertEquals(judged(nothing), "other-protocol,probe-threshold,probe-reset");
+  assertEquals(judged(BAD_REQUEST), "other-protocol");
+});
+
+const HANDSHAKE = [22, 3, 3, 0, 60, 2, 0, 0, 56, 3, 3];
+const ANSWERS: readonly [name: string, answer: Uint8Array, seen: RegExp | null][] = [
+  ["a ServerHello", Uint8Array.of(...HANDSHAKE, ...random(54)), null],
+  ["an alert", ALERT, null],
+  ["HTTP", BAD_REQUEST, null],
+  ["SSH", ascii("SSH-2.0-y\r\n"), null],
+  [
+    "three bytes of TLS before random ones",
+    Uint8Array.of(22, 3, 3, 9, ...random(40)),
+    /16 03 03 09/,
+  ],
+  ["an alert that is too long", Uint8Array.of(21, 3, 3, 0, 22, ...random(22)), /15 03 03 00 16/],
+  ["a word of HTTP", ascii("HTTP/1.1 hello"), /begin with "HTTP\/1\.1 hello"/],
+  ["SSH of no version", ascii("SSH-x\r\n"), /begin with "SSH-x\\r\\n"/],
+  ["what could harm a terminal", ascii("\x1b]0;x\x07"), /begin with 1b 5d 30 3b 78 07$/],
+];
+
+for (const [name, answer, seen] of ANSWERS) {
+  Deno.test(`judgeProbes() of an answer that is ${name}: ${seen ? "seen" : "clear"}`, () => {
+    const { sight, figure } = judgeProbes(answered(random(64), answer))
+      .find(({ id }) => id === "probe-answer")!;
+    assertEquals(sight, seen === null ? "clear" : "seen");
+    assertMatch(figure, seen ?? /as a server of/);
   });
 }

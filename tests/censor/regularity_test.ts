@@ -119,7 +119,10 @@ Deno.test("findLengthField() says nothing of lengths that hardly change", () => 
 
 Deno.test("findLengthRelation() finds the same difference, and none by chance or of constants", () => {
   const related = thirty((index) => [50, 100 + index, 7 * index * index, 90 + index]);
-  assertEquals(findLengthRelation(related), { one: 1, other: 3, difference: -10 });
+  assertEquals(findLengthRelation(related), { one: 1, other: 3, difference: -10, count: 30 });
+  const swapped = related.map((lengths, index) => index % 3 === 0 ? lengths.toReversed() : lengths);
+  assertEquals(findLengthRelation(swapped), { one: 1, other: 3, difference: -10, count: 20 });
+  assertEquals(findLengthRelation([...swapped, [50, 100]]), null, "it is less than two of three");
   assertEquals(findLengthRelation(thirty((index) => [100 + index, 7 * index * index])), null);
   assertEquals(findLengthRelation(thirty(() => [100, 200])), null);
   assertEquals(findLengthRelation([]), null);

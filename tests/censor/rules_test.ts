@@ -1,9 +1,9 @@
 /** Each rule sees the transport that it is about, and no other rule sees that. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { judge, type Recording, rules } from "../../censor/mod.ts";
 import { ascii, flowOf, random, thirty, varied, words } from "./flows.ts";
-import { alpn, handshake, list16, records, serverName } from "./hello_bytes.ts";
+import { alpn, CHROME, handshake, list16, records, serverName } from "./hello_bytes.ts";
 
 type Wrap = (message: Uint8Array, isFirst: boolean) => Uint8Array;
 
@@ -168,6 +168,43 @@ Deno.test("judge() of TLS with a large random key in its ClientHello: it begins 
   const findings = await judge(through(padded, opening));
   const finding = findings.find(({ id }) => id === "random-start");
   assertEquals(finding?.figure, "it begins like TLS or HTTP");
+});
+
+/** What a client offers, with extensions that only few have. */
+function offering(extensions: readonly number[]): Uint8Array {
+  const own = extensions.map((extension): [number, number[]] => [extension, []]);
+  return records(handshake({ ciphers: [0x1301], extensions: [[10, list16(29)], ...own] }));
+}
+
+Deno.test("judge() of a ClientHello that changes all the time: seen; of few: unclear", async () => {
+  for (
+    const [kinds, sight] of [[30, "seen"], [8, "seen"], [7, "unclear"], [1, "unclear"]] as const
+  ) {
+    let count = 0;
+    const opening = () => [offering([2_000 + count++ % kinds]), random(3_000)];
+    const finding = (await judge(through(padded, opening))).find(({ id }) =>
+      id === "tls-fingerprint"
+    );
+    assertEquals(finding?.sight, sight, `${kinds}`);
+    assertMatch(finding!.figure, kinds === 1 ? /^JA4 t12i/ : new RegExp(`^${kinds} different JA4`));
+  }
+});
+
+Deno.test("judge() of a browser's ClientHello: clear", async () => {
+  const opening = () => [records(handshake(CHROME)), random(3_000)];
+  const finding = (await judge(through(padded, opening))).find(({ id }) =>
+    id === "tls-fingerprint"
+  );
+  assertEquals(finding?.sight, "clear");
+  assertMatch(finding!.figure, /as Chrome of 2023 \(by FoxIO's description of JA4\) sends it/);
+});
+
+Deno.test("judge() of the first packet: in a capture it is what is there, otherwise all up to an answer", async () => {
+  const parts = [new Uint8Array(20), random(1_400)];
+  const flow = parts.map((bytes, time) => ({ fromClient: true, time, bytes }));
+  const sightOf = async (recording: Recording) => (await judge(recording))[0]?.sight;
+  assertEquals(await sightOf({ captured: thirty(() => flow) }), "clear");
+  assertEquals(await sightOf({ text: thirty(() => flow) }), "seen");
 });
 
 Deno.test("judge() of TLS with half of its ClientHello: seen", async () => {

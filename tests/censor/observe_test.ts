@@ -57,6 +57,9 @@ const KNOWN: readonly [
     "http",
     "replay",
     "changed-replay",
+    // A web server in front answers strangers; this one closes what is no request.
+    "probe-byte",
+    "probe-timeout",
   ]],
 ];
 
@@ -70,6 +73,31 @@ for (const [transport, command, options, seen] of KNOWN) {
       assertEquals(recording.https?.length, 30);
       assertEquals(recording.bulk?.length, 3);
     }
+  });
+}
+
+/** Keeps the processor busy, and more so than there are cores. */
+function busy(): AsyncDisposable {
+  const args = ["eval", "--no-config", "for (;;);"];
+  const loops = Array.from(
+    { length: 2 * navigator.hardwareConcurrency },
+    () => new Deno.Command(Deno.execPath(), { args, stdout: "null", stderr: "null" }).spawn(),
+  );
+  return {
+    [Symbol.asyncDispose]: async () => {
+      for (const loop of loops) {
+        loop.kill("SIGKILL");
+        await loop.status;
+      }
+    },
+  };
+}
+
+for (const [transport, command, options, seen] of KNOWN.slice(1, 3)) {
+  permitted(NEEDS, `observe() of ${transport} sees the same on a busy machine`, async () => {
+    await using _loops = busy();
+    const observation = await observe(command, { transport, patience: 5_000, ...options });
+    assertEquals(await seenIn(observation), seen);
   });
 }
 

@@ -7,7 +7,7 @@
 import type { Address } from "../address.ts";
 import { acceptAll } from "../net/accept.ts";
 import { closeQuietly, connectTcp, type StreamConn } from "../net/conn.ts";
-import { unlessAborted, withDeadline } from "../net/deadline.ts";
+import { whenAborted } from "../net/deadline.ts";
 import { relay } from "../net/relay.ts";
 import { bursts, type Flow, type Segment } from "./flow.ts";
 
@@ -136,13 +136,12 @@ export class Recorder implements AsyncDisposable {
   /** Waits for the client to begin, but where clients do not. */
   async #letBegin({ begun, hasBegun }: Notes): Promise<void> {
     if (hasBegun || this.#serverBegins) return;
-    const { signal } = this.#ending;
-    const what = "The client's first word";
-    try {
-      await withDeadline(PATIENCE, what, signal, (signal) => unlessAborted(begun, signal));
-    } catch {
-      this.#serverBegins = true;
-    }
+    const { promise: late, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(true), PATIENCE);
+    const release = whenAborted(this.#ending.signal, () => resolve(false));
+    this.#serverBegins = await Promise.race([begun.then(() => false), late]);
+    clearTimeout(timer);
+    release();
   }
 
   /**

@@ -10,16 +10,24 @@ import { toPcap } from "./pcap.ts";
 
 const PROGRAM = "ndpiReader";
 
-const INFO: RuleInfo = {
+/** What the finding is about. */
+export const ndpiRule: RuleInfo = {
   id: "ndpi",
-  title: "nDPI names the protocol",
-  threshold: "half of the connections have no name, with HTTPS inside",
+  title: "nDPI has no name for it, or that of a tunnel",
+  threshold: "half of the connections have none or such a one, with HTTPS inside",
   source: "nDPI (ntop), by ndpiReader, as of the version installed here, 2012 and later",
   limits:
     "It looks for what it knows, so that Unknown says only that it knows nothing like it; a " +
     "name may be a guess.",
   remedy: "be a protocol that it knows, to the last byte",
 };
+
+/** Names of what gets through where something is blocked, also as what is in another protocol. */
+const TUNNEL = RegExp(
+  "(?:^|\\.)(?:Tor|Psiphon|WireGuard|SOCKS|IPSec|HotspotShield|UltraSurf|SoftEther|TINC|Tailscale|" +
+    "HTTP_(?:Connect|Proxy)|\\w*VPN\\w*)$",
+  "i",
+);
 
 /** What it prints of one protocol: the name and how many connections have it. */
 const LINE = /^\t(\S+)\s+packets: \d+\s+bytes: \d+\s+flows: (\d+)/gm;
@@ -37,10 +45,11 @@ export function parseNdpi(output: string): Map<string, number> {
 /** Judges by the names. */
 export function judgeNames(names: ReadonlyMap<string, number>): Judgement {
   const total = [...names.values()].reduce((sum, flows) => sum + flows, 0);
-  const unknown = names.get("Unknown") ?? 0;
+  const odd = [...names].filter(([name]) => name === "Unknown" || TUNNEL.test(name))
+    .reduce((sum, [, flows]) => sum + flows, 0);
   const figure = [...names].map(([name, flows]) => `${name}: ${flows}`).join(", ");
   if (total === 0) return { sight: "unclear", figure: "it found no connections" };
-  return { sight: unknown * 2 >= total ? "seen" : "clear", figure };
+  return { sight: odd * 2 >= total ? "seen" : "clear", figure };
 }
 
 /**
@@ -67,7 +76,7 @@ export async function askNdpi(flows: readonly Flow[]): Promise<Finding | null> {
     await Deno.writeFile(file, toPcap(flows));
     const command = new Deno.Command(PROGRAM, { args: ["-i", file], stderr: "null" });
     const { stdout } = await command.output();
-    return { ...INFO, ...judgeNames(parseNdpi(new TextDecoder().decode(stdout))) };
+    return { ...ndpiRule, ...judgeNames(parseNdpi(new TextDecoder().decode(stdout))) };
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
     return null;

@@ -150,6 +150,7 @@ interface Half<M extends ClientMethod | ServerMethod> {
 
 /** Starts a half by the first command that is one. */
 async function startHalf<M extends ClientMethod | ServerMethod>(
+  half: "client" | "server",
   commands: readonly (readonly string[])[],
   launch: (command: readonly string[]) => Promise<TransportProcess<M>>,
 ): Promise<Half<M>> {
@@ -162,7 +163,19 @@ async function startHalf<M extends ClientMethod | ServerMethod>(
       failures.push(error);
     }
   }
-  throw failures[0] ?? new CensorError("There is no program");
+  const [first] = failures;
+  throw first === undefined
+    ? new CensorError("There is no program")
+    : ofHalf(half, first, failures.length);
+}
+
+/** The same failure, with the half that it is about, and what to do where there may be another program. */
+function ofHalf(half: string, failure: LaunchError, programs: number): LaunchError {
+  const { reason, sentence, lastLines } = failure;
+  const isElsewhere = reason === "no-method" && programs === 1;
+  const hint = isElsewhere ? `; where another program is the ${half}, --peer names it` : "";
+  const words = `the ${half} does not start: ${sentence}${hint}`;
+  return new LaunchError(reason, words, lastLines, { cause: failure.cause });
 }
 
 /** Lets all connections pass, kind by kind. */
@@ -179,9 +192,24 @@ async function record(
     onLoad?.(load);
     const count = load === "bulk" ? Math.min(connections, BULK_CONNECTIONS) : connections;
     for (let left = count; left > 0; left--) await pass(load, way, certificate, signal);
-    recording[load] = recorder.take();
+    const flows = recorder.take();
+    if (flows.length < count) throw missed(load, count, flows.length, recorder);
+    recording[load] = flows;
   }
   return recording;
+}
+
+/** Why there is less to judge than there should be, and what to do. */
+function missed(load: Load, count: number, recorded: number, { address }: Recorder): CensorError {
+  const what = `${recorded} of ${count} connections with ${load} inside came by`;
+  return new CensorError(
+    recorded > 0
+      ? `${what}: the client puts several into one, and then their beginnings cannot be judged`
+      : `${what} ${
+        formatAddress([...address])
+      }, where a client has to connect here: put {address} ` +
+        "into --args where that is said; what is no TCP is not seen",
+  );
 }
 
 /** Arguments or options, with the recorder's address where they have `{address}`. */
@@ -214,7 +242,7 @@ async function recordTransport(
   const bound: Address = [...options.bind ?? ["127.0.0.1", freePort()]] as Address;
   const processes: AsyncDisposable[] = [recorder];
   try {
-    const server = await startHalf(commands, (command) =>
+    const server = await startHalf("server", commands, (command) =>
       launchServer(command, {
         transports: {
           [transport]: {
@@ -228,7 +256,7 @@ async function recordTransport(
         signal,
       }));
     processes.push(server.process);
-    const client = await startHalf(commands, (command) =>
+    const client = await startHalf("client", commands, (command) =>
       launchClient(command, {
         transports: [transport],
         stateDirectory: `${directory}/client`,

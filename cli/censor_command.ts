@@ -24,6 +24,7 @@ import {
   toPcap,
 } from "../censor/mod.ts";
 import { type Address, isLoopback, parseAddress } from "../address.ts";
+import { ndpiRule } from "../censor/ndpi.ts";
 import { parseArguments } from "./bridge_options.ts";
 import {
   CAUTION,
@@ -43,6 +44,7 @@ import {
   splitWords,
   UsageError,
 } from "./command.ts";
+import { checkWritable, writeOutput } from "./output_file.ts";
 import { chooseKnownTransport } from "./program_transports.ts";
 import { Interrupt } from "./supervise.ts";
 import { complain, harmless, note, painter, print } from "./terminal.ts";
@@ -115,8 +117,8 @@ const TOLD = 20;
 
 function readRules(text: string): string[] {
   const ids = text.split(",");
+  const known = [...rules, ndpiRule, ...probeRules].map((rule) => rule.id);
   for (const id of ids) {
-    const known = [...rules, ...probeRules].map((rule) => rule.id);
     if (known.includes(id)) continue;
     const all = known.join(", ");
     throw new SyntaxError(`there is no rule ${id}; there are ${all}`);
@@ -191,16 +193,18 @@ function documentOf(
   return { command, transport, caution: CAUTION, ...count(findings), findings, messages, probes };
 }
 
-async function writeCapture(file: string, recording: Recording): Promise<void> {
+async function writeCapture(values: OptionValues, recording: Recording): Promise<void> {
+  const file = values["pcap"];
+  if (typeof file !== "string") return;
   const flows = Object.values(recording).flat();
-  await Deno.writeFile(file, toPcap(flows));
+  await writeOutput(file, toPcap(flows));
   note(`${flows.length} connections are in ${file}`);
 }
 
 async function writePage(values: OptionValues, page: ReportPage): Promise<void> {
   const file = values["html"];
   if (typeof file !== "string") return;
-  await Deno.writeTextFile(file, reportPage(page));
+  await writeOutput(file, reportPage(page));
   note(`the pictures are in ${file}`);
 }
 
@@ -218,6 +222,11 @@ function pictures(observation: Observation): string[] {
 
 /** What came of all rules, and how it ends by what one is to fail on. */
 function statusOf(findings: readonly Finding[], failing: readonly string[]): number {
+  const missing = failing.find((wanted) => findings.every(({ id }) => id !== wanted));
+  if (missing !== undefined) {
+    complain(`--fail-on ${missing}: that was not looked at`);
+    return 1;
+  }
   return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;
 }
 
@@ -251,17 +260,18 @@ async function judgeFile(file: string, values: OptionValues): Promise<number> {
   note(`${captured.length} connections are in ${file}`);
   const named = await askNdpi(captured);
   const findings = [...await judge({ captured }), ...named === null ? [] : [named]];
-  await writePage(values, { title: file, caution: CAUTION, findings, recording: { captured } });
   const messages = sizesByLoad({ captured });
   const document = { from: file, caution: CAUTION, ...count(findings), findings, messages };
   if (values["json"] === true) print(JSON.stringify(document, null, 2));
   else printFindings(findings, []);
+  await writePage(values, { title: file, caution: CAUTION, findings, recording: { captured } });
   return statusOf(findings, failing);
 }
 
 async function run(args: readonly string[]): Promise<number> {
   const { values, program } = splitArguments(args, OPTIONS);
   const { from } = values;
+  await checkWritable(values, ["html", "pcap"]);
   if (typeof from !== "string") return await watchProgram(values, program);
   if (program.length > 0 || Object.keys(values).some((name) => !BESIDE_FROM.includes(name))) {
     throw new UsageError(
@@ -298,12 +308,13 @@ async function watchProgram(values: OptionValues, program: readonly string[]): P
   try {
     const watched = { ...options, signal: interrupt.signal };
     const observation = await withTor(await observe(program, watched), watched, values);
-    const file = request.optional("pcap");
-    if (file !== undefined) await writeCapture(file, observation.through);
     const passive = await judge(observation.through);
     const active = observation.probing === null ? [] : judgeProbes(observation.probing);
     const named = await askNdpi(observation.through.https ?? []);
     const findings = [...passive, ...named === null ? [] : [named], ...active];
+    if (values["json"] !== true) printFindings(findings, pictures(observation));
+    else print(JSON.stringify(documentOf(program, transport, observation, findings), null, 2));
+    await writeCapture(values, observation.through);
     await writePage(values, {
       title: `${transport} of ${program.join(" ")}`,
       caution: CAUTION,
@@ -312,8 +323,6 @@ async function watchProgram(values: OptionValues, program: readonly string[]): P
       plain: observation.plain,
       probes: observation.probing?.outcomes,
     });
-    if (values["json"] !== true) printFindings(findings, pictures(observation));
-    else print(JSON.stringify(documentOf(program, transport, observation, findings), null, 2));
     return statusOf(findings, failing);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;

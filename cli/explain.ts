@@ -7,11 +7,12 @@
 import { CensorError } from "../censor/censor_error.ts";
 import { LaunchError } from "../parent/mod.ts";
 import { UsageError } from "./command.ts";
+import { OutputError } from "./output_file.ts";
 
 /** Whether an error is the world's fault, so that its message alone is enough. */
 function isExpected(error: unknown): error is Error {
   return error instanceof LaunchError || error instanceof CensorError ||
-    error instanceof UsageError ||
+    error instanceof UsageError || error instanceof OutputError ||
     Object.values(Deno.errors).some((type) => error instanceof type);
 }
 

@@ -1,6 +1,6 @@
 /** Transports that run are watched, and what each is known for is seen. */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import {
   bursts,
   CensorError,
@@ -13,6 +13,7 @@ import {
 } from "../../censor/mod.ts";
 import { Recorder } from "../../censor/recorder.ts";
 import { readFull, writeAll } from "../../net/mod.ts";
+import { freePort } from "../../testing/free_port.ts";
 import { PLAIN } from "../cli/ptlib_process.ts";
 import { permitted, withDirectory } from "../permitted.ts";
 import { random } from "./flows.ts";
@@ -184,6 +185,27 @@ permitted(NEEDS, "observe() says that what comes out is not what went in", async
     "What goes into the transport does not come out of it",
   );
 });
+
+const BESIDE = [
+  [
+    "1",
+    /^0 of 30 connections with random inside came by 127\.0\.0\.1:\d+, where .* put \{address\}/,
+  ],
+  ["2", /^15 of 30 connections with random inside came by: the client puts several into one/],
+] as const;
+
+for (const [every, message] of BESIDE) {
+  permitted(NEEDS, `observe() tells that one of ${every} connections goes beside it`, async () => {
+    const port = freePort();
+    const observing = observe(deno("tests/censor/beside_transport"), {
+      transport: "beside",
+      args: [["every", every], ["server", `127.0.0.1:${port}`]],
+      bind: ["127.0.0.1", port],
+    });
+    const error = await assertRejects(() => observing, CensorError);
+    assertMatch(error.message, message);
+  });
+}
 
 permitted(NEEDS, "observe() ends when its signal aborts", async () => {
   const controller = new AbortController();

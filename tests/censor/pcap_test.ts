@@ -142,3 +142,21 @@ Deno.test("parseNdpi() reads the names and the connections", () => {
   });
   assertEquals(judgeNames(parseNdpi("")).sight, "unclear");
 });
+
+const NAMES: readonly [names: readonly [string, number][], sight: string][] = [
+  [[["Unknown", 15], ["TLS", 15]], "seen"],
+  [[["Unknown", 14], ["TLS", 16]], "clear"],
+  [[["Tor", 30]], "seen"],
+  [[["TLS.Tor", 30]], "seen"],
+  [[["OpenVPN", 20], ["TLS", 10]], "seen"],
+  [[["HTTP_Proxy", 30]], "seen"],
+  [[["Tor", 8], ["Unknown", 7], ["HTTP", 15]], "seen"],
+  [[["TLS.Google", 30]], "clear"],
+  [[["BitTorrent", 30]], "clear"],
+];
+
+for (const [names, sight] of NAMES) {
+  Deno.test(`judgeNames() of ${names.join(" and ")}: ${sight}`, () => {
+    assertEquals(judgeNames(new Map(names)).sight, sight);
+  });
+}

@@ -78,7 +78,7 @@ command("ptlib censor tells of each rule, and ends with 1 where --fail-on is hit
   assertMatch(out, /^seen +open-door /m);
   assertMatch(out, /^ +no answer, left open +silence, half-close, HTTP, SSH,/m);
   assertMatch(out, /^When it gave up connections, within 5\.0 s:\n {2}silence +none of 6\n/m);
-  assertMatch(out, /\n2 seen, 1[67] clear, 2 unclear\n$/);
+  assertMatch(out, /\n2 seen, 1[67] clear, 3 unclear\n$/);
   assert(!out.includes("\x1b"), "colours are for terminals");
 });
 
@@ -100,8 +100,8 @@ command("ptlib censor --json tells machines, with the sizes of messages", async 
   // A reset may come before the server has gone on to the service.
   const resets = sent(({ name }) => name.startsWith("reset"));
   assert(
-    resets > 0 && garbage <= 95 && garbage >= 95 - resets,
-    `${garbage} of 95, ${resets} resets`,
+    resets > 0 && garbage <= 101 && garbage >= 101 - resets,
+    `${garbage} of 101, ${resets} resets`,
   );
   assertEquals(report.messages.through.text.length, 30);
   assertEquals(report.messages.plain.text[0].length, 6);
@@ -172,6 +172,11 @@ const WRONG: readonly [args: string[], complaint: RegExp][] = [
   [["--transport", "plain", "--patience", "0", "--", "true"], /--patience .* from 1 to 600/],
   [["--transport", "plain", "--front", "192.0.2.1:80", "--", "true"], /--front .* on loopback/],
   [["--transport", "plain", "--bind", "0.0.0.0:80", "--", "true"], /--bind .* on loopback/],
+  [
+    ["--pcap", "/nonexistent/a", "--", "true"],
+    /--pcap \/nonexistent\/a cannot be written: No such/,
+  ],
+  [["--html", "/", "--", "true"], /--html \/ cannot be written: it is a directory/],
   [["--from", "x", "--", "true"], /--from stands alone/],
   [["--from", "x", "--transport", "plain"], /--from stands alone/],
   [["--from", "/nonexistent"], /--from cannot be read: No such file/],
@@ -189,6 +194,65 @@ command("ptlib censor says what is wrong with its arguments", async () => {
 command("ptlib censor says in a sentence why it cannot look", async () => {
   const { code, err } = await finished(["censor", "--transport", "plain", "--", "/bin/false"]);
   assertEquals(code, 1);
-  assertMatch(err, /ptlib censor: \/bin\/false: it ended with status 1 before/);
+  assertMatch(err, /ptlib censor: the server does not start: \/bin\/false: it ended with status 1/);
   assert(!err.includes("    at "), "a stack is no sentence");
+});
+
+command(
+  "ptlib censor tells what it has seen before it writes files, and which it cannot",
+  async (directory) => {
+    const [page, capture] = [`${directory}/page`, `${directory}/capture`];
+    await Deno.writeTextFile(page, "an older one");
+    // There is no room behind it.
+    await Deno.symlink("/dev/full", capture);
+    const files = ["--html", page, "--pcap", capture];
+    const { code, out, err } = await finished(["censor", ...BRIEFLY, ...files, "--", ...PLAIN]);
+    assertEquals(code, 1);
+    assertMatch(out, /\n\d+ seen, \d+ clear, \d+ unclear\n$/);
+    assertMatch(err, /ptlib censor: .*\/capture cannot be written: No space left/);
+    assertEquals(await Deno.readTextFile(page), "an older one");
+  },
+);
+
+command("ptlib censor leaves no file where it fails", async (directory) => {
+  const file = `${directory}/a.pcap`;
+  const { code } = await finished([
+    ...["censor", "--transport", "plain", "--pcap", file, "--", "/bin/false"],
+  ]);
+  assertEquals(code, 1);
+  assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
+});
+
+command("ptlib censor --fail-on does not pass what it has not looked at", async (directory) => {
+  const file = `${directory}/a.pcap`;
+  const empty = Uint8Array.of(
+    0xd4,
+    0xc3,
+    0xb2,
+    0xa1,
+    2,
+    0,
+    4,
+    0,
+    ...Array(8).fill(0),
+    255,
+    255,
+    0,
+    0,
+  );
+  await Deno.writeFile(file, Uint8Array.of(...empty, 1, 0, 0, 0));
+  const { code, err } = await finished(["censor", "--from", file, "--fail-on", "replay"]);
+  assertEquals(code, 1);
+  assertMatch(err, /--fail-on replay: that was not looked at/);
+});
+
+command("ptlib censor says which half is missing, and how to name it", async () => {
+  const program = new URL("../../examples/dummy_server.ts", import.meta.url).href;
+  const args = ["--transport", "dummy", "--", Deno.execPath(), "run", "-A", program];
+  const { code, err } = await finished(["censor", ...args]);
+  assertEquals(code, 1);
+  assertMatch(
+    err,
+    /the client does not start: .*; where another program is the client, --peer names/,
+  );
 });

@@ -17,7 +17,13 @@ export interface CapturedPacket {
 /** The first number of a pcap with microseconds, and of one with nanoseconds. */
 const [MICROSECONDS, NANOSECONDS] = [0xa1b2c3d4, 0xa1b23c4d];
 /** Types of blocks of a pcapng. */
-const [SECTION, INTERFACE, PACKET] = [0x0a0d0d0a, 1, 6];
+const [SECTION, INTERFACE, OLD_PACKET, SIMPLE_PACKET, PACKET] = [0x0a0d0d0a, 1, 2, 3, 6];
+/** Files that are captures when they are unpacked. */
+const PACKED: readonly [start: number, name: string, program: string][] = [
+  [0x1f8b, "gzip", "gunzip"],
+  [0x28b5, "zstd", "unzstd"],
+  [0xfd37, "xz", "unxz"],
+];
 /** What a section begins with, by which its byte order is known. */
 const BYTE_ORDER = 0x1a2b3c4d;
 /** The option of an interface that says what a unit of its clock is. */
@@ -75,12 +81,19 @@ function readInterface(block: DataView, little: boolean): Interface {
   return { link: block.getUint16(8, little), unit };
 }
 
+/** A block in its order of bytes, and the interfaces of its section. */
+interface Section {
+  readonly little: boolean;
+  readonly interfaces: Interface[];
+}
+
+/** A packet with its time; in old blocks the number of the interface is a shorter one. */
 function readPacket(
   block: DataView,
-  little: boolean,
-  interfaces: readonly Interface[],
+  { little, interfaces }: Section,
+  isOld: boolean,
 ): CapturedPacket | null {
-  const from = interfaces[block.getUint32(8, little)];
+  const from = interfaces[isOld ? block.getUint16(8, little) : block.getUint32(8, little)];
   const length = block.getUint32(20, little);
   if (from === undefined || 28 + length > block.byteLength) return null;
   const ticks = block.getUint32(12, little) * 2 ** 32 + block.getUint32(16, little);
@@ -88,21 +101,36 @@ function readPacket(
   return { time: ticks * from.unit, link: from.link, bytes };
 }
 
+/** A packet of the first interface, of which neither the time nor the captured length is told. */
+function readSimplePacket(block: DataView, { little, interfaces }: Section): CapturedPacket | null {
+  const [from] = interfaces;
+  if (from === undefined) return null;
+  const length = Math.min(block.getUint32(8, little), block.byteLength - 16);
+  const bytes = new Uint8Array(block.buffer, block.byteOffset + 12, length);
+  return { time: 0, link: from.link, bytes };
+}
+
+function readBlock(type: number, block: DataView, section: Section): CapturedPacket | null {
+  if (type === SIMPLE_PACKET && block.byteLength >= 16) return readSimplePacket(block, section);
+  const isOld = type === OLD_PACKET;
+  const isPacket = (isOld || type === PACKET) && block.byteLength >= 32;
+  return isPacket ? readPacket(block, section, isOld) : null;
+}
+
 function* readBlocks(view: DataView): Generator<CapturedPacket> {
-  let little = true;
-  let interfaces: Interface[] = [];
+  let section: Section = { little: true, interfaces: [] };
   for (let at = 0; at + 12 <= view.byteLength;) {
     if (view.getUint32(at, true) === SECTION) {
-      little = view.getUint32(at + 8, true) === BYTE_ORDER;
-      interfaces = [];
+      section = { little: view.getUint32(at + 8, true) === BYTE_ORDER, interfaces: [] };
     }
+    const { little, interfaces } = section;
     const [type, length] = [view.getUint32(at, little), view.getUint32(at + 4, little)];
     if (length < 12 || length % 4 !== 0) throw malformed(`a block of it has ${length} bytes`);
     if (at + length > view.byteLength) return; // Whoever wrote it was ended.
     const block = new DataView(view.buffer, view.byteOffset + at, length);
     at += length;
     if (type === INTERFACE && length >= 20) interfaces.push(readInterface(block, little));
-    const packet = type === PACKET && length >= 32 ? readPacket(block, little, interfaces) : null;
+    const packet = readBlock(type, block, section);
     if (packet !== null) yield packet;
   }
 }
@@ -117,6 +145,8 @@ function* readBlocks(view: DataView): Generator<CapturedPacket> {
 export function* readCapture(file: Uint8Array): Generator<CapturedPacket> {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
   if (view.byteLength < 12) throw malformed("it has hardly any bytes");
+  const packed = PACKED.find(([start]) => start === view.getUint16(0));
+  if (packed !== undefined) throw malformed(`it is packed by ${packed[1]}: try ${packed[2]}`);
   const classic = classicOrder(view);
   if (classic !== null) return yield* readClassic(view, classic.little, classic.unit);
   if (view.getUint32(0) !== SECTION) throw malformed("its first bytes are others");

@@ -4,104 +4,13 @@
  * @module
  */
 
-import { type CapturedPacket, readCapture } from "./capture_file.ts";
+import { readCapture } from "./capture_file.ts";
 import { bursts, type Flow, type Segment } from "./flow.ts";
-
-/** One packet of TCP, without what is around it. */
-interface TcpPacket {
-  readonly time: number;
-  /** Addresses and ports, from the sender's side. */
-  readonly from: string;
-  readonly to: string;
-  readonly sequence: number;
-  readonly flags: number;
-  readonly payload: Uint8Array;
-}
+import { type PassedOver, readTcpPacket, type TcpPacket } from "./tcp_packet.ts";
 
 const [FIN, SYN, RST, ACK] = [1, 2, 4, 16];
-const TCP = 6;
 /** How long a connection may be, and how much of it may wait for what is missing. */
 const [MOST_BYTES, MOST_WAITING] = [8 * 1024 * 1024, 1_000];
-
-/** LINKTYPEs, and how many bytes stand before IP; Ethernet and cooked ones also say that it is IP. */
-const LINKS: ReadonlyMap<number, number> = new Map([
-  [0, 4], // Loopback of BSD.
-  [1, 14], // Ethernet.
-  [12, 0], // IP alone, in three numbers.
-  [14, 0],
-  [101, 0],
-  [113, 16], // Linux, all interfaces.
-  [228, 0], // IPv4 alone.
-  [229, 0], // IPv6 alone.
-  [276, 20], // Linux, all interfaces, the second way.
-]);
-/** The tag of a virtual network in Ethernet. */
-const VLAN = 0x8100;
-
-/** The packet of IP in a frame; `null` where it is of a kind that is not known. */
-function ipOf({ link, bytes }: CapturedPacket): DataView | null {
-  let start = LINKS.get(link);
-  if (start === undefined) return null;
-  while (link === 1 && bytes.length >= start + 4 && isVlan(bytes, start)) start += 4;
-  return bytes.length < start + 20 ? null : viewOf(bytes.subarray(start));
-}
-
-function isVlan(bytes: Uint8Array, start: number): boolean {
-  return bytes[start - 2]! * 256 + bytes[start - 1]! === VLAN;
-}
-
-function viewOf(bytes: Uint8Array): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
-function slice(view: DataView, start: number, end = view.byteLength): Uint8Array {
-  return new Uint8Array(view.buffer, view.byteOffset, view.byteLength).subarray(start, end);
-}
-
-/** What IP says of a packet of TCP. */
-interface Carried {
-  readonly source: string;
-  readonly destination: string;
-  readonly tcp: DataView;
-}
-
-function carriedByIp(ip: DataView): Carried | null {
-  const version = ip.getUint8(0) >> 4;
-  if (version === 4) {
-    const start = (ip.getUint8(0) & 15) * 4;
-    const end = Math.min(ip.getUint16(2) || ip.byteLength, ip.byteLength);
-    // Fragments of TCP do not occur, but by attackers.
-    const isFragment = (ip.getUint16(6) & 0x3fff) !== 0;
-    if (ip.getUint8(9) !== TCP || isFragment || end < start) return null;
-    return {
-      source: slice(ip, 12, 16).join("."),
-      destination: slice(ip, 16, 20).join("."),
-      tcp: viewOf(slice(ip, start, end)),
-    };
-  }
-  if (version !== 6 || ip.byteLength < 40 || ip.getUint8(6) !== TCP) return null;
-  const end = Math.min(40 + ip.getUint16(4), ip.byteLength);
-  return {
-    source: slice(ip, 8, 24).join("."),
-    destination: slice(ip, 24, 40).join("."),
-    tcp: viewOf(slice(ip, 40, end)),
-  };
-}
-
-function parsePacket(packet: CapturedPacket): TcpPacket | null {
-  const ip = ipOf(packet);
-  const carried = ip && carriedByIp(ip);
-  if (carried === null || carried.tcp.byteLength < 20) return null;
-  const { source, destination, tcp } = carried;
-  return {
-    time: packet.time,
-    from: `${source} ${tcp.getUint16(0)}`,
-    to: `${destination} ${tcp.getUint16(2)}`,
-    sequence: tcp.getUint32(4),
-    flags: tcp.getUint8(13),
-    payload: slice(tcp, (tcp.getUint8(12) >> 4) * 4),
-  };
-}
 
 /** One direction of a connection: in order, each byte once. */
 class Direction {
@@ -159,12 +68,15 @@ class Stream {
   readonly #client: string;
   readonly #fromClient = new Direction(true, this.segments);
   readonly #fromServer = new Direction(false, this.segments);
+  /** Whether a packet of it is not whole, so that lengths are not known. */
+  isCut = false;
 
   constructor(client: string) {
     this.#client = client;
   }
 
   add(packet: TcpPacket): void {
+    this.isCut ||= packet.isCut;
     (packet.from === this.#client ? this.#fromClient : this.#fromServer).add(packet);
   }
 
@@ -174,10 +86,35 @@ class Stream {
   }
 }
 
+/** What was passed over in a capture, and how often. */
+class Passed {
+  readonly #counts = new Map<PassedOver, number>();
+  packets = 0;
+
+  add(why: PassedOver): void {
+    this.#counts.set(why, (this.#counts.get(why) ?? 0) + 1);
+  }
+
+  /** What a user should know: what is no TCP is no loss, where there is TCP. */
+  sentences(cut: number, left: number): string[] {
+    const counted = left > 0
+      ? [...this.#counts].filter(([why]) => why !== "no TCP")
+      : [...this.#counts];
+    const lost = counted.map(([why, count]) => `${count} of ${this.packets} packets are ${why}`);
+    if (left === 0 && this.packets === 0) lost.push("there are no packets");
+    if (cut === 0) return lost;
+    const whole = "capture whole packets (tcpdump -s 0)";
+    return [...lost, `${cut} connections are left out, of which packets are cut short: ${whole}`];
+  }
+}
+
 /**
- * Reads the TCP connections of a capture (pcap or pcapng).
+ * Reads the TCP connections of a capture (pcap or pcapng). Those of which a packet was not captured
+ * to its end are left out: nobody knows how long their messages were.
  *
  * @param file The file.
+ * @param tell Is told in sentences what is passed over: packets of other links than those of IP,
+ * fragments, connections that are cut; and where nothing is left, why.
  * @returns The connections whose first packet is in it, in their order; times are milliseconds since
  * 1970. Of each up to 8 MiB.
  * @throws {SyntaxError} When it is not a capture.
@@ -187,17 +124,26 @@ class Stream {
  * import { fromCapture, judge } from "@ptlib/ptlib/censor";
  *
  * async function seenIn(path: string): Promise<string[]> {
- *   const findings = await judge({ captured: fromCapture(await Deno.readFile(path)) });
+ *   const captured = fromCapture(await Deno.readFile(path), console.error);
+ *   const findings = await judge({ captured });
  *   return findings.filter(({ sight }) => sight === "seen").map(({ id }) => id);
  * }
  * ```
  */
-export function fromCapture(file: Uint8Array): Flow[] {
+export function fromCapture(
+  file: Uint8Array,
+  tell: (sentence: string) => void = () => {},
+): Flow[] {
   const streams: Stream[] = [];
   const open = new Map<string, Stream>();
+  const passed = new Passed();
   for (const captured of readCapture(file)) {
-    const packet = parsePacket(captured);
-    if (packet === null) continue;
+    passed.packets++;
+    const packet = readTcpPacket(captured);
+    if (typeof packet === "string") {
+      passed.add(packet);
+      continue;
+    }
     const name = [packet.from, packet.to].sort().join(" ");
     const isOpening = (packet.flags & (SYN | ACK)) === SYN;
     let stream = open.get(name);
@@ -208,5 +154,8 @@ export function fromCapture(file: Uint8Array): Flow[] {
     }
     stream?.add(packet);
   }
-  return streams.map(({ segments }) => segments).filter((flow) => bursts(flow).length > 0);
+  const speaking = streams.filter(({ segments }) => bursts(segments).length > 0);
+  const whole = speaking.filter(({ isCut }) => !isCut);
+  passed.sentences(speaking.length - whole.length, whole.length).forEach(tell);
+  return whole.map(({ segments }) => segments);
 }

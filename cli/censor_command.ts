@@ -244,13 +244,22 @@ function readFailing(values: OptionValues): string[] {
 /** What stands beside `--from`; everything else is about a program. */
 const BESIDE_FROM = ["from", "json", "fail-on", "html"];
 
+/** Reads the connections of a capture: one at least, and tells what is left out. */
 async function readFlows(file: string): Promise<Flow[]> {
+  const told: string[] = [];
+  let flows: Flow[];
   try {
-    return fromCapture(await Deno.readFile(file));
+    flows = fromCapture(await Deno.readFile(file), (sentence) => told.push(sentence));
   } catch (cause) {
     if (!(cause instanceof Error)) throw cause;
     throw new UsageError(`--from cannot be read: ${cause.message}`, { cause });
   }
+  if (flows.length === 0) {
+    const why = told.length === 0 ? "their first packets are not there" : told.join("; ");
+    throw new UsageError(`--from has no TCP connections that can be judged: ${why}`);
+  }
+  told.forEach((sentence) => note(sentence));
+  return flows;
 }
 
 /** Judges a capture. */

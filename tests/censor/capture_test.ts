@@ -110,6 +110,11 @@ const LINKS: readonly [name: string, link: number, before: number[]][] = [
   ["Linux's any, the second way", 276, [8, 0, ...Array(18).fill(0)]],
   ["loopback of BSD", 0, [2, 0, 0, 0]],
   ["a virtual network", 1, [...Array(12).fill(2), 0x81, 0, 0, 7, 8, 0]],
+  ["one in another", 1, [...Array(12).fill(2), 0x88, 0xa8, 0, 7, 0x81, 0, 0, 8, 8, 0]],
+  ["PPP over Ethernet", 1, [...Array(12).fill(2), 0x88, 0x64, 0x11, 0, 0, 1, 9, 9, 0, 0x21]],
+  ["PPP", 9, [0xff, 3, 0, 0x21]],
+  ["PPP, as short as it may be", 9, [0x21]],
+  ["loopback of OpenBSD", 108, [0, 0, 0, 2]],
 ];
 
 for (const [name, link, before] of LINKS) {
@@ -130,21 +135,72 @@ for (const [name, link, before] of LINKS) {
   });
 }
 
-Deno.test("fromCapture() reads IPv6", () => {
-  const [header, packets] = partsOf(toPcap([LONG]));
-  const framed = packets.map((packet) => {
-    const ethernet = packet.subarray(16, 30);
-    const tcp = packet.subarray(16 + 34);
-    const isClient = packet[16 + 26] === 192;
-    const address = (last: number) => [0x20, 1, 0xd, 0xb8, ...Array(11).fill(0), last];
-    const ends = isClient ? [...address(1), ...address(2)] : [...address(2), ...address(1)];
-    const ip = [0x60, 0, 0, 0, tcp.length >> 8, tcp.length & 0xff, 6, 64, ...ends];
-    const changed = Uint8Array.of(...packet.subarray(0, 16), ...ethernet, ...ip, ...tcp);
-    new DataView(changed.buffer).setUint32(8, changed.length - 16, true);
-    return changed;
+/** A capture of which each packet is changed, from its link on. */
+function eachChanged(flow: Flow, change: (frame: Uint8Array) => readonly number[]): Uint8Array {
+  return rearranged(flow, (packets) =>
+    packets.map((packet) => {
+      const changed = Uint8Array.of(...packet.subarray(0, 16), ...change(packet.subarray(16)));
+      new DataView(changed.buffer).setUint32(8, changed.length - 16, true);
+      return changed;
+    }));
+}
+
+/** What may stand between IPv6 and TCP, and what kind the first of it is. */
+const BETWEEN: readonly [name: string, kind: number, headers: number[]][] = [
+  ["nothing", 6, []],
+  ["options for each hop", 0, [6, 0, 1, 4, 0, 0, 0, 0]],
+  ["a route and options", 43, [60, 1, ...Array(14).fill(0), 6, 0, 1, 4, 0, 0, 0, 0]],
+  ["an authentication", 51, [6, 1, ...Array(10).fill(0)]],
+];
+
+/** The same packet of Ethernet by IPv6. */
+function asIpv6(frame: Uint8Array, kind: number, headers: readonly number[]): number[] {
+  const [ethernet, rest] = [frame.subarray(0, 14), [...headers, ...frame.subarray(34)]];
+  const address = (last: number) => [0x20, 1, 0xd, 0xb8, ...Array(11).fill(0), last];
+  const isClient = frame[26] === 192;
+  const ends = isClient ? [...address(1), ...address(2)] : [...address(2), ...address(1)];
+  const ip = [0x60, 0, 0, 0, rest.length >> 8, rest.length & 0xff, kind, 64, ...ends];
+  return [...ethernet, ...ip, ...rest];
+}
+
+for (const [name, kind, headers] of BETWEEN) {
+  Deno.test(`fromCapture() reads IPv6 with ${name} before TCP`, () => {
+    const file = eachChanged(LONG, (frame) => asIpv6(frame, kind, headers));
+    assertEquals(bursts(fromCapture(file)[0]!), bursts(LONG));
   });
-  const file = Uint8Array.from([header, ...framed].flatMap((part) => [...part]));
-  assertEquals(bursts(fromCapture(file)[0]!), bursts(LONG));
+}
+
+/** What is told of a capture, and how many connections are left. */
+function told(file: Uint8Array): [flows: number, sentences: string[]] {
+  const sentences: string[] = [];
+  return [fromCapture(file, (sentence) => sentences.push(sentence)).length, sentences];
+}
+
+Deno.test("fromCapture() leaves out connections of which a packet is cut, and tells it", () => {
+  const cut = eachChanged(LONG, (frame) => [...frame.subarray(0, 96)]);
+  const sentence = "1 connections are left out, of which packets are cut short: " +
+    "capture whole packets (tcpdump -s 0)";
+  assertEquals(told(cut), [0, [sentence]]);
+  const sixth = eachChanged(LONG, (frame) => asIpv6(frame, 6, []).slice(0, 100));
+  assertEquals(told(sixth), [0, [sentence]]);
+  const whole = toPcap([LONG]);
+  assertEquals(told(Uint8Array.of(...whole, ...cut.subarray(24))), [1, [sentence]]);
+  assertEquals(told(whole), [1, []]);
+});
+
+Deno.test("fromCapture() tells what it passes over, and where nothing is left why", () => {
+  assertEquals(told(toPcap([])), [0, ["there are no packets"]]);
+  const wireless = toPcap([LONG]);
+  wireless[20] = 105;
+  const [, packets] = partsOf(wireless);
+  const all = packets.length;
+  assertEquals(told(wireless), [0, [`${all} of ${all} packets are of link type 105`]]);
+  const fragments = eachChanged(LONG, (frame) => [...frame].with(20, 0x20));
+  assertEquals(told(fragments), [0, [`${all} of ${all} packets are a fragment of IP`]]);
+  const datagrams = eachChanged(LONG, (frame) => [...frame].with(23, 17));
+  assertEquals(told(datagrams), [0, [`${all} of ${all} packets are no TCP`]]);
+  const mixed = Uint8Array.of(...toPcap([LONG]), ...datagrams.subarray(24));
+  assertEquals(told(mixed), [1, []], "what is no TCP is no loss beside it");
 });
 
 Deno.test("readCapture() reads the other order of bytes, and nanoseconds", () => {
@@ -178,6 +234,24 @@ Deno.test("readCapture() finds the unit of a pcapng's clock behind an odd option
   assertEquals([...readCapture(file)], [
     { time: 3_500, link: 101, bytes: Uint8Array.of(0x45, 1, 2, 3) },
   ]);
+});
+
+Deno.test("readCapture() reads the older kinds of a pcapng's packets", () => {
+  const little = (...numbers: number[]) => [...new Uint8Array(Uint32Array.from(numbers).buffer)];
+  const section = block(0x0a0d0d0a, [...little(0x1a2b3c4d), 1, 0, 0, 0, ...Array(8).fill(0xff)]);
+  const interfaces = [113, 101].flatMap((link) => block(1, [link, 0, 0, 0, ...little(0)]));
+  // The second interface, and two packets lost; one of the first, of which five bytes were wanted.
+  const old = block(2, [1, 0, 2, 0, ...little(0, 4_000_000, 3, 9), 0x45, 1, 2, 0]);
+  const simple = block(3, [...little(5), 0x45, 1, 2, 3, 4, 0, 0, 0]);
+  assertEquals([...readCapture(Uint8Array.from([section, interfaces, old, simple].flat()))], [
+    { time: 4_000, link: 101, bytes: Uint8Array.of(0x45, 1, 2) },
+    { time: 0, link: 113, bytes: Uint8Array.of(0x45, 1, 2, 3, 4) },
+  ]);
+});
+
+Deno.test("readCapture() says of a packed file how to unpack it", () => {
+  const packed = Uint8Array.of(0x1f, 0x8b, 8, ...Array(20).fill(0));
+  assertThrows(() => [...readCapture(packed)], SyntaxError, "it is packed by gzip: try gunzip");
 });
 
 Deno.test("fromCapture() takes what is new of a packet that was sent again with more in it", () => {

@@ -10,6 +10,7 @@ import {
   probeRules,
   rules,
   type Sight,
+  toPcap,
 } from "../../censor/mod.ts";
 import { INSTALL, isInstalled, missingPrograms } from "../../tor/programs.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
@@ -223,28 +224,21 @@ command("ptlib censor leaves no file where it fails", async (directory) => {
   assertEquals(await Array.fromAsync(Deno.readDir(directory)), []);
 });
 
-command("ptlib censor --fail-on does not pass what it has not looked at", async (directory) => {
-  const file = `${directory}/a.pcap`;
-  const empty = Uint8Array.of(
-    0xd4,
-    0xc3,
-    0xb2,
-    0xa1,
-    2,
-    0,
-    4,
-    0,
-    ...Array(8).fill(0),
-    255,
-    255,
-    0,
-    0,
-  );
-  await Deno.writeFile(file, Uint8Array.of(...empty, 1, 0, 0, 0));
-  const { code, err } = await finished(["censor", "--from", file, "--fail-on", "replay"]);
-  assertEquals(code, 1);
-  assertMatch(err, /--fail-on replay: that was not looked at/);
-});
+command(
+  "ptlib censor --from tells what it leaves out, and why nothing is left",
+  async (directory) => {
+    const flow = [{ fromClient: true, time: 0, bytes: new Uint8Array(200) }];
+    const [file, empty] = [`${directory}/a.pcap`, `${directory}/b.pcap`];
+    await Deno.writeFile(empty, toPcap([]));
+    const none = await finished(["censor", "--from", empty, "--fail-on", "fully-encrypted"]);
+    assertEquals([none.code, none.out], [2, ""]);
+    assertMatch(none.err, /--from has no TCP connections that can be judged: there are no packets/);
+    await Deno.writeFile(file, toPcap([flow]));
+    const { code, err } = await finished(["censor", "--from", file, "--fail-on", "replay"]);
+    assertEquals(code, 1);
+    assertMatch(err, /--fail-on replay: that was not looked at/);
+  },
+);
 
 command("ptlib censor says which half is missing, and how to name it", async () => {
   const program = new URL("../../examples/dummy_server.ts", import.meta.url).href;

@@ -10,7 +10,7 @@ import { CannotCheckError } from "./cannot_check_error.ts";
 import { type PlainStart, SharedPrograms, type Subject } from "./fixture.ts";
 import { catalogue, nameOf, type Task } from "./catalogue.ts";
 import { judgeElsewhere } from "./elsewhere.ts";
-import { findRole, firstWordWithin } from "./find_role.ts";
+import { findRole, firstWordWithin, hurried } from "./find_role.ts";
 import { runCheck } from "./run_check.ts";
 import { type Level, ofRole, type Role, type Verdict } from "./verdict.ts";
 
@@ -131,9 +131,10 @@ function checkUsable(starts: readonly PlainStart[], timeout: number): void {
   const [first] = starts;
   if (first !== undefined && starts.every(({ spoke }) => !spoke)) {
     const how = starts.every(({ ended }) => ended)
-      ? "ends without a word of the protocol"
-      : `says nothing of the protocol within ${firstWordWithin(timeout) / 1000} s`;
-    throw new CannotCheckError(`The program ${how}: ${first.output}`, false);
+      ? `ends without a word of the protocol: ${first.output}`
+      : `says nothing of the protocol within ${firstWordWithin(timeout) / 1000} s: ` +
+        `${first.output}. If it starts slowly, give it longer by --patience`;
+    throw new CannotCheckError(`The program ${how}`, false);
   }
   const refusals = starts.map(({ refusal }) => refusal).filter((refusal) => refusal !== null);
   if (refusals.length === starts.length) {
@@ -194,6 +195,15 @@ export async function plan(
   return { subject: { ...alone, commands, plain: found }, roles, skipped };
 }
 
+/** The subject for the checks of one half, none of which waits for a start that has no end. */
+function subjectFor(role: Role, subject: Subject): Subject {
+  const hangs = (half: Role) => subject.plain[half]?.done === false;
+  const { client, server } = subject.commands;
+  const own = hangs(role) ? hurried(subject) : subject;
+  const without = hangs(other(role)) && client === server;
+  return without ? { ...own, commands: { [role]: subject.commands[role] } } : own;
+}
+
 /** Makes some checks side by side; the results come in their order. */
 async function* runAll(
   subject: Subject,
@@ -204,8 +214,9 @@ async function* runAll(
   const shared = new SharedPrograms();
   const elsewhere = tasks.filter(({ check }) => check.ownNetwork);
   let madeElsewhere: ReturnType<typeof judgeElsewhere> | undefined;
+  const subjects = { client: subjectFor("client", subject), server: subjectFor("server", subject) };
   const verdictOf = async (task: Task): Promise<Verdict> => {
-    if (!task.check.ownNetwork) return await runCheck(subject, shared, task);
+    if (!task.check.ownNetwork) return await runCheck(subjects[task.role], shared, task);
     const verdicts = await (madeElsewhere ??= judgeElsewhere(subject, elsewhere));
     return verdicts.get(nameOf(task)) ?? { outcome: "error", problem: "There is no verdict" };
   };

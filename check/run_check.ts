@@ -106,7 +106,8 @@ async function attempt(
 
 /**
  * Makes a check. What does not hold on a program that other checks use at the same time is looked
- * at again on one of its own: it could have been their doing.
+ * at again on one of its own: it could have been their doing. That a half does not get through its
+ * start is known from before.
  */
 export async function runCheck(
   subject: Subject,
@@ -114,6 +115,7 @@ export async function runCheck(
   task: Task,
 ): Promise<Verdict> {
   const { verdict, usedShared } = await attempt(subject, shared, task, false);
-  const final = verdict.outcome === "ok" || !usedShared || subject.signal.aborted;
+  const hangs = subject.plain[task.role]?.done === false;
+  const final = verdict.outcome === "ok" || !usedShared || hangs || subject.signal.aborted;
   return final ? verdict : (await attempt(subject, shared, task, true)).verdict;
 }

@@ -5,8 +5,14 @@ import {
   assertMatch,
   assertRejects,
 } from "@std/assert";
-import { check, type CheckOptions, type CheckResult, checks } from "../../check/mod.ts";
-import { granted, permitted } from "../permitted.ts";
+import {
+  CannotCheckError,
+  check,
+  type CheckOptions,
+  type CheckResult,
+  checks,
+} from "../../check/mod.ts";
+import { granted, permitted, withDirectory } from "../permitted.ts";
 import { faults, ids, program, reported, reporters, skippedHere } from "./broken_program.ts";
 
 const NEEDS = ["net", "read", "write", "run"] as const;
@@ -303,6 +309,68 @@ permitted(NEEDS, "check() takes a pattern with any flags", async () => {
   const all = await results(program(), { only, role: "client" });
   assertEquals(all.map(({ id }) => id), ["version-offered", "version-list"]);
 });
+
+permitted(
+  NEEDS,
+  "check() waits for a start without an end no more often than it has to",
+  async () => {
+    await withDirectory(async (directory) => {
+      const script = `echo >> ${directory}/starts; echo VERSION 1; exec sleep 600`;
+      const all = await results(["sh", "-c", script], {
+        role: "client",
+        only: /line-|done-said|relay-bytes|version-offered/,
+        timeout: 1_000,
+      });
+      const skipped = all.filter(({ outcome }) => outcome === "skipped");
+      assertEquals(
+        all.filter((result) => !skipped.includes(result)).map(({ id, outcome }) =>
+          `${id} ${outcome}`
+        ),
+        ["version-offered ok", "done-said failed"],
+      );
+      assertGreaterOrEqual(skipped.length, 4);
+      // As either half at first, for its version, for what it says in its life, and by itself.
+      assertEquals((await Deno.readTextFile(`${directory}/starts`)).length, 5);
+    });
+  },
+);
+
+permitted(
+  NEEDS,
+  "check() does not take a program that knows no name for one that has it",
+  async () => {
+    const says = program("name-unknown-silent");
+    const error = await assertRejects(() => results(says, { transport: "nope" }), CannotCheckError);
+    assertMatch(
+      error.message,
+      /^The program has no client of nope, or none that it starts: it says the same of a name that nobody has: it said "VERSION 1", .*; the program has no server of nope/,
+    );
+    assertEquals(error.spoke, true);
+  },
+);
+
+permitted(
+  NEEDS,
+  "check() judges a transport that does not start, of a program that knows its name",
+  async () => {
+    const script = `[ -z "$TOR_PT_SERVER_TRANSPORTS" ] || { echo ENV-ERROR no server; exit 1; }
+    echo VERSION 1
+    case $TOR_PT_CLIENT_TRANSPORTS in
+      dummy) echo CMETHOD-ERROR dummy there is no key;;
+      *) echo CMETHOD-ERROR $TOR_PT_CLIENT_TRANSPORTS there is no such transport;;
+    esac
+    echo CMETHODS DONE; cat`;
+    const all = await results(["sh", "-c", script], {
+      role: "client",
+      only: /version-offered|method-line/,
+      timeout: 3_000,
+    });
+    assertEquals(all.map(({ id, outcome }) => `${id} ${outcome}`), [
+      "version-offered ok",
+      "method-line skipped",
+    ]);
+  },
+);
 
 permitted(NEEDS, "check() ends every process when its signal aborts", async () => {
   const mark = crypto.randomUUID();

@@ -15,3 +15,4 @@ export {
   type Level,
   type Verdict,
 } from "./check.ts";
+export { objections } from "./objections.ts";

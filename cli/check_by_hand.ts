@@ -8,6 +8,7 @@ import { byHand, places } from "../check/by_hand.ts";
 import type { Scene } from "../check/scene.ts";
 import type { CheckInfo, CheckOptions } from "../check/check.ts";
 import { NOT_CHECKED, report } from "./check_report.ts";
+import { fold, foldLines } from "./fold.ts";
 import type { Interrupt } from "./supervise.ts";
 import { harmless, painter, print } from "./terminal.ts";
 
@@ -17,7 +18,7 @@ const PATIENCE = 3_000;
 /** What there is besides the program. */
 function surroundings({ listeners, otherHalf }: Scene): string[] {
   return [
-    ...listeners.length === 0 ? [] : [`we listen at ${places(listeners)}`],
+    ...listeners.length === 0 ? [] : [fold("we listen at ", places(listeners))],
     ...otherHalf.map((line) => `the other half runs: ${harmless(line)}`),
   ];
 }
@@ -65,7 +66,7 @@ export async function showByHand(
   await byHand(program, { ...options, role, signal: interrupt.signal }, id, {
     tell(text) {
       arrived.resolve();
-      print(harmless(text));
+      print(foldLines(harmless(text)));
     },
     async show(scene) {
       if (["ok", "failed"].includes(scene.verdict.outcome)) status = 0;

@@ -29,8 +29,9 @@ import {
   toldBy,
   whyNothingCarried,
 } from "./check_report.ts";
-import { type Command, type OptionValues, splitArguments } from "./command.ts";
+import { type Command, type OptionValues, splitArguments, UsageError } from "./command.ts";
 import { explain } from "./explain.ts";
+import { foldLines } from "./fold.ts";
 import { transportsOf } from "./program_transports.ts";
 import { junit } from "./junit.ts";
 import { Interrupt } from "./supervise.ts";
@@ -71,7 +72,8 @@ has no way out, on Linux with unshare and ip.
   --list            lists the checks, and makes none
   --failures        prints no line for a check that passes or is skipped
   --json            one JSON object for machines, a line a check as it is made
-  --junit FILE      writes the results as JUnit XML, too, for services that build
+  --junit FILE      writes the results as JUnit XML, too, for services that build; until
+                    the end the file says that there are none
   --program 'COMMAND'  the program in one word, in place of -- PROGRAM, so that
                     options may come behind it, as behind deno task check
   -- PROGRAM...     the program that has the transport, and its arguments
@@ -95,7 +97,7 @@ function list(values: OptionValues): number {
 interface Reporter {
   tell(result: CheckResult, before: readonly CheckResult[]): void;
   /** `problem` is what ended the checks before the last. */
-  end(results: readonly CheckResult[], problem: string | null): void;
+  end(results: readonly CheckResult[], problem: string | null): void | Promise<void>;
 }
 
 /** Lines for people. */
@@ -142,24 +144,56 @@ function forMachines(transport: string, program: readonly string[]): Reporter {
   };
 }
 
+/**
+ * JUnit XML, once they are made. Until then the file says that they are not, which a crash leaves; and
+ * nobody waits for results that cannot be written.
+ */
+async function intoFile(file: string, transport: string): Promise<Reporter> {
+  const write = (results: readonly CheckResult[], problem: string | null) =>
+    Deno.writeTextFile(file, junit(transport, results, problem));
+  try {
+    await write([], "the checks have not come to their end");
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`--junit names no file that can be written: ${why}`, { cause });
+  }
+  return { tell() {}, end: write };
+}
+
+/** All who are told. */
+async function reportersOf(
+  values: OptionValues,
+  transport: string,
+  program: readonly string[],
+): Promise<Reporter[]> {
+  const file = text(values, "junit");
+  return [
+    ...file === undefined ? [] : [await intoFile(file, transport)],
+    values["json"] === true
+      ? forMachines(transport, program)
+      : forPeople(values, transport, program),
+  ];
+}
+
 /** Makes the checks and tells of each as it comes. */
 async function makeChecks(
   program: readonly string[],
   options: CheckOptions,
   progress: Progress,
-  reporter: Reporter,
+  reporters: readonly Reporter[],
 ): Promise<CheckResult[]> {
   const results: CheckResult[] = [];
   try {
     for await (const result of check(program, options)) {
       progress.clear();
-      reporter.tell(result, results);
+      for (const reporter of reporters) reporter.tell(result, results);
       results.push(result);
       progress.after(result);
     }
   } catch (error) {
     progress.clear();
-    reporter.end(results, error instanceof Error ? error.message : String(error));
+    const problem = error instanceof Error ? error.message : String(error);
+    for (const reporter of reporters) await reporter.end(results, problem);
     throw error;
   }
   progress.clear();
@@ -189,7 +223,7 @@ async function withProgram(
     if (interrupt.signal.aborted) return 1;
     const why = await whyUnfit(error, program);
     if (why === null) throw error;
-    complain(`ptlib check: ${why}`);
+    complain(foldLines(`ptlib check: ${why}`));
     return NOT_CHECKED;
   } finally {
     interrupt[Symbol.dispose]();
@@ -202,25 +236,21 @@ async function checkAll(
   values: OptionValues,
 ): Promise<number> {
   const { transport } = options;
-  const reporter = values["json"] === true
-    ? forMachines(transport, program)
-    : forPeople(values, transport, program);
+  const reporters = await reportersOf(values, transport, program);
   const started = Date.now();
-  note(`checking the transport ${transport} of ${program.join(" ")} ...`);
+  note(foldLines(`checking the transport ${transport} of ${harmless(program.join(" "))} ...`));
   return await withProgram(program, async ({ signal }) => {
     const progress = new Progress(readChoice(values).chosen);
-    const results = await makeChecks(program, { ...options, signal }, progress, reporter)
+    const results = await makeChecks(program, { ...options, signal }, progress, reporters)
       .finally(() => progress[Symbol.dispose]());
     const count = countOf(results);
     const seconds = ((Date.now() - started) / 1000).toFixed(1);
     const errors = count.errors === 0 ? "" : `, ${count.errors} errors of the checker`;
     note(`that took ${seconds} s; ${count.skipped} skipped${errors}`);
-    for (const line of whyNothingCarried(results)) note(harmless(line));
-    const file = text(values, "junit");
-    if (file !== undefined) await Deno.writeTextFile(file, junit(transport, results));
+    for (const line of whyNothingCarried(results)) note(line);
     await flush(); // The last line of all is the verdict, on a terminal too.
-    reporter.end(results, null);
-    return statusOf(results, count);
+    for (const reporter of reporters) await reporter.end(results, null);
+    return statusOf(results);
   });
 }
 

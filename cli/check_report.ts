@@ -6,6 +6,7 @@
 
 import { type Cause, causesOf, haveOneCause } from "../check/causes.ts";
 import type { CheckInfo, CheckResult } from "../check/check.ts";
+import { breaksMust, nothingCarried, objections } from "../check/objections.ts";
 import { fold, foldCommand } from "./fold.ts";
 import { harmless, type painter } from "./terminal.ts";
 
@@ -150,29 +151,25 @@ export function failuresByLevel(results: readonly CheckResult[]): string {
 }
 
 /** Zero says that the program is a good one, so it takes more than that nothing was found. */
-export function statusOf(
-  results: readonly CheckResult[],
-  { passed, failed, errors }: Count,
-): number {
-  if (results.some(({ outcome, level }) => outcome === "failed" && level === "MUST")) return 1;
-  return errors > 0 || passed + failed === 0 || carriedNothing(results) ? NOT_CHECKED : 0;
+export function statusOf(results: readonly CheckResult[]): number {
+  if (breaksMust(results)) return 1;
+  return objections(results).length === 0 ? 0 : NOT_CHECKED;
 }
 
-/** Whether it was tried to carry something, and that could not be judged. */
-export function carriedNothing(results: readonly CheckResult[]): boolean {
-  return whyNothingCarried(results).length > 0;
-}
-
-/** Why nothing that was to be carried could be judged, each reason once; none where something was. */
+/** Why nothing that was to be carried could be judged, each reason once; nothing where something was. */
 export function whyNothingCarried(results: readonly CheckResult[]): string[] {
-  const carrying = results.filter(({ id }) => id === "relay-bytes");
-  if (!carrying.every(({ outcome }) => outcome === "skipped")) return [];
+  const carrying = nothingCarried(results);
   const told = carrying.filter((result) => toldBy(result, before(result, carrying)) === undefined);
-  return told.flatMap((result) => [
-    `no connection through the program could be judged: ${result.role}/relay-bytes ` +
-    (result.outcome === "skipped" ? result.reason : ""),
-    ...wordsOf(result).map(([who, words]) => `  ${who} ${words}`),
+  const reasons = told.flatMap((result) => [
+    fold(
+      `  ${result.role}/relay-bytes `,
+      result.outcome === "skipped" ? harmless(result.reason) : "",
+    ),
+    ...wordsOf(result).map(([who, words]) => fold(`  ${who} `, harmless(words))),
   ]);
+  return reasons.length === 0
+    ? []
+    : ["no connection through the program could be judged:", ...reasons];
 }
 
 function before(result: CheckResult, results: readonly CheckResult[]): readonly CheckResult[] {

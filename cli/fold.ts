@@ -37,6 +37,14 @@ export function fold(lead: string, text: string): string {
   return lead + lines(pieces(text, most), most).join(`\n${" ".repeat(indent)}`);
 }
 
+/** Lines of text, what each goes on with below its own indentation. */
+export function foldLines(text: string): string {
+  return text.split("\n").map((line) => {
+    const [indent] = /^ */.exec(line) ?? [""];
+    return fold(indent, line.slice(indent.length));
+  }).join("\n");
+}
+
 /** The words of a command for a shell, with their quotes. */
 function shellWords(command: string): string[] {
   return command.match(/(?:[^\s'"\\]|\\.|'[^']*'|"[^"]*")+/gu) ?? [];

@@ -49,22 +49,34 @@ function testCase(result: CheckResult): string {
   return outcome === "" ? `${start}/>` : `${start}>${outcome}</testcase>`;
 }
 
+/** What ended the checks before the last: without it, those that were made look like all. */
+function unfinished(problem: string): string {
+  const start = '<testcase classname="ptlib" name="makes every check">';
+  return `${start}<error message="${escape(problem)}"/></testcase>`;
+}
+
 /**
  * Writes results as JUnit XML: a suite for the transport, a case a check.
  *
  * @param transport The transport's name.
  * @param results What came of the checks.
+ * @param problem What ended them before the last, or null.
  * @returns The document.
  */
-export function junit(transport: string, results: readonly CheckResult[]): string {
+export function junit(
+  transport: string,
+  results: readonly CheckResult[],
+  problem: string | null,
+): string {
   const number = (outcome: CheckResult["outcome"]) =>
     results.filter((result) => result.outcome === outcome).length;
-  const counts = `tests="${results.length}" failures="${number("failed")}" ` +
-    `errors="${number("error")}" skipped="${number("skipped")}"`;
+  const broken = problem === null ? [] : [unfinished(problem)];
+  const counts = `tests="${results.length + broken.length}" failures="${number("failed")}" ` +
+    `errors="${number("error") + broken.length}" skipped="${number("skipped")}"`;
   return [
     '<?xml version="1.0" encoding="UTF-8"?>',
     `<testsuite name="${escape(transport)}" ${counts}>`,
-    ...results.map((result) => `  ${testCase(result)}`),
+    ...[...results.map(testCase), ...broken].map((line) => `  ${line}`),
     "</testsuite>\n",
   ].join("\n");
 }

@@ -26,7 +26,7 @@ Deno.test("junit() writes each outcome, and escapes what a program said", () => 
     },
   ];
   const start = '  <testcase classname="client" name="x: holds (MUST, pt-spec 1)"';
-  assertEquals(junit("dummy", results).split("\n"), [
+  assertEquals(junit("dummy", results, null).split("\n"), [
     '<?xml version="1.0" encoding="UTF-8"?>',
     '<testsuite name="dummy" tests="4" failures="1" errors="1" skipped="1">',
     `${start}/>`,
@@ -34,6 +34,17 @@ Deno.test("junit() writes each outcome, and escapes what a program said", () => 
     `${start}><error message="a?b"/></testcase>`,
     `${start}><failure type="MUST" message="expected &quot;a&quot;, got b &amp; c; ` +
     'by hand: env -i x"/></testcase>',
+    "</testsuite>",
+    "",
+  ]);
+});
+
+Deno.test("junit() calls it an error that the checks came to no end", () => {
+  assertEquals(junit("dummy", [], "it broke off").split("\n"), [
+    '<?xml version="1.0" encoding="UTF-8"?>',
+    '<testsuite name="dummy" tests="1" failures="0" errors="1" skipped="0">',
+    '  <testcase classname="ptlib" name="makes every check">' +
+    '<error message="it broke off"/></testcase>',
     "</testsuite>",
     "",
   ]);

@@ -32,6 +32,7 @@ const UNSEEN: readonly string[] = ["Failed", "Skipped", "Truncated", "Violation"
 /** Functions that return their first argument, made fit to be shown. */
 const PASSING: readonly string[] = [
   "String",
+  "foldLines",
   "harmless",
   "harmlessLines",
   "legible",

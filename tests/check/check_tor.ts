@@ -23,7 +23,10 @@ const UNUSABLE: Readonly<Record<string, string>> = {
 };
 
 /** What the bridge line has to say for a variant. */
-const ARGS: Readonly<Record<string, readonly string[]>> = { "password-only": ["secret=1"] };
+const ARGS: Readonly<Record<string, readonly string[]>> = {
+  "password-only": ["secret=1"],
+  "secret-needed": ["secret=1"],
+};
 
 /** What tor says of a fault in one of the halves. */
 interface Break {

@@ -118,10 +118,16 @@ async function noEnd(command: string): Promise<Sight> {
   return [!/^SMETHODS DONE$/m.test(server.text), server.text];
 }
 
+/** Whether a client that has a word for a whole proxy has none for one that lacks something. */
 function badProxy(uri: string) {
   return async (command: string, transport: string): Promise<Sight> => {
-    const environment = { TOR_PT_CLIENT_TRANSPORTS: transport, TOR_PT_PROXY: uri };
-    const said = await clientSays(command, environment);
+    const saysOf = (proxy: string) =>
+      clientSays(command, { TOR_PT_CLIENT_TRANSPORTS: transport, TOR_PT_PROXY: proxy });
+    const ofWhole = await saysOf("socks5://127.0.0.1:1080");
+    if (!/^PROXY(?: DONE$|-ERROR )/m.test(ofWhole)) {
+      return [false, `of a whole one it says nothing either: ${ofWhole}`];
+    }
+    const said = await saysOf(uri);
     return [!/^PROXY-ERROR /m.test(said), said];
   };
 }

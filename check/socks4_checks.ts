@@ -11,7 +11,7 @@ import { needsDestination } from "./connects_where_asked.ts";
 import { needsConnection } from "./granted_plainly.ts";
 import { refuses, refusingAddress } from "./listener.ts";
 import { socks4Reply } from "./socks_connect.ts";
-import { joinArguments, SOCKS4_GRANTED } from "./socks_message.ts";
+import { joinArguments, KEY, SECOND_KEY, SOCKS4_GRANTED } from "./socks_message.ts";
 import { clientTarget } from "./test_tunnel.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
@@ -54,8 +54,8 @@ export const socks4Checks: readonly Check[] = [
     level: "MUST",
     async run(fixture) {
       // A transport may refuse arguments that it does not know.
-      await precondition(grants(fixture, "key=value"));
-      await grants(fixture, "key=a=b;other=c\\;d");
+      await precondition(grants(fixture, `${KEY}=value;${SECOND_KEY}=one`));
+      await grants(fixture, `${KEY}=a=b;${SECOND_KEY}=c\\;d`);
     },
   },
   {

@@ -13,6 +13,10 @@ export const NO_AUTH = 0;
 /** User name and password, in which the arguments travel. */
 export const PASSWORD = 2;
 
+/** Arguments that no transport has, because a value of its own could be wrong in many ways. */
+export const KEY = "ptlib-check";
+export const SECOND_KEY = "ptlib-check-other";
+
 /** The arguments' place when there are none. */
 const UNUSED = Uint8Array.of(0);
 /** The most bytes of a user name or a password. */

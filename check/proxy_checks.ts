@@ -164,6 +164,41 @@ async function connectsThrough(
   await refuse(fixture, meeting, refusal);
 }
 
+/** Whether the head of a request has credentials. */
+function hasCredentials(head: string): boolean {
+  return /^proxy-authorization:/im.test(head);
+}
+
+/** What a proxy says to a client that gives no credentials, which then may ask again. */
+const CHALLENGE: Uint8Array = new TextEncoder().encode(
+  "HTTP/1.1 407 Proxy Authentication Required\r\n" +
+    'Proxy-Authenticate: Basic realm="check"\r\nContent-Length: 0\r\n\r\n',
+);
+
+/** Takes requests until one has credentials, or none comes on this connection any more. */
+async function challenge(proxy: Probe, target: Readonly<Address>): Promise<void> {
+  while (!hasCredentials(await expectConnect(proxy, target))) await proxy.send(CHALLENGE);
+}
+
+/** Where a client asks again, on the same connection or on another one; null when it does not. */
+async function askedAgain(proxy: Probe, proxies: TestListener): Promise<Probe | null> {
+  const other = proxies.accept();
+  const same = proxy.peek().then((arrival) => arrival === "bytes" ? proxy : other);
+  return await Promise.race([same, other]);
+}
+
+/** The head of a client's request, or of its next one where the first has no credentials. */
+async function receiveCredentials(
+  { proxy, target }: Meeting,
+  proxies: TestListener,
+): Promise<string> {
+  const first = await expectConnect(proxy, target.address);
+  if (hasCredentials(first)) return first;
+  await proxy.send(CHALLENGE);
+  const again = await askedAgain(proxy, proxies);
+  return again === null ? first : await expectConnect(again, target.address);
+}
+
 /** Expects that a client gives a SOCKS5 proxy its user name and password. */
 async function givesCredentials(fixture: Fixture, user: string, password: string): Promise<void> {
   const converse = as(user, password);
@@ -171,6 +206,18 @@ async function givesCredentials(fixture: Fixture, user: string, password: string
   await converse(proxy, target.address);
 }
 
+/** Expects that a client makes no connection when nobody listens at its proxy. */
+async function failsClosed(fixture: Fixture, scheme: string, target: Target): Promise<void> {
+  const dead = await refusingAddress();
+  if (dead === null) throw new Skipped("needs a port where nobody listens");
+  const client = await accepting(fixture, `${scheme}://${formatAddress(dead)}`);
+  const user = await fixture.dial(client.method.address);
+  await askAndSpeak(user, target, client.method);
+  await wentNowhere(user, fixture.backend);
+}
+
+/** The kinds of proxies that tor knows. */
+const SCHEMES = ["socks5", "socks4a", "http"] as const;
 const SOCKS5_REFUSAL = Uint8Array.of(5, 2, 0, 1, 0, 0, 0, 0, 0, 0);
 const SOCKS4_REFUSAL = Uint8Array.of(0, 91, 0, 0, 0, 0, 0, 0);
 const HTTP_REFUSAL: Uint8Array = new TextEncoder().encode("HTTP/1.1 403 Forbidden\r\n\r\n");
@@ -322,8 +369,9 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the proxy",
     async run(fixture) {
-      const { proxy, target } = await meet(fixture, "http", expectConnect, "tor:test1234@");
-      const head = await expectConnect(proxy, target.address);
+      const proxies = fixture.listen();
+      const meeting = await meet(fixture, "http", challenge, "tor:test1234@", proxies);
+      const head = await receiveCredentials(meeting, proxies);
       const line = `Proxy-Authorization: Basic ${btoa("tor:test1234")}`;
       const lines = head.split("\r\n").map((line) => line.replace(/: */, ": "));
       const given = lines.some((other) => other.toLowerCase() === line.toLowerCase());
@@ -382,14 +430,17 @@ export const proxyChecks: readonly Check[] = [
     level: "MUST",
     hand: "ask the transport for a connection and watch the target",
     async run(fixture) {
-      const dead = await refusingAddress();
-      if (dead === null) throw new Skipped("needs a port where nobody listens");
       await needsConnection(fixture.subject);
       const target = await clientTarget(fixture, fixture.backend);
-      const client = await accepting(fixture, `socks5://${formatAddress(dead)}`);
-      const user = await fixture.dial(client.method.address);
-      await askAndSpeak(user, target, client.method);
-      await wentNowhere(user, fixture.backend);
+      const skipped: Skipped[] = [];
+      for (const scheme of SCHEMES) {
+        await failsClosed(fixture, scheme, target).catch((error) => {
+          if (!(error instanceof Skipped)) throw error;
+          skipped.push(error);
+        });
+      }
+      const [first] = skipped;
+      if (first !== undefined && skipped.length === SCHEMES.length) throw first;
     },
   },
 ];

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { formatAddress, isLoopback } from "../address.ts";
+import { formatAddress, isLoopback, unmappedIp } from "../address.ts";
 import { formatSocksArgs } from "../args.ts";
 import { type Fixture, isDone, methodOf, outputOf, quoted, type Transcript } from "./fixture.ts";
 import type { Check } from "./definition.ts";
@@ -59,6 +59,16 @@ function about(program: Program, name: string): Line[] {
   return program.lines.filter(({ text }) =>
     /^[CS]METHOD/.test(text) && text.split(/ +/)[1] === name
   );
+}
+
+/** Whether a client's listener is at loopback, but also at an address that it does not name. */
+async function listensElsewhere(fixture: Fixture): Promise<boolean> {
+  const { method: { address: [host, port] }, program } = await fixture.running();
+  expect(isLoopback(host), "a loopback address", outputOf(program));
+  // Where there is a whole network of loopback addresses, who listens at one does not listen at
+  // another, unless it listens everywhere. IPv6 has no such network, but its everywhere is IPv4's.
+  const named = ["127.0.0.1", "::1"].includes(unmappedIp(host) ?? "");
+  return named && !await refuses(["127.0.0.2", port]);
 }
 
 /** The lines of a kind, all of which have to be well-formed. */
@@ -203,13 +213,9 @@ export const lineChecks: readonly Check[] = [
     section: "pt-spec 2",
     level: "robustness",
     async run(fixture) {
-      const { method: { address }, program } = await fixture.running();
-      expect(isLoopback(address[0]), "a loopback address", outputOf(program));
-      // Where there is a whole network of loopback addresses, who listens at one does not listen
-      // at another, unless it listens everywhere.
-      if (address[0] !== "127.0.0.1") return;
-      const elsewhere = await refuses(["127.0.0.2", address[1]]);
-      expect(elsewhere, "a listener at 127.0.0.1 alone", "it listens at 127.0.0.2, too");
+      // Somebody else may have the same port of IPv4, but not twice.
+      const everywhere = await listensElsewhere(fixture) && await listensElsewhere(fixture);
+      expect(!everywhere, "a listener where it says, alone", "it listens at 127.0.0.2, too");
     },
   },
   {
@@ -336,12 +342,16 @@ export const lineChecks: readonly Check[] = [
     level: "MUST",
     async run(fixture) {
       const { transport } = fixture.subject;
-      const similar = [`${transport}x`, `_${transport}`, transport.slice(0, -1) || "_"];
-      const program = await startWith(fixture, similar.join());
-      const lines = [transport, ...similar].flatMap((name) => about(program, name));
+      // No program has transports of these names.
+      const longer = [`${transport}_ptlib_check`, `ptlib_check_${transport}`];
+      // It may have one of this name, which then is no other's.
+      const shorter = transport.slice(0, -1) || "_";
+      const asked = [...longer, shorter].join();
+      const program = await startWith(fixture, asked);
+      const lines = [transport, ...longer].flatMap((name) => about(program, name));
       // To answer an unknown name with an error is another check's.
       const started = lines.filter(({ text }) => /^[CS]METHOD /.test(text));
-      none(started, `no transport for ${similar.join()}`);
+      none(started, `no ${transport}, nor any of ${longer.join()}, for ${asked}`);
     },
   },
   {

@@ -29,6 +29,7 @@ const MOST_CONNECTIONS = 50;
 const MORE_THAN_BUFFERS = 64 * MIB;
 /** A writer that gets no byte rid of for so long is stalled, in milliseconds. */
 const STALLED = 1_000;
+const NOTHING: Uint8Array = new Uint8Array();
 
 function ends({ user, backend }: TunnelledPair, direction: Direction): [from: Probe, to: Probe] {
   return direction === "up" ? [user, backend] : [backend, user];
@@ -194,7 +195,7 @@ export const relayChecks: readonly Check[] = [
     level: "robustness",
     crosses: "bytes",
     async run(fixture) {
-      const { user, backend } = await openPair(fixture);
+      const { user, backend } = await (await testTunnel(fixture)).openSaying(NOTHING);
       await carries(backend, user, noise(32));
     },
   },
@@ -277,7 +278,10 @@ export const relayChecks: readonly Check[] = [
       } catch {
         throw new Skipped("needs the port of the ORPort, which somebody else has taken");
       }
-      const end = await arrival(await tunnel.dial(), backend);
+      const next = await tunnel.dial();
+      // It may dial with the first byte of its user.
+      await next.send(noise(8));
+      const end = await arrival(next, backend);
       expect(end !== null, "a connection at the ORPort that is there again", "none comes");
     },
   },

@@ -162,13 +162,15 @@ export interface Introduced {
   readonly commands: readonly Command[];
 }
 
+/** What a user says that nobody looks for: a server may dial with its first byte. */
+export const EARLY: Uint8Array<ArrayBuffer> = Uint8Array.of(0);
+
 /** Takes one connection up to DONE, without an answer yet. */
 export async function introduced(
   { tunnel, cookie }: Extended,
-  early: Uint8Array = new Uint8Array(),
+  early: Uint8Array = EARLY,
 ): Promise<Introduced> {
-  const { user, backend } = await tunnel.open();
-  await user.send(early);
+  const { user, backend } = await tunnel.openSaying(early);
   const commands = await precondition((async () => {
     await authenticate(backend, cookie);
     await backend.send(Uint8Array.of(1));

@@ -34,7 +34,12 @@ export interface TestTunnel {
   readonly target: Target | null;
   /** Opens the user's end alone. */
   dial(): Promise<Probe>;
-  /** Opens a connection; the check is skipped when it cannot be opened. */
+  /**
+   * Opens a connection on which the user says something at once, which is still to be read at the
+   * other end. The check is skipped when it cannot be opened.
+   */
+  openSaying(early: Uint8Array): Promise<TunnelledPair>;
+  /** Opens a connection through which a byte has come; the check is skipped when none does. */
   open(): Promise<TunnelledPair>;
 }
 
@@ -49,13 +54,36 @@ async function connectThrough(connect: Connect, client: Running, target: Target)
   return probe;
 }
 
-async function pair(dial: () => Promise<Probe>, backend: Listener): Promise<TunnelledPair> {
+async function pair(
+  dial: () => Promise<Probe>,
+  backend: Listener,
+  early: Uint8Array,
+): Promise<TunnelledPair> {
   const user = await dial();
+  await user.send(early);
   const end = await arrival(user, backend);
   if (end === null) {
     throw new Skipped("needs a connection through the transport, but none arrives behind it");
   }
   return { user, backend: end };
+}
+
+/** A transport may dial with the first byte of its user. */
+const FIRST: Uint8Array = Uint8Array.of(0);
+
+function tunnelOf(
+  checked: Running,
+  target: Target | null,
+  dial: () => Promise<Probe>,
+  backend: Listener,
+): TestTunnel {
+  const openSaying = (early: Uint8Array) => pair(dial, backend, early);
+  const open = async () => {
+    const opened = await openSaying(FIRST);
+    await precondition(opened.backend.receive(FIRST.length, "the user's first byte"));
+    return opened;
+  };
+  return { checked, target, dial, openSaying, open };
 }
 
 /** Where a server half is reached, by a client half. */
@@ -96,8 +124,7 @@ async function clientTunnel(fixture: Fixture, options: TestTunnelOptions): Promi
   const target = await clientTarget(fixture, backend);
   const shared = Object.keys(changes).length === 0 && !alone;
   const checked = shared ? await fixture.sharedClient() : await fixture.running(changes);
-  const dial = () => connectThrough(connect, checked, target);
-  return { checked, target, dial, open: () => pair(dial, backend) };
+  return tunnelOf(checked, target, () => connectThrough(connect, checked, target), backend);
 }
 
 async function serverTunnel(fixture: Fixture, options: TestTunnelOptions): Promise<TestTunnel> {
@@ -105,13 +132,11 @@ async function serverTunnel(fixture: Fixture, options: TestTunnelOptions): Promi
   const reason = await transparency(fixture.subject, "server");
   const checked = await fixture.running(changes, { orport: backend.address });
   if (reason === null) {
-    const dial = () => connect(checked.method.address);
-    return { checked, target: null, dial, open: () => pair(dial, backend) };
+    return tunnelOf(checked, null, () => connect(checked.method.address), backend);
   }
   const client = await otherHalf(fixture, "client", backend, reason);
   const target = targetOf(fixture, checked);
-  const dial = () => connectThrough(connect, client, target);
-  return { checked, target, dial, open: () => pair(dial, backend) };
+  return tunnelOf(checked, target, () => connectThrough(connect, client, target), backend);
 }
 
 async function otherHalf(

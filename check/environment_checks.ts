@@ -237,8 +237,11 @@ const commonChecks: readonly Check[] = [
     level: "SHOULD",
     async run(fixture) {
       const program = await refusing(fixture);
-      const useful = program.lines.some(({ text }) => /^ENV-ERROR .*\w{3}/.test(text));
-      expect(useful, "ENV-ERROR and a text", outputOf(program));
+      // A word alone names nothing, unless it has the variable's name in it.
+      const useful = program.lines.some(({ text }) =>
+        /^ENV-ERROR .*(?:[A-Za-z]{2}[^A-Za-z]+[A-Za-z]{2}|state|transport)/i.test(text)
+      );
+      expect(useful, "ENV-ERROR and a text that names what is wrong", outputOf(program));
     },
   },
   {

@@ -220,6 +220,7 @@ async function readEnvironment(): Promise<Wanted> {
     };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
+    if (broken("env-error-text:word")) return await refuse("ENV-ERROR bad");
     return await refuse(`ENV-ERROR ${broken("env-error-text") ? "" : error.message}`);
   }
 }
@@ -385,7 +386,7 @@ function takesArguments(user: Uint8Array, password: Uint8Array): boolean {
   const [first, second] = [user, password].map((field) => new TextDecoder().decode(field));
   const rest = second === "\0" ? "" : second;
   const text = `${first}${rest}`;
-  if (broken("socks-args") && text.includes(";other")) return false;
+  if (broken("socks-args") && text.includes("-other")) return false;
   if (broken("socks-args-escaped") && rest === "" && text.includes("\\=")) return false;
   if (broken("socks-args-semicolon") && rest === "" && text.includes("\\;b;")) return false;
   if (broken("socks-args-equals") && text.includes("a=b")) return false;
@@ -508,9 +509,8 @@ async function connect(target: Address, proxy: ProxyInfo | null): Promise<Stream
   try {
     return await dial(through, { proxy: forgets ? anonymous : proxy });
   } catch (error) {
-    if (!(broken("proxy-fails-closed") && error instanceof Error && refusedItself(error))) {
-      throw error;
-    }
+    const goesAround = broken("proxy-fails-closed") || broken(`proxy-fails-closed:${scheme}`);
+    if (!(goesAround && error instanceof Error && refusedItself(error))) throw error;
     return await dial(target, {});
   }
 }
@@ -745,6 +745,7 @@ function listenAddress({ role, bind }: Wanted): Address {
     if (broken("bindaddr-alone") && host === "127.0.0.1") return ["0.0.0.0", port];
     return [host, elsewhere && !host.includes(":") ? 0 : port];
   }
+  if (broken("method-loopback:ipv6")) return ["::", 0];
   const everywhere = broken("method-loopback") || broken("method-loopback:unsaid");
   return [everywhere ? "0.0.0.0" : "127.0.0.1", 0];
 }
@@ -757,6 +758,7 @@ function saidAddress({ role, bind }: Wanted, own: Address): string {
     return formatAddress(lies ? bind : own);
   }
   if (broken("method-listens")) return formatAddress(nowhere());
+  if (broken("method-loopback:ipv6")) return `[::1]:${own[1]}`;
   if (broken("method-loopback:unsaid")) return `127.0.0.1:${own[1]}`;
   return broken("method-line") ? `localhost:${own[1]}` : formatAddress(own);
 }

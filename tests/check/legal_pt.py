@@ -5,9 +5,8 @@
     legal_pt.py --variants
 
 A variant does one thing in another way that is legal too, so that no check may accuse it. The
-transport is `dummy`, which changes nothing, `second` is the same by another name, and the program is
-a client and a server. It needs
-nothing but Python's standard library.
+transport is `dummy`, which changes nothing, `second` is the same by another name, and the program
+is a client and a server. It needs nothing but Python's standard library.
 """
 
 import hashlib
@@ -21,10 +20,10 @@ import struct
 import sys
 import threading
 import time
+from base64 import b64encode
 from urllib.parse import unquote
 
 NAME = "dummy"
-NAMES = ["dummy", "second"]
 
 # Each with what allows it.
 VARIANTS = {
@@ -36,10 +35,13 @@ VARIANTS = {
     "closes-late": "it has 10 s to end a connection after a rejection (RFC 1928 6)",
     "gssapi": "it may take GSSAPI, too (RFC 1928 3)",
     "args-known": "it may refuse arguments that it does not know",
+    "args-letters": "it may refuse values of its own arguments, key and other, that are no letters",
+    "args-none": "it may take no arguments, and then needs no authentication but none",
     "password-only": "it may demand arguments, so that no authentication will not do",
     "listens-ipv6": "it may listen for its user at ::1",
     "socks4": "its listener may speak SOCKS4, in which the arguments are the user id (pt-spec 3.5)",
     "methods-reversed": "it may report its transports in any order",
+    "names-similar": "it may have transports with similar names",
     "list-empty": "it may take an empty list for one without names, and start nothing",
     "slow": "it may carry no more than 50 KiB a second",
     "status-string": "STATUS TRANSPORT= may be a CString (pt-spec 3.3.5)",
@@ -53,11 +55,15 @@ VARIANTS = {
     "options-known": "it may refuse server options that it does not know",
     "version-2": "it may know a later version, too (pt-spec 3.2.1)",
     "proxy-name": "it may ask a proxy for an IP address as a name",
+    "proxy-challenged": "it may give an HTTP proxy credentials only after 407 (RFC 9110 15.5.8)",
+    "proxy-challenged-anew": "it may do so on a new connection",
+    "serves-lazily": "it may dial the ORPort with the first byte of its user",
     "ipv6-long": "an IPv6 address may be written without :: and in capitals",
     "ext-no-method": "it may answer 0, and wait until tor closes (ext-orport-spec 2)",
     "ext-anonymous": "USERADDR and TRANSPORT are optional (ext-orport-spec 3.1)",
+    "ext-mapped": "an IPv4 address may be written as an IPv4-mapped IPv6 address (RFC 4291 2.5.5.2)",
     "ext-more": "it may send commands that tor does not know (ext-orport-spec 3.1)",
-    "ext-ignored": "it may use the ORPort where there are both, by which tor is not told who comes",
+    "ext-ignored": "it may use the ORPort where there are both: no text prefers one",
     "secret-needed": "it may refuse connections without an argument that nobody publishes",
     "sigterm-143": "it may end on SIGTERM with the status that a shell gives it",
 }
@@ -66,6 +72,8 @@ VARIANTS = {
 def legal(variant):
     return variant in sys.argv[1:]
 
+
+NAMES = ["dummy", "second"] + (["dumm", "dummyx", "_dummy"] if legal("names-similar") else [])
 
 # What it says
 
@@ -151,6 +159,9 @@ def parse_arguments(text):
             raise ValueError("an argument is not key=value")
         key, value = (re.sub(r"\\(.)", r"\1", part, flags=re.S) for part in match.groups())
         found[key] = value
+        own = key in ("key", "other") and legal("args-letters")
+        if own and not re.fullmatch("[a-z]+", value):
+            raise ValueError("an argument is not letters")
     return found
 
 
@@ -360,14 +371,14 @@ def reject(conn, code):
 
 
 def choose_method(offered):
-    if 2 in offered:
+    if 2 in offered and not legal("args-none"):
         return 2
     if 1 in offered and legal("gssapi"):
         return 1
     return 0 if 0 in offered and not legal("password-only") else 0xFF
 
 
-# Whether the user of this thread has given the secret.
+# Whether the user of this thread has given the secret, and its proxy has demanded credentials.
 told = threading.local()
 
 
@@ -428,6 +439,10 @@ def dial_as_told(target, proxy):
             far, target, proxy
         )
         return far
+    except Challenged:
+        far.close()
+        told.challenged = True
+        return dial_as_told(target, proxy)
     except BaseException:
         far.close()
         raise
@@ -535,23 +550,41 @@ def ask_socks4a(far, target, proxy):
         raise OSError("the proxy refuses")
 
 
-def ask_http(far, target, proxy):
-    host, port = target
-    at = format_address(host, port)
-    head = "CONNECT %s HTTP/1.1\r\nHost: %s\r\n" % (at, at)
-    if proxy.user is not None:
-        from base64 import b64encode
+class Challenged(OSError):
+    """A proxy demands credentials, which it shall have on a new connection."""
 
-        secret = b64encode(("%s:%s" % (proxy.user, proxy.password or "")).encode()).decode()
-        head += "Proxy-Authorization: Basic %s\r\n" % secret
-    far.sendall(head.encode() + b"\r\n")
+
+def http_credentials(proxy):
+    if proxy.user is None:
+        return ""
+    secret = b64encode(("%s:%s" % (proxy.user, proxy.password or "")).encode()).decode()
+    return "Proxy-Authorization: Basic %s\r\n" % secret
+
+
+def ask_http(far, target, proxy):
+    credentials = http_credentials(proxy)
+    anew, same = legal("proxy-challenged-anew"), legal("proxy-challenged")
+    waits = same or (anew and not getattr(told, "challenged", False))
+    code = connect_http(far, target, "" if waits else credentials)
+    if code == 407 and waits and credentials:
+        if anew:
+            raise Challenged("the proxy wants to know us")
+        code = connect_http(far, target, credentials)
+    if not 200 <= code < 300:
+        raise OSError("the proxy refuses")
+
+
+def connect_http(far, target, credentials):
+    at = format_address(*target)
+    head = "CONNECT %s HTTP/1.1\r\nHost: %s\r\n%s\r\n" % (at, at, credentials)
+    far.sendall(head.encode())
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
         if len(answer) > 16384:
             raise OSError("the proxy talks too much")
         answer += receive(far, 1)
-    if re.match(rb"HTTP/1\.[01] 2\d\d", answer) is None:
-        raise OSError("the proxy refuses")
+    status = re.match(rb"HTTP/1\.[01] (\d\d\d)", answer)
+    return int(status[1]) if status else 0
 
 
 # The server: the Extended ORPort
@@ -598,7 +631,10 @@ def command(code, body=b""):
 
 def introduce(far, cookie, peer, name):
     authenticate(far, cookie)
-    commands = command(1, format_address(*peer).encode()) + command(2, name.encode())
+    host, port = peer
+    if legal("ext-mapped") and ":" not in host:
+        host = "::ffff:" + host
+    commands = command(1, format_address(host, port).encode()) + command(2, name.encode())
     if legal("ext-anonymous"):
         commands = b""
     if legal("ext-more"):
@@ -615,6 +651,8 @@ def introduce(far, cookie, peer, name):
 
 def serve_client(conn, wanted, name):
     peer = conn.getpeername()[:2]
+    if legal("serves-lazily"):
+        conn.recv(1, socket.MSG_PEEK)
     if wanted.extended is None:
         far = dial(wanted.orport)
     else:

@@ -22,10 +22,13 @@ const CONCERNED: Readonly<Record<string, RegExp>> = {
   "closes-late": /client\/socks-(?:reply|refused)/,
   "gssapi": /client\/socks-(?:unacceptable|methods)/,
   "args-known": /client\/socks-/,
+  "args-letters": /client\/socks-/,
+  "args-none": /client\/(?:socks-|relay-bytes)/,
   "password-only": /client\/(?:socks-|relay-bytes|outbound)/,
   "listens-ipv6": /client\/(?:method-|socks-granted|outbound)/,
   "socks4": /client\/(?:socks|relay-(?:bytes|eof|concurrent)|proxy-http|method|outbound)/,
   "methods-reversed": /\/name-/,
+  "names-similar": /\/name-/,
   "list-empty": /\/mode-/,
   "slow": /relay-(?:large|concurrent|stall)/,
   "status-string": /(?:status|log|line)-/,
@@ -40,9 +43,13 @@ const CONCERNED: Readonly<Record<string, RegExp>> = {
   "options-known": /server\/options-/,
   "version-2": /\/version-/,
   "proxy-name": /client\/proxy-/,
+  "proxy-challenged": /client\/proxy-/,
+  "proxy-challenged-anew": /client\/proxy-/,
+  "serves-lazily": /server\/(?:relay|ext|outbound|orport|extended|stdin-closed-busy)-?/,
   "ipv6-long": /server\/(?:ext-useraddr|bindaddr)/,
   "ext-no-method": /server\/ext-auth/,
   "ext-anonymous": /server\/ext-(?:useraddr|transport|done|okay$)/,
+  "ext-mapped": /server\/ext-useraddr/,
   "ext-more": /server\/ext-(?:useraddr|transport|done|okay$)/,
   "ext-ignored": /server\/ext-/,
   "secret-needed": /client\/(?:proxy|socks-|relay-bytes|outbound)/,
@@ -82,6 +89,19 @@ permitted(NEEDS, "check() accuses no variant that is legal", async () => {
   };
   await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
   assertEquals(accused, []);
+}, missing);
+
+permitted(NEEDS, "check() judges a server that dials with the first byte of its user", async () => {
+  const only =
+    /server\/(?:relay-(?:bytes|far-first|eof|orport)|ext-(?:auth|useraddr$|okay|stalled|again))/;
+  const command = program("serves-lazily", "ext-mapped");
+  const results = await Array.fromAsync(
+    check(command, { transport: "dummy", role: "server", only, timeout: 5_000 }),
+  );
+  assertEquals(
+    results.filter(({ outcome }) => outcome !== "ok").map(({ id, outcome }) => `${id} ${outcome}`),
+    ["relay-far-first skipped"],
+  );
 }, missing);
 
 permitted(NEEDS, "check() calls what goes wrong in itself an error, and no failure", async () => {

@@ -11,8 +11,10 @@ import type { Check } from "./definition.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { needsConnection } from "./granted_plainly.ts";
 import { refuses, refusingAddress, type TestListener } from "./listener.ts";
+import { SilentListener } from "./silent_listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
-import { refusal, socksConnect, socksReply } from "./socks_connect.ts";
+import { askAndSpeak, refusal, socksConnect, socksReply } from "./socks_connect.ts";
+import { resultWithin } from "../parent/result_within.ts";
 import { isReply, receiveReply } from "./socks_reply.ts";
 import {
   argumentFields,
@@ -41,6 +43,8 @@ const CLOSES = 12_000;
 const HALF_OPEN = 50;
 /** How long a client that left may be missed, in milliseconds. */
 const ABANDONED = 500;
+/** How long a client may take to dial, in milliseconds, before another user comes. */
+const DIALS = 500;
 const utf8 = new TextEncoder();
 
 /** What the first field holds. */
@@ -674,6 +678,28 @@ const robustnessChecks: readonly Check[] = [
         if (count % 2 === 1) await probe.send(Uint8Array.of(5, 2));
       }
       await stillServes(fixture, client, "beside half-open ones");
+    },
+  },
+  {
+    id: "socks-stalled",
+    roles: CLIENT,
+    title: "serves a user beside one whose target does not answer",
+    section: "pt-spec 3 (6)",
+    level: "robustness",
+    hand: "ask the transport for a connection to an address that does not answer, then for another",
+    async run(fixture) {
+      await needsConnection(fixture.subject);
+      await needsDestination(fixture.subject);
+      const { method } = await fixture.running();
+      const target = await clientTarget(fixture, fixture.backend);
+      const silent = fixture.own(new SilentListener());
+      await silent.fill();
+      const stalled = await fixture.dial(method.address);
+      const asked = askAndSpeak(stalled, { ...target, address: silent.address }, method);
+      await resultWithin(asked.then(() => true), DIALS);
+      // What comes of it is of no interest, once there was a connection.
+      void askAndSpeak(await fixture.dial(method.address), target, method).catch(() => {});
+      expect(await fixture.backend.accept() !== null, "the next user's connection", "none comes");
     },
   },
   {

@@ -237,7 +237,7 @@ async function answerForProxy(): Promise<ProxyInfo | null> {
 
 let openConnections = 0;
 let globalTurn: Promise<unknown> = Promise.resolve();
-let proxyTurn: Promise<unknown> = Promise.resolve();
+let dialTurn: Promise<unknown> = Promise.resolve();
 
 async function writeInTurn(to: StreamConn, bytes: Uint8Array): Promise<void> {
   const turn = globalTurn.then(() => writeAll(to, bytes));
@@ -537,8 +537,9 @@ async function serveRequest(
   dieInUse();
   let far: StreamConn;
   try {
-    const connected = proxyTurn.then(() => connect(target, proxy));
-    if (broken("proxy-stalled") && proxy !== null) proxyTurn = connected.catch(() => {});
+    const connected = dialTurn.then(() => connect(target, proxy));
+    const alone = broken(proxy === null ? "socks-stalled" : "proxy-stalled");
+    if (alone) dialTurn = connected.catch(() => {});
     far = await connected;
   } catch {
     if (broken("log-addresses")) say(`LOG SEVERITY=notice MESSAGE="no ${target.join(":")}"`);

@@ -16,8 +16,8 @@ const SIDE_BY_SIDE = 4;
 const CONCERNED: Readonly<Record<string, RegExp>> = {
   "reply-ipv6": /client\/(?:relay-bytes|relay-far|socks-(?:granted|reply|early|refused))/,
   "reply-name": /client\/(?:relay-bytes|relay-far|socks-(?:granted|reply|early|refused))/,
-  "grants-first": /client\/(?:proxy|socks-refused|relay-bytes|outbound)/,
-  "grants-lazily": /client\/(?:proxy|socks-(?:ipv6|name|refused)|relay-bytes|outbound)/,
+  "grants-first": /client\/(?:proxy|socks-(?:stalled|refused)|relay-bytes|outbound)/,
+  "grants-lazily": /client\/(?:proxy|socks-(?:stalled|ipv6|name|refused)|relay-bytes|outbound)/,
   "bind-silent": /client\/socks-(?:reply|command|chunked|pipelined)/,
   "closes-late": /client\/socks-(?:reply|refused)/,
   "gssapi": /client\/socks-(?:unacceptable|methods)/,

@@ -45,7 +45,7 @@ const CONCERNED: Readonly<Record<string, RegExp>> = {
   "proxy-name": /client\/proxy-/,
   "proxy-challenged": /client\/proxy-/,
   "proxy-challenged-anew": /client\/proxy-/,
-  "serves-lazily": /server\/(?:relay|ext|outbound|orport|extended|stdin-closed-busy)-?/,
+  "serves-lazily": /server\/(?:relay|ext|orport|outbound)/,
   "ipv6-long": /server\/(?:ext-useraddr|bindaddr)/,
   "ext-no-method": /server\/ext-auth/,
   "ext-anonymous": /server\/ext-(?:useraddr|transport|done|okay$)/,

@@ -10,7 +10,7 @@ import type { ClientMethod, Message, ServerMethod } from "../parent/line.ts";
 import { type Line, Program, type Start } from "./checked_program.ts";
 import { type Role, Skipped, type Words } from "./verdict.ts";
 import { environment, type Variables } from "./program_environment.ts";
-import { refusingAddress, TestListener } from "./listener.ts";
+import { isUnreachable, refusingAddress, TestListener } from "./listener.ts";
 import { greeting, NO_AUTH, request } from "./socks_message.ts";
 import { Probe } from "./probe.ts";
 import type { Target } from "./socks_connect.ts";
@@ -65,6 +65,8 @@ export interface StartOptions {
   readonly wrap?: readonly string[];
   /** The working directory. */
   readonly cwd?: string;
+  /** The command, in other words than those of the half. */
+  readonly command?: readonly string[];
 }
 
 /** A program that has said where its transport listens. */
@@ -253,7 +255,7 @@ export class Fixture implements AsyncDisposable {
   ): Promise<Program> {
     const { role = this.role, orport = this.#theBackend.address, wrap = [], cwd } = options;
     if (role === this.role && Object.keys(changes).length > 0) this.needsPlain("done");
-    const command = this.subject.commands[role];
+    const command = options.command ?? this.subject.commands[role];
     if (command === undefined) throw new Skipped(`needs the ${role} half: give it with --peer`);
     const state = freshPath(this.subject, "state");
     await Deno.mkdir(state, { mode: 0o700 });
@@ -353,12 +355,9 @@ export class Fixture implements AsyncDisposable {
     try {
       return this.own(new Probe(await Deno.connect({ hostname, port }), this.subject.timeout));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Skipped(
-        `needs a listener at ${
-          formatAddress([hostname, port])
-        }, which cannot be reached: ${reason}`,
-      );
+      if (!isUnreachable(error)) throw error;
+      const place = formatAddress([hostname, port]);
+      throw new Skipped(`needs a listener at ${place}, which cannot be reached: ${error.message}`);
     }
   }
 

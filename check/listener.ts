@@ -36,6 +36,8 @@ export class TestListener implements Listener, Disposable {
   attendant: ((probe: Probe) => Promise<unknown>) | null = null;
   #wake = Promise.withResolvers<void>();
   #closed = false;
+  /** Why it takes no more connections, when that is not its end. */
+  #problem: unknown = null;
 
   constructor(timeout: number, hostname = "127.0.0.1", port = 0) {
     this.#listener = Deno.listen({ hostname, port });
@@ -52,18 +54,24 @@ export class TestListener implements Listener, Disposable {
         this.#all.push(probe);
         this.#wake.resolve();
       }
-    } catch {
-      // Closed.
+    } catch (error) {
+      this.#problem = error;
+      this.#wake.resolve();
     }
   }
 
-  /** Takes the next connection; null when none comes. */
+  /**
+   * Takes the next connection; null when none comes.
+   *
+   * @throws {Error} When none can be taken, which is no program's fault: too many files are open.
+   */
   async accept(): Promise<Probe | null> {
     const deadline = Date.now() + this.#timeout;
     for (;;) {
       const probe = this.#probes.shift();
       if (probe !== undefined) return probe;
       if (this.#closed) return null;
+      if (this.#problem !== null) throw this.#problem;
       this.#wake = Promise.withResolvers();
       const left = deadline - Date.now();
       if (left <= 0 || await resultWithin(this.#wake.promise.then(() => true), left) === null) {
@@ -92,9 +100,13 @@ export class TestListener implements Listener, Disposable {
 
   /** Answers whoever comes from now on, and tells what they send, until it is closed. */
   async attend(tell: (text: string) => void): Promise<void> {
-    while (!this.#closed) {
-      const probe = await this.accept();
-      if (probe !== null) void this.#attendTo(probe, tell);
+    try {
+      while (!this.#closed) {
+        const probe = await this.accept();
+        if (probe !== null) void this.#attendTo(probe, tell);
+      }
+    } catch (error) {
+      tell(`${formatAddress(this.address)}: no connection can be taken any more: ${error}`);
     }
   }
 
@@ -139,12 +151,27 @@ export async function refusingAddress(hostname = "127.0.0.1"): Promise<Address |
   return null;
 }
 
+/** What a connection says of the address: nobody takes it there. */
+const UNREACHABLE = [
+  Deno.errors.ConnectionRefused,
+  Deno.errors.ConnectionReset,
+  Deno.errors.ConnectionAborted,
+  Deno.errors.NetworkUnreachable,
+  Deno.errors.TimedOut,
+];
+
+/** Whether an error in connecting is that of the address, and not of ours: we may lack something. */
+export function isUnreachable(error: unknown): error is Error {
+  return UNREACHABLE.some((kind) => error instanceof kind);
+}
+
 /** Whether nobody listens at an address. */
 export async function refuses([hostname, port]: Readonly<Address>): Promise<boolean> {
   try {
     (await Deno.connect({ hostname, port })).close();
     return false;
-  } catch {
+  } catch (error) {
+    if (!isUnreachable(error)) throw error;
     return true;
   }
 }

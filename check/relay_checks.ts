@@ -275,7 +275,8 @@ export const relayChecks: readonly Check[] = [
       let backend: TestListener;
       try {
         backend = fixture.own(new TestListener(fixture.subject.timeout, ...address));
-      } catch {
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AddrInUse)) throw error;
         throw new Skipped("needs the port of the ORPort, which somebody else has taken");
       }
       const next = await tunnel.dial();

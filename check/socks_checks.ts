@@ -10,6 +10,7 @@ import { endWords, type Fixture, type Running } from "./fixture.ts";
 import type { Check } from "./definition.ts";
 import { needsDestination } from "./connects_where_asked.ts";
 import { needsConnection } from "./granted_plainly.ts";
+import { needsAnswer } from "./answered_plainly.ts";
 import { refuses, refusingAddress, type TestListener } from "./listener.ts";
 import { SilentListener } from "./silent_listener.ts";
 import { clientTarget } from "./test_tunnel.ts";
@@ -213,12 +214,14 @@ async function dialAgain(fixture: Fixture, client: Running, after: string): Prom
     return await dial(fixture, client);
   } catch (error) {
     if (!(error instanceof Skipped)) throw error;
+    await needsAnswer(fixture.subject);
     throw new Failed(`a client that goes on ${after}`, error.reason);
   }
 }
 
 /** Expects that a client still takes connections. */
 async function stillServes(fixture: Fixture, client: Running, after: string): Promise<void> {
+  await needsAnswer(fixture.subject);
   const { status } = client.program;
   expect(status === null, `a client that goes on ${after}`, endWords(status));
   const probe = await dialAgain(fixture, client, after);
@@ -643,6 +646,7 @@ const robustnessChecks: readonly Check[] = [
     title: "keeps the bytes that come along with the request",
     section: "RFC 1928 6",
     level: "extra",
+    crosses: "bytes",
     async run(fixture) {
       const target = await clientTarget(fixture, fixture.backend);
       const probe = await dial(fixture);

@@ -66,6 +66,7 @@ VARIANTS = {
     "ext-ignored": "it may use the ORPort where there are both: no text prefers one",
     "secret-needed": "it may refuse connections without an argument that nobody publishes",
     "sigterm-143": "it may end on SIGTERM with the status that a shell gives it",
+    "sigterm-reraised": "it may clean up on SIGTERM and then let the signal end it",
 }
 
 
@@ -719,9 +720,16 @@ def watch_parent(parent):
     end(0)
 
 
+def end_on_sigterm(number, _):
+    if legal("sigterm-reraised"):
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+    end(143 if legal("sigterm-143") else 0)
+
+
 def main():
     parent = os.getppid()
-    signal.signal(signal.SIGTERM, lambda *_: end(143 if legal("sigterm-143") else 0))
+    signal.signal(signal.SIGTERM, end_on_sigterm)
     signal.signal(signal.SIGINT, lambda *_: end(0))
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     version = negotiate_version()

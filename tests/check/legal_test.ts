@@ -54,6 +54,7 @@ const CONCERNED: Readonly<Record<string, RegExp>> = {
   "ext-ignored": /server\/ext-/,
   "secret-needed": /client\/(?:proxy|socks-|relay-bytes|outbound)/,
   "sigterm-143": /\/sigterm/,
+  "sigterm-reraised": /\/sigterm/,
 };
 
 const known = variants();
@@ -113,6 +114,22 @@ permitted(NEEDS, "check() calls what goes wrong in itself an error, and no failu
   );
   assertEquals(results.filter(({ outcome }) => outcome === "failed"), []);
   assertEquals(results.some(({ outcome }) => outcome === "error"), true);
+}, missing);
+
+permitted(NEEDS, "check() calls it an error when it may open no more files", async () => {
+  if (Deno.build.os === "windows") return;
+  const cli = new URL("../../cli.ts", import.meta.url).pathname;
+  const flags = ["--json", "--transport", "dummy", "--only", "client/relay-(?:bytes|concurrent)$"];
+  const checker = [Deno.execPath(), "run", "--allow-all", cli, "check", ...flags, "--"];
+  const { stdout } = await new Deno.Command("sh", {
+    args: ["-c", 'ulimit -n 70; exec "$@"', "sh", ...checker, ...program()],
+    stderr: "null",
+  }).output();
+  const results: CheckResult[] = JSON.parse(new TextDecoder().decode(stdout)).checks;
+  assertEquals(results.map(({ id, outcome }) => `${id} ${outcome}`), [
+    "relay-bytes ok",
+    "relay-concurrent error",
+  ]);
 }, missing);
 
 permitted(

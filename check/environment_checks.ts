@@ -161,7 +161,7 @@ const commonChecks: readonly Check[] = [
     title: "writes no file outside of the state directory",
     section: "pt-spec 3.2.1",
     level: "MUST",
-    hand: "look into $HOME, $TMPDIR and the working directory",
+    hand: "use it, and look into its HOME, its TMPDIR and its working directory",
     async run(fixture) {
       const files = await filesOutside(fixture);
       const where = "HOME, TMPDIR and the working directory as empty as before";

@@ -5,6 +5,7 @@
  */
 
 import { type Address, formatAddress } from "../address.ts";
+import type { Start } from "./checked_program.ts";
 import { passedThrough } from "../parent/child_environment.ts";
 import { quoteForShell } from "../parent/shell.ts";
 import type { Role } from "./verdict.ts";
@@ -44,15 +45,22 @@ export function environment(
   );
 }
 
+/** Makes the directories in which a program is at home, where those are not ours. */
+function ownDirectories({ environment, cwd }: Start, isOwn: (name: string) => boolean): string {
+  if (cwd === undefined) return "";
+  const homes = ["HOME", "TMPDIR"].filter(isOwn).map((name) => environment[name] ?? "");
+  const made = [...homes, cwd].map(quoteForShell).join(" ");
+  return `mkdir -p ${made} && cd ${quoteForShell(cwd)} && `;
+}
+
 /** The command line that starts a program with an environment from scratch. */
-export function commandLine(
-  command: readonly string[],
-  variables: Readonly<Record<string, string>>,
-): string {
+export function commandLine(start: Start): string {
+  const { command, environment } = start;
   const inherited = passedThrough();
-  const settings = Object.entries(variables)
-    .filter(([name, value]) => inherited[name] !== value)
+  const isOwn = (name: string) => name in environment && inherited[name] !== environment[name];
+  const ours = ["PATH", "HOME"].filter((name) => !isOwn(name)).map((name) => `${name}="$${name}"`);
+  const settings = Object.entries(environment).filter(([name]) => isOwn(name))
     .map(([name, value]) => `${name}=${quoteForShell(value)}`);
-  const words = command.map(quoteForShell);
-  return ["env", "-i", 'PATH="$PATH"', 'HOME="$HOME"', ...settings, ...words].join(" ");
+  const line = ["env", "-i", ...ours, ...settings, ...command.map(quoteForShell)].join(" ");
+  return `${ownDirectories(start, isOwn)}${line}`;
 }

@@ -23,9 +23,8 @@ const SHOWN_DIRECTORY = "/tmp/check";
 
 function byHand(fixture: Fixture, { hand, ownNetwork = false }: Check): string {
   if (fixture.lastProgram === null) return hand ?? "";
-  const { command, environment } = fixture.lastProgram.start;
   const network = ownNetwork ? inOwnNetwork([]).map(quoteForShell) : [];
-  const line = [...network, commandLine(command, environment)].join(" ").replaceAll(
+  const line = [...network, commandLine(fixture.lastProgram.start)].join(" ").replaceAll(
     fixture.subject.directory,
     SHOWN_DIRECTORY,
   );

@@ -73,7 +73,7 @@ function sceneOf(fixture: Fixture, verdict: Verdict, task: Task): Scene {
   const start = fixture.lastProgram?.start;
   return {
     verdict,
-    command: start === undefined ? null : commandLine(start.command, start.environment),
+    command: start === undefined ? null : commandLine(start),
     hand: task.check.hand ?? null,
     ask: askCommand(fixture),
     listeners: fixture.listeners.map(({ address }) => address),

@@ -99,6 +99,8 @@ export interface TestTunnelOptions {
   readonly changes?: Variables;
   /** Where the connections arrive. */
   readonly backend?: Listener;
+  /** The half that is checked, where it runs already and has the ORPort of the fixture. */
+  readonly checked?: Running;
   /** Has a program of its own, because the check may hurt it. */
   readonly alone?: boolean;
   /** How the user connects. */
@@ -123,14 +125,16 @@ async function clientTunnel(fixture: Fixture, options: TestTunnelOptions): Promi
     options;
   const target = await clientTarget(fixture, backend);
   const shared = Object.keys(changes).length === 0 && !alone;
-  const checked = shared ? await fixture.sharedClient() : await fixture.running(changes);
+  const checked = options.checked ??
+    (shared ? await fixture.sharedClient() : await fixture.running(changes));
   return tunnelOf(checked, target, () => connectThrough(connect, checked, target), backend);
 }
 
 async function serverTunnel(fixture: Fixture, options: TestTunnelOptions): Promise<TestTunnel> {
   const { changes = {}, backend = fixture.backend, connect = plain(fixture) } = options;
   const reason = await transparency(fixture.subject, "server");
-  const checked = await fixture.running(changes, { orport: backend.address });
+  const checked = options.checked ??
+    await fixture.running(changes, { orport: backend.address });
   if (reason === null) {
     return tunnelOf(checked, null, () => connect(checked.method.address), backend);
   }

@@ -2,7 +2,8 @@
  * A pluggable transport with one fault: `broken_pt.ts --fault ID`, where the fault has the name of
  * the check that is to find it, and behind a colon what is wrong where that can be several things.
  * Several have a + between them. Without a fault it is a good one. `args-needed` is none: it is a
- * client that takes no connection without arguments.
+ * client that takes no connection without arguments. `dies-in-use` and `answers-nobody` are so gross
+ * that many checks are left with nothing to look at.
  *
  * Its transport is `dummy`, which changes nothing, and the program is a client and a server.
  */
@@ -101,7 +102,7 @@ function readState(): void {
 
 /** Writes a file, but only where the check that looks for it has made a directory. */
 function litter(directory: string | undefined): void {
-  if (directory === undefined || !/\/(?:tmp|work)-\d+$/.test(directory)) return;
+  if (directory === undefined || !/\/outside-\d+\/(?:tmp|work)$/.test(directory)) return;
   Deno.writeTextFileSync(`${directory}/litter`, "");
 }
 
@@ -557,6 +558,11 @@ async function serveRequest(
 
 async function serveClient(listener: Deno.TcpListener, proxy: ProxyInfo | null): Promise<void> {
   for await (const conn of listener) {
+    if (broken("dies-in-use")) Deno.exit(1);
+    if (broken("answers-nobody")) {
+      closeQuietly(conn);
+      continue;
+    }
     const shaken = shake(conn);
     if (broken("socks-half-open")) await shaken;
     shaken.then((target) => target === null ? undefined : serveRequest(conn, target, proxy))
@@ -730,6 +736,7 @@ async function serveUser(user: Deno.TcpConn, wanted: Wanted): Promise<void> {
 
 async function serveServer(listener: Deno.TcpListener, wanted: Wanted): Promise<void> {
   for await (const user of listener) {
+    if (broken("dies-in-use")) Deno.exit(1);
     const served = serveUser(user, wanted).catch(() => closeQuietly(user)).finally(() => {
       if (broken("ext-okay") && wanted.extended !== null) closeQuietly(user);
     });

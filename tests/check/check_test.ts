@@ -187,6 +187,46 @@ permitted(NEEDS, "check() accuses the half that keeps an end, and not the other 
   }
 });
 
+permitted(NEEDS, "check() accuses no half of what its broken peer does", async () => {
+  const command = (path: string) => [
+    ...[Deno.execPath(), "run", "-A", "--no-check"],
+    new URL(path, import.meta.url).pathname,
+  ];
+  const [good, peer] = [command("../../examples/rot13.ts"), command("./spoiling_peer.ts")];
+  const cases: [fault: string, role: "client" | "server", only: RegExp, skipped: string[]][] = [
+    ["spoils", "server", /\/(?:relay-bytes|ext-okay)$/, ["relay-bytes", "ext-okay"]],
+    ["spoils", "client", /\/(?:relay-bytes|socks-early)/, ["socks-early-data", "relay-bytes"]],
+    ["queues", "server", /\/ext-(?:okay|stalled|again)$/, ["ext-stalled", "ext-again"]],
+    ["listens", "server", /\/ext-okay-joined$/, ["ext-okay-joined"]],
+  ];
+  await Promise.all(cases.map(async ([fault, role, only, expected]) => {
+    const faulty = ["env", `FAULT=${fault}`, ...peer];
+    const options = { transport: "rot13", role, peer: faulty, only, timeout: 3_000 };
+    const all = await results(good, options);
+    const named = (outcome: string) =>
+      all.filter((result) => result.outcome === outcome).map(({ id }) => id);
+    assertEquals(named("failed"), [], fault);
+    assertEquals(named("skipped"), expected, fault);
+  }));
+});
+
+permitted(
+  NEEDS,
+  "check() puts nothing down to a change that an unchanged start shows",
+  async () => {
+    const dead = await results(program("dies-in-use"), {
+      only: /stdin-(?:closed-unasked|closed-other|bytes)|socks-(?:half-open|garbage|abandoned)/,
+      timeout: 3_000,
+    });
+    assertEquals(dead.filter(({ outcome }) => outcome !== "skipped"), []);
+    const silent = await results(program("answers-nobody"), {
+      only: /client\/socks-(?:half-open|garbage|abandoned)/,
+      timeout: 3_000,
+    });
+    assertEquals(silent.filter(({ outcome }) => outcome !== "skipped"), []);
+  },
+);
+
 permitted(NEEDS, "check() accuses no client of what it lacks arguments for", async () => {
   const path = new URL("../../examples/frames.ts", import.meta.url).pathname;
   const all = await results([Deno.execPath(), "run", "-A", "--no-check", path], {
@@ -275,10 +315,12 @@ permitted(NEEDS, "check() ends what go run has compiled and started", async () =
   await new Deno.Command("go", { args: ["build", "-o", "/dev/null", path] }).output();
   const all = await results(["go", "run", path, mark], {
     role: "client",
-    only: /client\/(?:method-listens|stdin-closed$)/,
+    only: /client\/(?:method-listens|stdin-closed$|state-only)/,
     timeout: 5_000,
   });
   assertEquals(all.find(({ id }) => id === "method-listens")?.outcome, "ok");
+  // What the compiler keeps for itself is not the program's.
+  assertEquals(all.find(({ id }) => id === "state-only")?.outcome, "ok");
   assertEquals(all.find(({ id }) => id === "stdin-closed")?.outcome, "failed");
   assertEquals(await processesWith(mark), []);
 }, granted(["run"]) ? goMissing() : null);

@@ -5,11 +5,16 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
 	"os/signal"
 	"syscall"
 )
 
 func main() {
+	if os.Getenv("TOR_PT_CLIENT_TRANSPORTS") == "" {
+		fmt.Println("ENV-ERROR this is a client")
+		os.Exit(1)
+	}
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { byPosition } from "./byte_statistics.ts";
 import { box, drawing, word } from "./drawing.ts";
 import { bursts, firstBurst, type Flow } from "./flow.ts";
 
@@ -13,46 +12,13 @@ const WIDTH = 640;
 /** How many messages of a connection are drawn. */
 const MESSAGES = 20;
 const [MIDDLE, TALLEST] = [110, 90];
-/** Lengths that are marked, in bytes, and one whose bar is never too tall. */
-const LINES = [100, 1_000, 10_000, 100_000, 1_000_000];
-const LARGE = 65_536;
+/** The length whose bar is the tallest, in bytes. */
+const LONGEST = 65_536;
+const LINES = [100, 1_000, 10_000];
 
-/** How high bars are: lengths of all sizes are to be seen, so that it is their logarithm. */
-type Height = (length: number) => number;
-
-/** Heights by which the longest message is the tallest bar. */
-function heightsFor(flows: readonly Flow[]): Height {
-  const longest = flows.flatMap((flow) => bursts(flow).slice(0, MESSAGES))
-    .reduce((most, { bytes }) => Math.max(most, bytes.length), LARGE);
-  return (length) => TALLEST * Math.log(1 + length) / Math.log(1 + longest);
-}
-
-/** Bars of messages: where each stands, how wide it is, and how faint one of many may be. */
-interface Bars {
-  readonly placesOf: (flow: Flow) => readonly number[];
-  readonly width: number;
-  readonly faintest: number;
-}
-
-/** The bars of all connections, with lines for what their heights mean. */
-function messageBars(flows: readonly Flow[], { placesOf, width, faintest }: Bars): string[] {
-  const heightOf = heightsFor(flows);
-  const opacity = Math.max(faintest, 1 / flows.length);
-  const bars = flows.flatMap((flow) => {
-    const places = placesOf(flow);
-    return bursts(flow).slice(0, MESSAGES).map(({ fromClient, bytes }, index) => {
-      const height = heightOf(bytes.length);
-      const place = [places[index]!, fromClient ? MIDDLE - height : MIDDLE, width, height] as const;
-      return box(place, fromClient ? "client" : "server", "", opacity);
-    });
-  });
-  const lines = LINES.filter((length) => heightOf(length) <= TALLEST).flatMap((length) =>
-    [-1, 1].flatMap((side) => {
-      const y = MIDDLE + side * heightOf(length);
-      return [box([0, y, WIDTH, 0.5], "line"), word([WIDTH, y - 2], String(length), "end")];
-    })
-  );
-  return [...bars, ...lines];
+/** The height of a bar: lengths of all sizes are to be seen, so that it is a logarithm. */
+function heightOf(length: number): number {
+  return TALLEST * Math.min(1, Math.log2(1 + length) / Math.log2(LONGEST));
 }
 
 /**
@@ -65,51 +31,27 @@ function messageBars(flows: readonly Flow[], { placesOf, width, faintest }: Bars
  */
 export function messagesPicture(flows: readonly Flow[], title: string): string {
   const step = WIDTH / MESSAGES;
-  const places = Array.from({ length: MESSAGES }, (_, index) => index * step + 3);
-  const numbers = places.map((place, index) =>
-    word([place - 3 + step / 2, 2 * MIDDLE + 8], String(index + 1), "middle")
+  const bars = flows.flatMap((flow) =>
+    bursts(flow).slice(0, MESSAGES).map(({ fromClient, bytes }, index) => {
+      const height = heightOf(bytes.length);
+      const top = fromClient ? MIDDLE - height : MIDDLE;
+      const place = [index * step + 3, top, step - 6, height] as const;
+      return box(place, fromClient ? "client" : "server", "", Math.max(0.04, 1 / flows.length));
+    })
   );
-  const bars = messageBars(flows, { placesOf: () => places, width: step - 6, faintest: 0.04 });
-  return drawing(WIDTH, 2 * MIDDLE + 12, title, [...bars, ...numbers]);
+  const lines = LINES.flatMap((length) =>
+    [-1, 1].flatMap((side) => {
+      const y = MIDDLE + side * heightOf(length);
+      return [box([0, y, WIDTH, 0.5], "line"), word([WIDTH, y - 2], String(length), "end")];
+    })
+  );
+  const numbers = Array.from(
+    { length: MESSAGES },
+    (_, index) => word([(index + 0.5) * step, 2 * MIDDLE + 8], String(index + 1), "middle"),
+  );
+  return drawing(WIDTH, 2 * MIDDLE + 12, title, [...bars, ...lines, ...numbers]);
 }
 
-/** When each message of a connection began, in milliseconds since the first. */
-function startsOf(flow: Flow): number[] {
-  const said = flow.filter(({ bytes }) => bytes.length > 0);
-  const first = said[0]?.time ?? 0;
-  return said.filter(({ fromClient }, index) => said[index - 1]?.fromClient !== fromClient)
-    .map(({ time }) => time - first);
-}
-
-const BAR = 3;
-/** Times that are marked, in milliseconds. */
-const TIMES = [1, 10, 100, 1_000, 10_000, 100_000];
-
-/**
- * Draws the sizes and directions of the first 20 messages over time, all connections over each
- * other. Times from one to thousands of milliseconds are to be seen, so that it is their logarithm.
- *
- * @param flows The connections.
- * @param title What they are.
- * @returns An SVG element; its colours are those of the classes `client`, `server` and `line`.
- */
-export function timesPicture(flows: readonly Flow[], title: string): string {
-  const longest = flows.flatMap((flow) => startsOf(flow).slice(0, MESSAGES))
-    .reduce((most, time) => Math.max(most, time), 1);
-  const placeOf = (time: number) =>
-    (WIDTH - BAR) * Math.log(1 + Math.max(0, time)) / Math.log(1 + longest);
-  const marks = TIMES.filter((time) => time <= longest).flatMap((time) => [
-    box([placeOf(time), MIDDLE - TALLEST, 0.5, 2 * TALLEST], "line"),
-    word([placeOf(time), 2 * MIDDLE + 8], `${time} ms`, "middle"),
-  ]);
-  const placesOf = (flow: Flow) => startsOf(flow).map(placeOf);
-  const bars = messageBars(flows, { placesOf, width: BAR, faintest: 0.25 });
-  const start = word([0, 2 * MIDDLE + 8], "0");
-  return drawing(WIDTH, 2 * MIDDLE + 12, title, [...bars, start, ...marks]);
-}
-
-/** The room for a word above a drawing, as large as on a phone. */
-const TOP = 18;
 /** How many places of a message are drawn, and into how many rows its values go. */
 const [PLACES, ROWS] = [64, 32];
 const VALUES = 256 / ROWS;
@@ -149,38 +91,6 @@ export function heatMap(flows: readonly Flow[], fromClient: boolean, title: stri
   return drawing(WIDTH, height + 16, title, [...cells.flat(), ...places]);
 }
 
-const SHARE_HEIGHT = 40;
-
-/**
- * Draws at how many of the first 64 places of the first messages of one side stands a letter or
- * another sign that can be printed. Of random bytes these are 37 %.
- *
- * @param flows The connections.
- * @param fromClient Whose messages.
- * @param title What they are.
- * @returns An SVG element.
- */
-export function printablePicture(
-  flows: readonly Flow[],
-  fromClient: boolean,
-  title: string,
-): string {
-  const step = WIDTH / PLACES;
-  const messages = flows.map((flow) => firstBurst(flow, fromClient));
-  const bars = byPosition(messages, PLACES).map(({ position, printable }) => {
-    const height = SHARE_HEIGHT * printable;
-    const words = `byte ${position}: ${Math.round(100 * printable)} %`;
-    const place = [position * step, TOP + SHARE_HEIGHT - height, step - 1, height] as const;
-    return box(place, fromClient ? "client" : "server", words);
-  });
-  return drawing(WIDTH, TOP + SHARE_HEIGHT + 4, title, [
-    ...bars,
-    box([0, TOP, WIDTH, 0.5], "line"),
-    word([0, TOP - 3], "100 %"),
-    box([0, TOP + SHARE_HEIGHT, WIDTH, 0.5], "line"),
-  ]);
-}
-
 const BINS = 64;
 const HISTOGRAM_HEIGHT = 80;
 
@@ -202,16 +112,13 @@ export function lengthsPicture(flows: readonly Flow[], fromClient: boolean, titl
   const bars = Array.from(bins, ([bin, group]) => {
     const height = HISTOGRAM_HEIGHT * group.length / most;
     const words = `${group.length} of ${bin * size} to ${(bin + 1) * size - 1} bytes`;
-    const place = [bin * step, TOP + HISTOGRAM_HEIGHT - height, step - 1, height] as const;
+    const place = [bin * step, HISTOGRAM_HEIGHT - height, step - 1, height] as const;
     return box(place, fromClient ? "client" : "server", words);
   });
-  const bottom = TOP + HISTOGRAM_HEIGHT;
-  return drawing(WIDTH, bottom + 16, title, [
+  return drawing(WIDTH, HISTOGRAM_HEIGHT + 16, title, [
     ...bars,
-    box([0, TOP, WIDTH, 0.5], "line"),
-    word([0, TOP - 3], `${most} connections`),
-    box([0, bottom, WIDTH, 0.5], "line"),
-    word([0, bottom + 12], "0 bytes"),
-    word([WIDTH, bottom + 12], `${BINS * size} bytes`, "end"),
+    box([0, HISTOGRAM_HEIGHT, WIDTH, 0.5], "line"),
+    word([0, HISTOGRAM_HEIGHT + 12], "0 bytes"),
+    word([WIDTH, HISTOGRAM_HEIGHT + 12], `${BINS * size} bytes`, "end"),
   ]);
 }

@@ -15,7 +15,6 @@ import {
   repeated,
 } from "./reactions.ts";
 import type { ProbeOutcome } from "./send_probe.ts";
-import { shown } from "./shown.ts";
 
 interface ProbeRule extends RuleInfo {
   judge(probing: Probing): Judgement;
@@ -26,11 +25,22 @@ const ENSAFI = "Ensafi et al., IMC 2015";
 const GFW_REPORT = "GFW Report, IMC 2020";
 /** A version, 32 random bytes, an empty session, a cipher and a compression, with their head. */
 const SHORTEST_HELLO = 42;
+/** How much of an answer a report has, in bytes. */
+const SHOWN = 24;
 const HOUMANSADR = "Houmansadr et al., IEEE S&P 2013";
 
 /** How it begins, as text. */
 function ascii(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes.subarray(0, 16));
+}
+
+/** The beginning of what may be anything: as text where it is text, otherwise in hexadecimal. */
+function shown(bytes: Uint8Array): string {
+  const start = bytes.subarray(0, SHOWN);
+  const text = new TextDecoder("latin1").decode(start);
+  return /^[\x20-\x7e]+(?:\r?\n)?/.exec(text)?.[0] === text
+    ? JSON.stringify(text)
+    : start.toHex().replace(/(?<=^(?:..)+)(?=..)/g, " ");
 }
 
 /** The name of the ordinary protocol that an answer speaks; null for none. */

@@ -5,18 +5,11 @@
  */
 
 import { escaped } from "./drawing.ts";
-import { countText, type Finding } from "./finding.ts";
+import type { Finding } from "./finding.ts";
 import type { Flow } from "./flow.ts";
-import {
-  heatMap,
-  lengthsPicture,
-  messagesPicture,
-  printablePicture,
-  timesPicture,
-} from "./pictures.ts";
+import { heatMap, lengthsPicture, messagesPicture } from "./pictures.ts";
 import type { Recording } from "./recording.ts";
 import type { ProbeOutcome } from "./send_probe.ts";
-import { shown } from "./shown.ts";
 
 /**
  * What stands on a page.
@@ -104,20 +97,10 @@ function firstMessagesPart(flows: readonly Flow[], name: string): string {
       heatMap(flows, fromClient, `Values of the ${side}'s bytes with ${name}`),
     ),
     draw(
-      `How often these bytes of the ${side} are printable`,
-      printablePicture(flows, fromClient, `Printable bytes of the ${side} with ${name}`),
-    ),
-    draw(
       `Lengths of the first message of the ${side}`,
       lengthsPicture(flows, fromClient, `Lengths of the ${side}'s first messages with ${name}`),
     ),
   ]).join("");
-}
-
-/** The messages of connections, one after the other and over time. */
-function messagesPart(title: string, flows: readonly Flow[], name: string): string {
-  return draw(title, messagesPicture(flows, `Messages with ${name}`)) +
-    draw(`${title}, over time`, timesPicture(flows, `Messages with ${name} over time`));
 }
 
 /** The connections with one load, and the same without the transport. */
@@ -126,8 +109,10 @@ function loadPart(name: string, flows: readonly Flow[], plain: readonly Flow[]):
   const isCompared = plain.length > 0;
   return [
     `<h2>With ${escaped(name)}</h2>`,
-    messagesPart(`${flows.length} connections`, flows, name),
-    isCompared ? messagesPart("The same without the transport", plain, without) : "",
+    draw(`${flows.length} connections`, messagesPicture(flows, `Messages with ${name}`)),
+    isCompared
+      ? draw("The same without the transport", messagesPicture(plain, `Messages with ${without}`))
+      : "",
     firstMessagesPart(flows, name),
     isCompared
       ? `<details><summary>Values and lengths without the transport</summary>${
@@ -155,20 +140,20 @@ function timesOf(outcomes: readonly ProbeOutcome[]): string {
 function probeRows(outcomes: readonly ProbeOutcome[]): string[] {
   const groups = Map.groupBy(outcomes, (outcome) => {
     const { name, bytes, answer } = outcome;
-    return [name, bytes.length, answer.length, shown(answer), endOf(outcome)].join("\n");
+    return [name, bytes.length, answer.length, endOf(outcome)].join("\n");
   });
   return Array.from(groups.values(), (group) => {
     const [first] = group as [ProbeOutcome, ...ProbeOutcome[]];
     const { name, bytes, answer } = first;
     const numbers = [group.length, bytes.length, answer.length].map(String);
-    const cells = [name, ...numbers, shown(answer), endOf(first), timesOf(group)];
+    const cells = [name, ...numbers, endOf(first), timesOf(group)];
     return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
   });
 }
 
 function probesPart(probes: readonly ProbeOutcome[]): string {
   if (probes.length === 0) return "";
-  const heads = ["Probe", "Times", "Bytes sent", "Bytes answered", "Beginning", "End", "After"];
+  const heads = ["Probe", "Times", "Bytes sent", "Bytes answered", "End", "After"];
   return `<h2>Probes of the server</h2><div class="wide"><table><tr>${
     heads.map((head) => `<th>${head}</th>`).join("")
   }</tr>${probeRows(probes).join("")}</table></div>`;
@@ -202,11 +187,9 @@ export function reportPage(page: ReportPage): string {
 <title>What a censor sees: ${escaped(title)}</title><style>${STYLE}</style></head><body>
 <h1>What a censor sees: ${escaped(title)}</h1>
 <p class="caution">${escaped(caution)}</p>
-<p><b>${countText(findings)}</b></p>
 ${findings.map(findingPart).join("\n")}
 <p>In the pictures, bars of the <b class="up">client</b> go up and those of the
-<b class="down">server</b> go down; the height is the logarithm of the length in bytes. Times are
-those of this machine, where nothing is far away; no rule but those of probes looks at them.</p>
+<b class="down">server</b> go down; the height is the logarithm of the length in bytes.</p>
 ${loads.join("\n")}
 ${probesPart(probes)}
 </body></html>

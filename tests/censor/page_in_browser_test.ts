@@ -55,7 +55,7 @@ permitted(NEEDS, "reportPage() in Chromium: wide and narrow, light and dark", as
             await tab.goto(`file://${file}`);
             await tab.locator("summary").last().click();
             assertEquals(await tab.evaluate("document.documentElement.scrollWidth"), width);
-            assertEquals(await tab.locator("svg").count(), 16);
+            assertEquals(await tab.locator("svg").count(), 10);
             assertEquals(
               await tab.evaluate("getComputedStyle(document.querySelector('.seen')).color"),
               SEEN[colorScheme],

@@ -1,8 +1,7 @@
 /** `ptlib censor`: what it tells people and machines, and how it ends. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { countText } from "../../censor/finding.ts";
-import { findingText, shapes, wrap } from "../../cli/censor_report.ts";
+import { countText, findingText, shapes, wrap } from "../../cli/censor_report.ts";
 import {
   type Finding,
   fromCapture,

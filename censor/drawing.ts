@@ -4,6 +4,9 @@
  * @module
  */
 
+/** How wide pictures are, and how much of that is left of the numbers at their right. */
+export const [WIDTH, PLOT] = [640, 560];
+
 const ESCAPES: Readonly<Record<string, string>> = {
   "&": "&amp;",
   "<": "&lt;",
@@ -33,6 +36,22 @@ export function box(
   const faint = opacity === 1 ? "" : ` fill-opacity="${short(opacity)}"`;
   const inside = title === "" ? "" : `<title>${escaped(title)}</title>`;
   return `<rect ${place} class="${style}"${faint}>${inside}</rect>`;
+}
+
+/**
+ * Rectangles that look alike, as one shape: hundreds of them are a few bytes each. Where they lie
+ * over each other they are no darker.
+ */
+export function boxes(
+  places: readonly (readonly [number, number, number, number])[],
+  style: string,
+  opacity: number,
+): string {
+  const sides = places.map(([x, y, width, height]) =>
+    `M${short(x)} ${short(y)}h${short(width)}v${short(height)}h${short(-width)}z`
+  );
+  if (sides.length === 0) return "";
+  return `<path d="${sides.join("")}" class="${style}" fill-opacity="${short(opacity)}"/>`;
 }
 
 /** A word in a drawing; it stands at its start, middle or end. */

@@ -5,9 +5,12 @@
  */
 
 import { escaped } from "./drawing.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding, Sight } from "./finding.ts";
 import type { Flow } from "./flow.ts";
-import { heatMap, lengthsPicture, messagesPicture } from "./pictures.ts";
+import { lengthsPicture } from "./lengths_picture.ts";
+import { extentOf, orderPicture, timePicture } from "./messages_picture.ts";
+import { heatMap, placesPicture } from "./places_picture.ts";
+import { probeTable } from "./probe_table.ts";
 import type { Recording } from "./recording.ts";
 import type { ProbeOutcome } from "./send_probe.ts";
 
@@ -41,8 +44,9 @@ const STYLE = `
 @media (prefers-color-scheme: dark) { :root { --client: #6cb6ff; --server: #ff9a62; } }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 46rem; margin: 0 auto; padding: 1rem; }
 h1, h2, h3 { line-height: 1.2; overflow-wrap: anywhere; } h3 { margin-bottom: .2rem; font-size: 1rem; }
-svg { width: 100%; height: auto; } svg text { font-size: 9px; fill: currentColor; }
+svg { width: 100%; height: auto; } svg text { font-size: 11px; fill: currentColor; }
 .client { fill: var(--client); } .server { fill: var(--server); } .line { fill: var(--line); }
+.counts { font-weight: 700; font-size: 1.15rem; } .caption { font-size: .85rem; }
 .caution { border-left: .3rem solid; padding-left: .8rem; }
 details { border-bottom: 1px solid var(--line); padding: .4rem 0; overflow-wrap: anywhere; }
 summary { cursor: pointer; } dt { font-weight: 600; } dd { margin: 0 0 .4rem; }
@@ -51,9 +55,13 @@ summary { cursor: pointer; } dt { font-weight: 600; } dd { margin: 0 0 .4rem; }
 @media (prefers-color-scheme: dark) {
   .seen { color: #ff8a8a; } .clear { color: #6ee7a0; } .unclear { color: #fcd34d; }
 }
-@media (max-width: 30rem) { svg text { font-size: 14px; } }
+@media (max-width: 30rem) { svg text { font-size: 18px; } }
 .wide { overflow-x: auto; } table { border-collapse: collapse; font-size: .85rem; width: 100%; }
 th, td { text-align: left; padding: .2rem .6rem .2rem 0; border-bottom: 1px solid var(--line); }
+.answer { overflow-wrap: anywhere; }
+@media (min-width: 48rem) { td:not(.answer) { white-space: nowrap; } }
+@media (max-width: 30rem) { table { font-size: .75rem; } th, td { padding-right: .35rem; } }
+tr:has(+ tr > .answer) > td { border-bottom: 0; }
 .up { color: var(--client); } .down { color: var(--server); }
 `;
 
@@ -94,69 +102,69 @@ function firstMessagesPart(flows: readonly Flow[], name: string): string {
   return sides.flatMap(([side, fromClient]) => [
     draw(
       `Values of the first bytes of the ${side}, 0 below and 255 above`,
-      heatMap(flows, fromClient, `Values of the ${side}'s bytes with ${name}`),
+      heatMap(flows, fromClient, `Values of the ${side}'s bytes with ${name}`) +
+        placesPicture(flows, fromClient, `What the ${side}'s bytes are like with ${name}`),
     ),
     draw(
-      `Lengths of the first message of the ${side}`,
+      `Connections by the length of the first message of the ${side}`,
       lengthsPicture(flows, fromClient, `Lengths of the ${side}'s first messages with ${name}`),
     ),
   ]).join("");
 }
 
+/** What is to be known of the pictures of connections. */
+const LEGEND = `<p>In the pictures, bars of the <b class="up">client</b> go up and those of the
+<b class="down">server</b> go down. A bar is all that one side said before the other spoke; its
+height is the logarithm of its length, and the longest still fits. By time, it stands where its
+first byte passed, in milliseconds after the first byte of the connection; the axis goes from 0 on
+as a logarithm, too.</p>`;
+
+/** What is to be known of the connections with one load. */
+function captionOf(load: string): string {
+  if (load === "captured") return "Times are those of the capture. They decide nothing.";
+  const times = "Times are those of loopback and of this machine. They decide nothing.";
+  return load === "bulk" ? `${times} Of each direction the first 512 KiB are recorded.` : times;
+}
+
 /** The connections with one load, and the same without the transport. */
-function loadPart(name: string, flows: readonly Flow[], plain: readonly Flow[]): string {
-  const without = `${name}, without the transport`;
-  const isCompared = plain.length > 0;
+function loadPart(
+  name: string,
+  flows: readonly Flow[],
+  plain: readonly Flow[],
+  caption: string,
+): string {
+  const extent = extentOf([...flows, ...plain]);
+  const compared = [
+    [`${flows.length} connections`, name, flows],
+    ["The same without the transport", `${name}, without the transport`, plain],
+  ] as const;
+  const shown = compared.filter(([, , { length }]) => length > 0);
   return [
     `<h2>With ${escaped(name)}</h2>`,
-    draw(`${flows.length} connections`, messagesPicture(flows, `Messages with ${name}`)),
-    isCompared
-      ? draw("The same without the transport", messagesPicture(plain, `Messages with ${without}`))
-      : "",
+    ...shown.map(([title, what, flows]) =>
+      draw(`${title}, by order`, orderPicture(flows, `Messages by order with ${what}`, extent))
+    ),
+    ...shown.map(([title, what, flows]) =>
+      draw(`${title}, by time`, timePicture(flows, `Messages by time with ${what}`, extent))
+    ),
+    `<p class="caption">${caption}</p>`,
     firstMessagesPart(flows, name),
-    isCompared
+    plain.length > 0
       ? `<details><summary>Values and lengths without the transport</summary>${
-        firstMessagesPart(plain, without)
+        firstMessagesPart(plain, compared[1][1])
       }</details>`
       : "",
   ].join("");
 }
 
-const ENDINGS = { fin: "FIN", rst: "RST", open: "left open", refused: "refused" } as const;
-
-function endOf({ ending, then }: ProbeOutcome): string {
-  return then === "reset" && ending === "open" ? "torn down by the prober" : ENDINGS[ending];
-}
-
-/** From when to when probes of one kind were ended. */
-function timesOf(outcomes: readonly ProbeOutcome[]): string {
-  const times = outcomes.flatMap(({ milliseconds }) => milliseconds ?? []);
-  if (times.length === 0) return "";
-  const [first, last] = [Math.min(...times), Math.max(...times)].map(Math.round);
-  return first === last ? `${first} ms` : `${first} to ${last} ms`;
-}
-
-/** One row for all that were taken the same. */
-function probeRows(outcomes: readonly ProbeOutcome[]): string[] {
-  const groups = Map.groupBy(outcomes, (outcome) => {
-    const { name, bytes, answer } = outcome;
-    return [name, bytes.length, answer.length, endOf(outcome)].join("\n");
-  });
-  return Array.from(groups.values(), (group) => {
-    const [first] = group as [ProbeOutcome, ...ProbeOutcome[]];
-    const { name, bytes, answer } = first;
-    const numbers = [group.length, bytes.length, answer.length].map(String);
-    const cells = [name, ...numbers, endOf(first), timesOf(group)];
-    return `<tr>${cells.map((cell) => `<td>${escaped(cell)}</td>`).join("")}</tr>`;
-  });
-}
-
 function probesPart(probes: readonly ProbeOutcome[]): string {
-  if (probes.length === 0) return "";
-  const heads = ["Probe", "Times", "Bytes sent", "Bytes answered", "End", "After"];
-  return `<h2>Probes of the server</h2><div class="wide"><table><tr>${
-    heads.map((head) => `<th>${head}</th>`).join("")
-  }</tr>${probeRows(probes).join("")}</table></div>`;
+  return probes.length === 0 ? "" : `<h2>Probes of the server</h2>${probeTable(probes)}`;
+}
+
+/** How many findings there are of each kind. */
+function countText(findings: readonly Finding[]): string {
+  const of = (sight: Sight) => findings.filter((finding) => finding.sight === sight).length;
+  return `${of("seen")} seen, ${of("clear")} clear, ${of("unclear")} unclear`;
 }
 
 /**
@@ -178,7 +186,9 @@ export function reportPage(page: ReportPage): string {
   const { title, caution, findings, recording, plain = {}, probes = [] } = page;
   const loads = LOADS.flatMap(([load, name]) => {
     const flows = recording[load] ?? [];
-    return flows.length === 0 ? [] : [loadPart(name, flows, plain[load] ?? [])];
+    return flows.length === 0 ? [] : [
+      loadPart(name, flows, plain[load] ?? [], captionOf(load)),
+    ];
   });
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
@@ -186,10 +196,10 @@ export function reportPage(page: ReportPage): string {
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>What a censor sees: ${escaped(title)}</title><style>${STYLE}</style></head><body>
 <h1>What a censor sees: ${escaped(title)}</h1>
+<p class="counts">${countText(findings)}</p>
 <p class="caution">${escaped(caution)}</p>
 ${findings.map(findingPart).join("\n")}
-<p>In the pictures, bars of the <b class="up">client</b> go up and those of the
-<b class="down">server</b> go down; the height is the logarithm of the length in bytes.</p>
+${LEGEND}
 ${loads.join("\n")}
 ${probesPart(probes)}
 </body></html>

@@ -1,4 +1,7 @@
-/** The page with pictures in a browser: nothing is loaded, nothing sticks out, light and dark. */
+/**
+ * The page with pictures in a browser: nothing is loaded, nothing sticks out, no word lies over
+ * another, light and dark.
+ */
 
 import { assertEquals } from "@std/assert";
 import { judge, reportPage } from "../../censor/mod.ts";
@@ -24,11 +27,40 @@ const PROBE = {
 } as const;
 
 async function page(): Promise<string> {
-  const recording = { text: thirty((index) => flowOfLengths(600 + index, 90, 2_000, 60_000)) };
+  const turns = thirty((index) => flowOfLengths(600 + index, 90, 2_000, 60_000));
+  // Where numbers are the longest: much, and a minute of it.
+  const text = [...turns, [{ fromClient: true, time: 0, bytes: new Uint8Array(512 * 1024) }, {
+    fromClient: false,
+    time: 60_000,
+    bytes: new Uint8Array(512 * 1024),
+  }]];
+  const recording = { text };
   const findings = await judge(recording);
   const title = `webtunnel of /usr/${"directory".repeat(12)}/program`;
   return reportPage({ title, caution: "", findings, recording, plain: recording, probes: [PROBE] });
 }
+
+/**
+ * Words of pictures that lie over each other or over bars, or stick out, as far as letters go: a line of text is
+ * higher than they are.
+ */
+const CLASHES = `Array.from(document.querySelectorAll("svg"), (svg) => {
+  const around = svg.getBoundingClientRect();
+  const words = Array.from(svg.querySelectorAll("text"), (word) => {
+    const { left, right, top, bottom, height } = word.getBoundingClientRect();
+    const inner = { left, right, top: top + height / 4, bottom: bottom - height / 4 };
+    return { text: word.textContent, ...inner };
+  });
+  const isOut = (a) => a.left < around.left - 1 || a.right > around.right + 1 ||
+    a.top < around.top || a.bottom > around.bottom;
+  const isOver = (a, b) =>
+    a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+  const bars = Array.from(svg.querySelectorAll(".client, .server"), (bar) =>
+    bar.getBoundingClientRect());
+  return words.filter((a, index) =>
+    isOut(a) || [...bars, ...words.slice(0, index)].some((b) => isOver(a, b))
+  ).map(({ text }) => text);
+}).flat()`;
 
 /** The colours of what is seen, for each scheme. */
 const SEEN = { light: "rgb(200, 30, 30)", dark: "rgb(255, 138, 138)" } as const;
@@ -55,7 +87,8 @@ permitted(NEEDS, "reportPage() in Chromium: wide and narrow, light and dark", as
             await tab.goto(`file://${file}`);
             await tab.locator("summary").last().click();
             assertEquals(await tab.evaluate("document.documentElement.scrollWidth"), width);
-            assertEquals(await tab.locator("svg").count(), 10);
+            assertEquals(await tab.locator("svg").count(), 16);
+            assertEquals(await tab.evaluate(CLASHES), []);
             assertEquals(
               await tab.evaluate("getComputedStyle(document.querySelector('.seen')).color"),
               SEEN[colorScheme],

@@ -72,6 +72,6 @@ function rowsOf(outcomes: readonly ProbeOutcome[]): string[] {
 export function probeTable(probes: readonly ProbeOutcome[]): string {
   const heads = HEADS.map((head) => `<th>${head}</th>`).join("");
   return `<p class="caption">Of an answer, the first ${SHOWN} bytes are shown. One that is not
-printable is a <code>\\x</code> and its two digits.</p>
+printable, and a backslash, is <code>\\x</code> with its two digits.</p>
 <div class="wide"><table><tr>${heads}</tr>${rowsOf(probes).join("")}</table></div>`;
 }

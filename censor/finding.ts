@@ -81,3 +81,15 @@ export function worst(judgements: readonly Judgement[]): Judgement {
   const telling = judgements.filter((one) => one.sight === sight);
   return { sight, figure: telling.map(({ figure }) => figure).join("; ") };
 }
+
+/** How many findings there are of each kind. */
+export function count(findings: readonly Finding[]): Record<Sight, number> {
+  const of = (sight: Sight) => findings.filter((finding) => finding.sight === sight).length;
+  return { seen: of("seen"), clear: of("clear"), unclear: of("unclear") };
+}
+
+/** The last line of a report. */
+export function countText(findings: readonly Finding[]): string {
+  const { seen, clear, unclear } = count(findings);
+  return `${seen} seen, ${clear} clear, ${unclear} unclear`;
+}

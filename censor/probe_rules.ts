@@ -14,6 +14,7 @@ import {
   reactionsByLength,
   repeated,
 } from "./reactions.ts";
+import { readableBytes } from "./readable_bytes.ts";
 import type { ProbeOutcome } from "./send_probe.ts";
 
 interface ProbeRule extends RuleInfo {
@@ -32,15 +33,6 @@ const HOUMANSADR = "Houmansadr et al., IEEE S&P 2013";
 /** How it begins, as text. */
 function ascii(bytes: Uint8Array): string {
   return String.fromCharCode(...bytes.subarray(0, 16));
-}
-
-/** The beginning of what may be anything: as text where it is text, otherwise in hexadecimal. */
-function shown(bytes: Uint8Array): string {
-  const start = bytes.subarray(0, SHOWN);
-  const text = new TextDecoder("latin1").decode(start);
-  return /^[\x20-\x7e]+(?:\r?\n)?/.exec(text)?.[0] === text
-    ? JSON.stringify(text)
-    : start.toHex().replace(/(?<=^(?:..)+)(?=..)/g, " ");
 }
 
 /** The name of the ordinary protocol that an answer speaks; null for none. */
@@ -85,7 +77,8 @@ const answer: ProbeRule = {
     const odd = all.find(({ answer }) => protocolOf(answer) === null);
     if (odd !== undefined) {
       const length = `${odd.answer.length} bytes to ${odd.name}`;
-      return { sight: "seen", figure: `${length}, which begin with ${shown(odd.answer)}` };
+      const start = readableBytes(odd.answer.subarray(0, SHOWN));
+      return { sight: "seen", figure: `${length}, which begin with ${start}` };
     }
     const names = protocolsOf(probing).join(" and ");
     return all.length === 0

@@ -5,7 +5,7 @@
  */
 
 import { escaped } from "./drawing.ts";
-import type { Finding, Sight } from "./finding.ts";
+import { countText, type Finding } from "./finding.ts";
 import type { Flow } from "./flow.ts";
 import { lengthsPicture } from "./lengths_picture.ts";
 import { extentOf, orderPicture, timePicture } from "./messages_picture.ts";
@@ -159,12 +159,6 @@ function loadPart(
 
 function probesPart(probes: readonly ProbeOutcome[]): string {
   return probes.length === 0 ? "" : `<h2>Probes of the server</h2>${probeTable(probes)}`;
-}
-
-/** How many findings there are of each kind. */
-function countText(findings: readonly Finding[]): string {
-  const of = (sight: Sight) => findings.filter((finding) => finding.sight === sight).length;
-  return `${of("seen")} seen, ${of("clear")} clear, ${of("unclear")} unclear`;
 }
 
 /**

@@ -24,17 +24,10 @@ import {
   toPcap,
 } from "../censor/mod.ts";
 import { type Address, isLoopback, parseAddress } from "../address.ts";
+import { count, countText } from "../censor/finding.ts";
 import { ndpiRule } from "../censor/ndpi.ts";
 import { parseArguments } from "./bridge_options.ts";
-import {
-  CAUTION,
-  count,
-  countText,
-  findingText,
-  reactions,
-  shapes,
-  wrap,
-} from "./censor_report.ts";
+import { CAUTION, findingText, reactions, shapes, wrap } from "./censor_report.ts";
 import { recordTor, torMissing } from "./censor_tor.ts";
 import {
   type Command,

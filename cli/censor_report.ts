@@ -11,7 +11,6 @@ import {
   type Finding,
   type Observation,
   type ProbeOutcome,
-  type Sight,
 } from "../censor/mod.ts";
 import { harmless, type painter } from "./terminal.ts";
 
@@ -127,16 +126,4 @@ export function reactions(outcomes: readonly ProbeOutcome[]): string {
     ...patience(outcomes),
   ]
     .join("\n");
-}
-
-/** How many findings there are of each kind. */
-export function count(findings: readonly Finding[]): Record<Sight, number> {
-  const of = (sight: Sight) => findings.filter((finding) => finding.sight === sight).length;
-  return { seen: of("seen"), clear: of("clear"), unclear: of("unclear") };
-}
-
-/** The last line. */
-export function countText(findings: readonly Finding[]): string {
-  const { seen, clear, unclear } = count(findings);
-  return `${seen} seen, ${clear} clear, ${unclear} unclear`;
 }

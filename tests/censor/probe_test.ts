@@ -151,7 +151,7 @@ const CASES: readonly [name: string, script: Script, seen: string, figure: RegEx
     "one that greets everybody",
     (conn) => writeAll(conn, ascii("MYPT/1 ready")),
     "probe-answer",
-    /12 bytes to silence, which begin with "MYPT\/1 ready"/,
+    /12 bytes to silence, which begin with MYPT\/1 ready/,
   ],
   [
     "a web server whose clients do not speak HTTP",
@@ -316,12 +316,16 @@ const ANSWERS: readonly [name: string, answer: Uint8Array, seen: RegExp | null][
   [
     "three bytes of TLS before random ones",
     Uint8Array.of(22, 3, 3, 9, ...random(40)),
-    /16 03 03 09/,
+    /\\x16\\x03\\x03\\x09/,
   ],
-  ["an alert that is too long", Uint8Array.of(21, 3, 3, 0, 22, ...random(22)), /15 03 03 00 16/],
-  ["a word of HTTP", ascii("HTTP/1.1 hello"), /begin with "HTTP\/1\.1 hello"/],
-  ["SSH of no version", ascii("SSH-x\r\n"), /begin with "SSH-x\\r\\n"/],
-  ["what could harm a terminal", ascii("\x1b]0;x\x07"), /begin with 1b 5d 30 3b 78 07$/],
+  [
+    "an alert that is too long",
+    Uint8Array.of(21, 3, 3, 0, 22, ...random(22)),
+    /\\x15\\x03\\x03\\x00\\x16/,
+  ],
+  ["a word of HTTP", ascii("HTTP/1.1 hello"), /begin with HTTP\/1\.1 hello$/],
+  ["SSH of no version", ascii("SSH-x\r\n"), /begin with SSH-x\\x0d\\x0a$/],
+  ["what could harm a terminal", ascii("\x1b]0;x\x07"), /begin with \\x1b\]0;x\\x07$/],
 ];
 
 for (const [name, answer, seen] of ANSWERS) {

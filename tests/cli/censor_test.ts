@@ -1,7 +1,8 @@
 /** `ptlib censor`: what it tells people and machines, and how it ends. */
 
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { countText, findingText, shapes, wrap } from "../../cli/censor_report.ts";
+import { countText } from "../../censor/finding.ts";
+import { findingText, shapes, wrap } from "../../cli/censor_report.ts";
 import {
   type Finding,
   fromCapture,

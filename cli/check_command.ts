@@ -238,7 +238,7 @@ async function checkAll(
   const { transport } = options;
   const reporters = await reportersOf(values, transport, program);
   const started = Date.now();
-  note(foldLines(`checking the transport ${transport} of ${harmless(program.join(" "))} ...`));
+  note(`checking the transport ${transport} of ${harmless(program.join(" "))} ...`);
   return await withProgram(program, async ({ signal }) => {
     const progress = new Progress(readChoice(values).chosen);
     const results = await makeChecks(program, { ...options, signal }, progress, reporters)

@@ -86,7 +86,8 @@ held back.
                     this machine; half a minute more. Needs tor and tor-gencert
   --patience N      how many seconds to wait for the server to give up connections
                     in which too little comes, 1 to ${MOST_PATIENCE}. Default: 25
-  --fail-on RULE,.. end with status 1 when one of these rules sees it
+  --fail-on RULE,.. end with status 1 when one of these rules sees it, or could not
+                    be looked at, as ndpi without ndpiReader
   --pcap FILE       write what passed between the halves into a capture, which
                     Wireshark, tshark and ndpiReader open
   --from FILE       judge a capture (pcap, pcapng) in place of a program: all TCP
@@ -101,7 +102,9 @@ held back.
                     --tor, {cookie} in a command stands for the file with the
                     cookie of tor's Extended ORPort
 
-Status 0: it was looked at, whatever was seen.
+Status 0: it was looked at, whatever was seen. 1: a rule of --fail-on sees it or
+was not looked at, or it could not be watched. 2: the command line is wrong, or
+the capture has nothing to judge.
 
 Example: ptlib censor --transport obfs4 -- obfs4proxy`;
 

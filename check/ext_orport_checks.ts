@@ -14,7 +14,6 @@ import {
   admit,
   authenticate,
   clientHash,
-  EARLY,
   exchangeNonces,
   type Extended,
   extended,
@@ -28,7 +27,7 @@ import {
 } from "./test_ext_orport.ts";
 import { endArrives } from "./blame.ts";
 import { arrival } from "./listener.ts";
-import { openPair, type TestTunnel } from "./test_tunnel.ts";
+import { EARLY, openPair, type TestTunnel } from "./test_tunnel.ts";
 import { expect, Failed, precondition, type Role, Skipped } from "./verdict.ts";
 import { hex, type Probe, sameBytes } from "./probe.ts";
 

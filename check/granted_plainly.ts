@@ -6,12 +6,11 @@
  * @module
  */
 
-import { type Fixture, type Subject, withFixture } from "./fixture.ts";
+import type { Fixture, Subject } from "./fixture.ts";
 import { arrival } from "./listener.ts";
 import { testTunnel } from "./test_tunnel.ts";
+import { triedOnce } from "./tried_once.ts";
 import { Skipped } from "./verdict.ts";
-
-const found = new WeakMap<Subject, Promise<Skipped | null>>();
 
 async function carry(fixture: Fixture): Promise<void> {
   const tunnel = await testTunnel(fixture);
@@ -22,20 +21,5 @@ async function carry(fixture: Fixture): Promise<void> {
   throw new Skipped("needs a connection through the transport, but none arrives behind it");
 }
 
-async function look(fixture: Fixture): Promise<Skipped | null> {
-  try {
-    await carry(fixture);
-    return null;
-  } catch (error) {
-    if (!(error instanceof Skipped)) throw error;
-    return new Skipped(error.reason, error.words ?? await fixture.words());
-  }
-}
-
 /** Has a check of a changed connection skipped where there is none without the change. */
-export async function needsConnection(subject: Subject): Promise<void> {
-  const known = found.get(subject) ?? withFixture(subject, "client", look);
-  found.set(subject, known);
-  const reason = await known;
-  if (reason !== null) throw new Skipped(reason.reason, reason.words);
-}
+export const needsConnection: (subject: Subject) => Promise<void> = triedOnce(carry);

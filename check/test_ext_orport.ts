@@ -18,7 +18,7 @@ import {
 import { type Fixture, freshPath } from "./fixture.ts";
 import type { Variables } from "./program_environment.ts";
 import type { TestListener } from "./listener.ts";
-import { type TestTunnel, testTunnel } from "./test_tunnel.ts";
+import { EARLY, type TestTunnel, testTunnel } from "./test_tunnel.ts";
 import { Failed, precondition } from "./verdict.ts";
 import { hex, type Probe } from "./probe.ts";
 
@@ -161,9 +161,6 @@ export interface Introduced {
   readonly backend: Probe;
   readonly commands: readonly Command[];
 }
-
-/** What a user says that nobody looks for: a server may dial with its first byte. */
-export const EARLY: Uint8Array<ArrayBuffer> = Uint8Array.of(0);
 
 /** Takes one connection up to DONE, without an answer yet. */
 export async function introduced(

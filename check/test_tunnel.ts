@@ -68,8 +68,8 @@ async function pair(
   return { user, backend: end };
 }
 
-/** A transport may dial with the first byte of its user. */
-const FIRST: Uint8Array = Uint8Array.of(0);
+/** What a user says that nobody looks for: a transport may dial with its first byte. */
+export const EARLY: Uint8Array<ArrayBuffer> = Uint8Array.of(0);
 
 function tunnelOf(
   checked: Running,
@@ -79,8 +79,8 @@ function tunnelOf(
 ): TestTunnel {
   const openSaying = (early: Uint8Array) => pair(dial, backend, early);
   const open = async () => {
-    const opened = await openSaying(FIRST);
-    await precondition(opened.backend.receive(FIRST.length, "the user's first byte"));
+    const opened = await openSaying(EARLY);
+    await precondition(opened.backend.receive(EARLY.length, "the user's first byte"));
     return opened;
   };
   return { checked, target, dial, openSaying, open };

@@ -24,11 +24,12 @@ interface ProbeRule extends RuleInfo {
 const FROLOV = "Frolov et al., NDSS 2020";
 const ENSAFI = "Ensafi et al., IMC 2015";
 const GFW_REPORT = "GFW Report, IMC 2020";
+const HOUMANSADR = "Houmansadr et al., IEEE S&P 2013";
+
 /** A version, 32 random bytes, an empty session, a cipher and a compression, with their head. */
 const SHORTEST_HELLO = 42;
 /** How much of an answer a report has, in bytes. */
 const SHOWN = 24;
-const HOUMANSADR = "Houmansadr et al., IEEE S&P 2013";
 
 /** How it begins, as text. */
 function ascii(bytes: Uint8Array): string {

@@ -92,11 +92,15 @@ function isHello(flow: Flow): boolean {
   return beginsLikeTls(firstBurst(flow, true));
 }
 
-/** What a ClientHello tells everybody, in words. */
-async function describe(hello: ClientHello, hellos: readonly ClientHello[]): Promise<string> {
+/** What ClientHellos tell everybody, in words: all of their fingerprints, and what the first asks for. */
+async function describe(
+  hello: ClientHello,
+  hellos: readonly ClientHello[],
+  ja4s: readonly string[],
+): Promise<string> {
   const name = hello.serverName === null ? "no name" : `the name ${hello.serverName}`;
   const alpn = hello.alpn.length === 0 ? "no ALPN" : `ALPN ${hello.alpn.join(" ")}`;
-  const [ja3s, ja4s] = [await different(hellos, ja3), await different(hellos, ja4)];
+  const ja3s = await different(hellos, ja3);
   const three = ja3s.length === 1 ? `JA3 ${ja3s[0]}` : `${ja3s.length} different JA3`;
   const four = ja4s.length === 1 ? `JA4 ${ja4s[0]}` : `${ja4s.length} different JA4`;
   return `${four}, ${three}, ${name}, ${alpn}`;
@@ -120,8 +124,8 @@ async function judgeOwn(flows: readonly Flow[]): Promise<Judgement> {
   const hellos = flows.map(helloOf).filter((hello) => hello !== null);
   const [first] = hellos;
   if (first === undefined) return { sight: "seen", figure: `it begins like TLS, but ${BROKEN}` };
-  const words = await describe(first, hellos);
   const ja4s = await different(hellos, ja4);
+  const words = await describe(first, hellos, ja4s);
   if (ja4s.length > Math.max(MOST_JA4, SHARE_OF_JA4 * hellos.length)) {
     const figure = `${words}, in ${hellos.length} connections; no program changes what it offers`;
     return { sight: "seen", figure };
@@ -153,7 +157,8 @@ async function judgeTor(flows: readonly Flow[]): Promise<Judgement> {
   const hellos = flows.map(helloOf).filter((hello) => hello !== null);
   const [first] = hellos;
   if (first === undefined) return { sight: "clear", figure: "tor's TLS does not show" };
-  return { sight: "seen", figure: `tor's own TLS shows: ${await describe(first, hellos)}` };
+  const words = await describe(first, hellos, await different(hellos, ja4));
+  return { sight: "seen", figure: `tor's own TLS shows: ${words}` };
 }
 
 const tls: Rule = {

@@ -170,13 +170,6 @@ export interface LengthRelation {
   readonly count: number;
 }
 
-/** The commonest of some numbers, and how often it is there. */
-function commonest(numbers: readonly number[]): [value: number, count: number] {
-  const groups = Map.groupBy(numbers, (number) => number);
-  return Array.from(groups, ([value, { length }]): [number, number] => [value, length])
-    .reduce((best, next) => next[1] > best[1] ? next : best, [0, 0]);
-}
-
 /**
  * Finds two messages of which the length of one says that of the other.
  *
@@ -199,10 +192,15 @@ export function findLengthRelation(
   for (let one = 0; one < most; one++) {
     for (let other = one + 1; other < most; other++) {
       const having = flows.filter(({ length }) => length > other);
-      const [difference, count] = commonest(having.map((sizes) => sizes[other]! - sizes[one]!));
-      const showing = having.filter((sizes) => sizes[other]! - sizes[one]! === difference);
-      const isVaried = new Set(showing.map((sizes) => sizes[one])).size >= FEWEST_LENGTHS;
-      if (count >= MOST_FLOWS * flows.length && isVaried) return { one, other, difference, count };
+      for (
+        const [difference, showing] of Map.groupBy(having, (sizes) => sizes[other]! - sizes[one]!)
+      ) {
+        const isVaried = new Set(showing.map((sizes) => sizes[one])).size >= FEWEST_LENGTHS;
+        const count = showing.length;
+        if (count >= MOST_FLOWS * flows.length && isVaried) {
+          return { one, other, difference, count };
+        }
+      }
     }
   }
   return null;

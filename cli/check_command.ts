@@ -32,6 +32,7 @@ import {
 import { type Command, type OptionValues, splitArguments, UsageError } from "./command.ts";
 import { explain } from "./explain.ts";
 import { foldLines } from "./fold.ts";
+import { OutputError, writeOutput } from "./output_file.ts";
 import { transportsOf } from "./program_transports.ts";
 import { junit } from "./junit.ts";
 import { Interrupt } from "./supervise.ts";
@@ -150,12 +151,12 @@ function forMachines(transport: string, program: readonly string[]): Reporter {
  */
 async function intoFile(file: string, transport: string): Promise<Reporter> {
   const write = (results: readonly CheckResult[], problem: string | null) =>
-    Deno.writeTextFile(file, junit(transport, results, problem));
+    writeOutput(file, junit(transport, results, problem));
   try {
     await write([], "the checks have not come to their end");
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`--junit names no file that can be written: ${why}`, { cause });
+    if (!(cause instanceof OutputError)) throw cause;
+    throw new UsageError(`--junit names no file that can be written: ${cause.message}`, { cause });
   }
   return { tell() {}, end: write };
 }

@@ -232,16 +232,38 @@ permitted(NEEDS, "observe() ends when its signal aborts", async () => {
   await assertRejects(() => observing, Error, "enough");
 });
 
+/** A service behind a Recorder. */
+class RecordedService implements AsyncDisposable {
+  readonly recorder = new Recorder();
+  readonly #listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+
+  constructor() {
+    this.recorder.target = ["127.0.0.1", this.#listener.addr.port];
+  }
+
+  dial(): Promise<Deno.TcpConn> {
+    const [hostname, port] = this.recorder.address;
+    return Deno.connect({ hostname, port });
+  }
+
+  accept(): Promise<Deno.TcpConn> {
+    return this.#listener.accept();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.recorder[Symbol.asyncDispose]();
+    this.#listener.close();
+  }
+}
+
 permitted(
   ["net"],
   "a Recorder passes on both directions with their ends, and writes all down",
   async () => {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    await using recorder = new Recorder();
-    recorder.target = ["127.0.0.1", listener.addr.port];
-    const [hostname, port] = recorder.address;
-    using user = await Deno.connect({ hostname, port });
-    using service = await listener.accept();
+    await using recorded = new RecordedService();
+    const { recorder } = recorded;
+    using user = await recorded.dial();
+    using service = await recorded.accept();
     await writeAll(user, Uint8Array.of(1, 2, 3));
     await readFull(service, new Uint8Array(3));
     await writeAll(service, Uint8Array.of(4, 5));
@@ -263,12 +285,10 @@ permitted(
   ["net"],
   "a Recorder writes down so much of each side, and passes the rest on",
   async () => {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    await using recorder = new Recorder();
-    recorder.target = ["127.0.0.1", listener.addr.port];
-    const [hostname, port] = recorder.address;
-    using user = await Deno.connect({ hostname, port });
-    using service = await listener.accept();
+    await using recorded = new RecordedService();
+    const { recorder } = recorded;
+    using user = await recorded.dial();
+    using service = await recorded.accept();
     const [much, little] = [new Uint8Array(600 * 1024).fill(7), random(100)];
     await Promise.all([writeAll(user, much), readFull(service, new Uint8Array(much.length))]);
     await writeAll(user, little);
@@ -285,20 +305,17 @@ permitted(
   ["net"],
   "a Recorder has the client speak first, however soon the server does, where it speaks at all",
   async () => {
-    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-    await using recorder = new Recorder();
-    recorder.target = ["127.0.0.1", listener.addr.port];
-    const [hostname, port] = recorder.address;
+    await using recorded = new RecordedService();
     for (const begins of ["client", "server", "server"]) {
-      using user = await Deno.connect({ hostname, port });
-      using service = await listener.accept();
+      using user = await recorded.dial();
+      using service = await recorded.accept();
       await writeAll(service, Uint8Array.of(4, 5));
       await service.closeWrite();
       if (begins === "server") await readFull(user, new Uint8Array(2));
       await writeAll(user, Uint8Array.of(1));
       await readFull(service, new Uint8Array(1));
       if (begins === "client") await readFull(user, new Uint8Array(2));
-      const [flow] = recorder.take();
+      const [flow] = recorded.recorder.take();
       const first = { fromClient: true, bytes: Uint8Array.of(1) };
       const second = { fromClient: false, bytes: Uint8Array.of(4, 5) };
       assertEquals(bursts(flow ?? []), begins === "client" ? [first, second] : [second, first]);

@@ -358,11 +358,13 @@ class PrintedProgram implements AsyncDisposable {
     let lines = "";
     const reader = this.#child.stdout.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
-      lines += (await reader.read()).value;
-      const port = /^[CS]METHOD dummy (?:socks5 )?127\.0\.0\.1:(\d+)$/m.exec(lines)?.[1];
-      if (port === undefined) continue;
+      const { value, done } = await reader.read();
+      if (done) throw new Error(`The program has ended: ${lines}`);
+      lines += value;
+      // What it says last has to be read, too: nobody writes into a pipe that is closed.
+      if (!/^[CS]METHODS DONE$/m.test(lines)) continue;
       await reader.cancel();
-      return Number(port);
+      return Number(/^[CS]METHOD dummy (?:socks5 )?127\.0\.0\.1:(\d+)$/m.exec(lines)?.[1]);
     }
   }
 

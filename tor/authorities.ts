@@ -8,6 +8,7 @@
  * @module
  */
 
+import { allEnded } from "./all_ended.ts";
 import { createAuthority, dirAuthorityLine } from "./authority.ts";
 import type { TorProcess } from "./tor_process.ts";
 import type { TorProcesses } from "./tor_processes.ts";
@@ -49,7 +50,7 @@ export async function startAuthorities(
   tell: (sentence: string) => void,
 ): Promise<string[]> {
   tell("Making the keys of three directory authorities");
-  const authorities = await Promise.all(
+  const authorities = await allEnded(
     AUTHORITIES.map((name) => createAuthority(name, processes.dataDirectory(name), signal)),
   );
   const ports = freePorts(authorities.length * 2);
@@ -60,7 +61,7 @@ export async function startAuthorities(
   const trusted = placed.map((p) => dirAuthorityLine(p.authority, p.orPort, p.dirPort));
   tell("Starting the authorities; they exchange descriptors and vote");
   await Promise.all(placed.map(async ({ authority, orPort, dirPort }) => {
-    const process = await processes.start(authority.nickname, [
+    const process = processes.start(authority.nickname, [
       ...trusted,
       ...relayTorrc(authority.nickname),
       ...AUTHORITY_TORRC,

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { allEnded } from "./all_ended.ts";
+
 /** A directory authority of the private network. */
 export interface Authority {
   nickname: string;
@@ -22,7 +24,7 @@ export async function createAuthority(
 ): Promise<Authority> {
   const keys = `${dataDirectory}/keys`;
   await Deno.mkdir(keys, { recursive: true, mode: 0o700 });
-  const [v3ident, fingerprint] = await Promise.all([
+  const [v3ident, fingerprint] = await allEnded([
     createSigningKeys(keys, signal),
     createRelayKeys(nickname, dataDirectory, signal),
   ]);

@@ -227,7 +227,7 @@ class PrivateNetwork implements TorNetwork {
       ...bridgeTorrc(this.#cookie, transport, command, address),
       ...options.length > 0 ? [`ServerTransportOptions ${transport} ${plainWords(options)}`] : [],
     ];
-    const bridge = await this.#processes.start("bridge", [
+    const bridge = this.#processes.start("bridge", [
       ...trusted,
       ...relayTorrc("bridge"),
       ...this.#lines.bridge,
@@ -253,7 +253,7 @@ class PrivateNetwork implements TorNetwork {
     const address = clientAddress(bridgeAddress);
     const words = [transport, address, ...bridgeArguments(bridgeAddress, published)];
     this.#lines.client = clientTorrc(transport, command, words.join(" "));
-    const client = await this.#processes.start("client", [
+    const client = this.#processes.start("client", [
       ...trusted,
       "Log [pt]info notice stdout",
       "SocksPort 127.0.0.1:auto",

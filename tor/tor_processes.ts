@@ -47,11 +47,14 @@ export class TorProcesses implements AsyncDisposable {
     return `${this.directory}/${name}.torrc`;
   }
 
-  /** Starts a tor with the lines of its torrc. */
-  async start(name: string, torrc: readonly string[]): Promise<TorProcess> {
+  /**
+   * Starts a tor with the lines of its torrc. It does not wait: none can start behind the end of
+   * them all.
+   */
+  start(name: string, torrc: readonly string[]): TorProcess {
     const file = this.torrc(name);
     const lines = [...COMMON_TORRC, `DataDirectory ${quote(this.dataDirectory(name))}`, ...torrc];
-    await Deno.writeTextFile(file, lines.map((line) => `${line}\n`).join(""));
+    Deno.writeTextFileSync(file, lines.map((line) => `${line}\n`).join(""));
     const failed = (failure: TorFailed) => {
       if (!this.#stopped.has(name)) this.#failed.abort(failure);
     };

@@ -67,7 +67,8 @@ permitted(NEEDS, "ptlib censor connects to nothing but loopback, and leaves noth
 /** When it is interrupted, by what it has said. */
 const MOMENTS: readonly (readonly [name: string, args: string[], said: RegExp])[] = [
   ["while connections pass", [], /^watching the transport/],
-  ["while tor starts", ["--tor"], /^tor: Starting the authorities/],
+  ["while the keys of tors are made", ["--tor"], /^tor: Making the keys/],
+  ["while tors start", ["--tor"], /^tor: Starting the authorities/],
 ];
 
 for (const [name, args, said] of MOMENTS) {

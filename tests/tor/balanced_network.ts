@@ -141,7 +141,7 @@ async function startTor({ name, processes, trusted, cookie, signal }: {
     import.meta.resolve("../../examples/static_cookie.ts"),
     cookie,
   ];
-  const process = await processes.start(name, [
+  const process = processes.start(name, [
     ...trusted,
     ...relayTorrc("bridge"),
     ...bridgeTorrc(own, "static_cookie", plainWords(command), `127.0.0.1:${port}`),
@@ -180,7 +180,7 @@ async function startClient(
   bridge: string,
   signal: AbortSignal,
 ): Promise<number> {
-  const client = await processes.start(name, [
+  const client = processes.start(name, [
     ...torrc,
     "Log notice stdout",
     "SocksPort 127.0.0.1:auto",

@@ -19,8 +19,11 @@ import { TestSite } from "./test_server.ts";
 const MIB = 1024 * 1024;
 const AT_ONCE = 8;
 
-/** A leak of 3 KiB a probe would be more. The garbage of a moment is less. */
+/** A leak of 3 KiB a probe would be more. The garbage of a moment is less, most of the time. */
 const MOST_GROWTH = 24 * MIB;
+
+/** A leak grows in each of them, garbage does not. */
+const ROUNDS = 3;
 
 function descriptors(pid: number): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
@@ -83,11 +86,16 @@ for (
         });
         const { pid } = server;
         await probeAll(500, port, tls);
-        const before = { descriptors: await settled(pid), memory: residentBytes(pid) };
-        await probeAll(count, port, tls);
-        assertEquals(await settled(pid), before.descriptors);
-        const growth = residentBytes(pid) - before.memory;
-        assert(growth < MOST_GROWTH, `${growth / MIB} MiB more`);
+        const before = await settled(pid);
+        const growths: number[] = [];
+        do {
+          const memory = residentBytes(pid);
+          await probeAll(count, port, tls);
+          assertEquals(await settled(pid), before);
+          growths.push(residentBytes(pid) - memory);
+        } while (growths.at(-1)! >= MOST_GROWTH && growths.length < ROUNDS);
+        const least = Math.min(...growths);
+        assert(least < MOST_GROWTH, `${least / MIB} MiB more, ${growths.length} times`);
 
         const conn = await connectThrough(
           webtunnel({ caCerts: [TEST_AUTHORITY] }),

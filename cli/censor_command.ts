@@ -27,8 +27,9 @@ import { type Address, isLoopback, parseAddress } from "../address.ts";
 import { count, countText } from "../censor/finding.ts";
 import { ndpiRule } from "../censor/ndpi.ts";
 import { parseArguments } from "./bridge_options.ts";
-import { CAUTION, findingText, reactions, shapes, wrap } from "./censor_report.ts";
+import { CAUTION, findingText, reactions, shapes } from "./censor_report.ts";
 import { recordTor, torMissing } from "./censor_tor.ts";
+import { fold } from "./fold.ts";
 import {
   type Command,
   type OptionValues,
@@ -208,7 +209,7 @@ async function writePage(values: OptionValues, page: ReportPage): Promise<void> 
 function printFindings(findings: readonly Finding[], others: readonly string[]): void {
   const paint = painter(Deno.stdout);
   for (const finding of findings) print(findingText(finding, paint));
-  for (const other of [...others, paint("bold", wrap(CAUTION, 0))]) print(`\n${other}`);
+  for (const other of [...others, paint("bold", fold("", CAUTION))]) print(`\n${other}`);
   print(countText(findings));
 }
 

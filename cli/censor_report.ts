@@ -1,5 +1,5 @@
 /**
- * What `ptlib censor` tells a person: a line a rule, and below it what one has to know.
+ * What `ptlib censor` tells a person: a line a rule, and below those that see it what can be done.
  *
  * @module
  */
@@ -12,12 +12,13 @@ import {
   type Observation,
   type ProbeOutcome,
 } from "../censor/mod.ts";
+import { fold } from "./fold.ts";
 import { harmless, type painter } from "./terminal.ts";
 
 type Paint = ReturnType<typeof painter>;
 
 const STYLES = { seen: "red", clear: "green", unclear: "yellow" } as const;
-const [WIDTH, SIGHT_WIDTH, ID_WIDTH, LABEL_WIDTH] = [100, 8, 18, 16];
+const [SIGHT_WIDTH, ID_WIDTH, PROBE_WIDTH] = [8, 18, 26];
 /** How many messages of a connection are shown. */
 const SHOWN = 8;
 
@@ -26,35 +27,20 @@ export const CAUTION =
   "That a rule does not see a transport is no promise: censors have more than is published, and " +
   "the best known defence in one country is what is blocked in another.";
 
-/** Breaks a text into lines that begin with so many spaces, the first one after them. */
-export function wrap(text: string, indent: number): string {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (indent + longer.length <= WIDTH || line === "") lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines.join(`\n${" ".repeat(indent)}`);
-}
-
 function row(label: string, text: string): string {
-  const indent = SIGHT_WIDTH + LABEL_WIDTH;
-  const head = " ".repeat(SIGHT_WIDTH) + label.padEnd(LABEL_WIDTH);
-  return head + wrap(harmless(text), indent);
+  return fold(" ".repeat(SIGHT_WIDTH) + label.padEnd(ID_WIDTH), harmless(text));
 }
 
-/** A finding: what is looked for, what was measured, where from, and what can be done. */
+/**
+ * A finding: what is looked for, what was measured, and from where on it counts as seen. Where it
+ * is seen, also what that does not prove and what can be done.
+ */
 export function findingText(finding: Finding, paint: Paint): string {
   const { sight, id, title, figure, threshold, source, limits, remedy } = finding;
-  const head = paint(STYLES[sight], sight.padEnd(SIGHT_WIDTH)) + id.padEnd(ID_WIDTH) + title;
+  const head = paint(STYLES[sight], sight.padEnd(SIGHT_WIDTH)) + id.padEnd(ID_WIDTH);
   return [
-    head,
-    row("measured", figure),
-    row("seen from", threshold),
-    row("source", source),
-    row("does not prove", limits),
-    ...sight === "seen" ? [row("what to do", remedy)] : [],
+    fold(head, harmless(`${title}: ${figure} (seen from: ${threshold}; ${source})`)),
+    ...sight === "seen" ? [row("what to do", remedy), row("does not prove", limits)] : [],
   ].join("\n");
 }
 
@@ -102,7 +88,7 @@ function patience(outcomes: readonly ProbeOutcome[]): string[] {
     const ended = times.length === 0
       ? `none of ${count}`
       : `${times.length} of ${count} after ${times.map(inSeconds).join(" ")} s`;
-    return `  ${name.padEnd(26)}${wrap(ended, 28)}`;
+    return fold(`  ${name.padEnd(PROBE_WIDTH)}`, ended);
   });
   return [`When it gave up connections, within ${inSeconds(first.patience)} s:`, ...rows];
 }
@@ -118,7 +104,7 @@ export function reactions(outcomes: readonly ProbeOutcome[]): string {
   );
   const rows = Array.from(groups, ([reaction, group]) => {
     const names = new Set(group.map(({ name }) => name.replace(/ random bytes$/, "")));
-    return `  ${reaction.padEnd(26)}${wrap([...names].join(", "), 28)}`;
+    return fold(`  ${reaction.padEnd(PROBE_WIDTH)}`, [...names].join(", "));
   });
   return [
     "What the server did within 4 s to each probe (numbers: so many random bytes):",

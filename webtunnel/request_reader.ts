@@ -35,12 +35,23 @@ function canAsk(bytes: Uint8Array): boolean {
   return line.length <= LONGEST_LINE && /^GET \S+ HTTP\/1\.[01]\r?$/.test(line);
 }
 
+/** Whether it begins as a request does (RFC 9112 section 3), or may do so. */
+function hasMethod(bytes: Uint8Array): boolean {
+  return /^[A-Z]+(?: |$)/.test(new TextDecoder("latin1").decode(bytes));
+}
+
 /** A request's head, and the connection behind it. */
 export interface RequestHead {
   head: Uint8Array;
   /** The connection from the first byte behind the head on. */
   behind: StreamConn;
 }
+
+/**
+ * Why there is no head of a request that can ask for the tunnel: it is a request for something else,
+ * or none at all; it did not come in time, or ended before.
+ */
+export type NoRequest = "another" | "none" | "late" | "ended";
 
 /** Reads the head of a connection's first request. */
 export class RequestReader {
@@ -59,30 +70,30 @@ export class RequestReader {
    * Reads a head.
    *
    * @param signal Ends the wait for it, and leaves the connection open.
-   * @returns The head; `null` for what is not one of a request that can ask for the tunnel, which is
-   * found out without a look at its path: it begins or goes on otherwise, is too long, ends, or does
-   * not come.
+   * @returns The head, or why there is none of a request that can ask for the tunnel, which is found
+   * out without a look at its path.
    * @throws {Error} What the connection throws.
    */
-  async read(signal: AbortSignal): Promise<RequestHead | null> {
+  async read(signal: AbortSignal): Promise<RequestHead | NoRequest> {
     const blankLine = new BlankLine();
     for (;;) {
-      if (this.#length === LONGEST_HEAD) return null;
+      if (this.#length === LONGEST_HEAD) return "none";
       if (this.#length === this.#bytes.length) this.#bytes = enlarged(this.#bytes, LONGEST_HEAD);
       const start = this.#length;
       this.#reading = this.#conn.read(this.#bytes.subarray(start));
       try {
         await unlessAborted(this.#reading, signal);
       } catch (error) {
-        if (signal.aborted) return null;
+        if (signal.aborted) return "late";
         throw error;
       }
-      if (!await this.#take()) return null;
+      if (!await this.#take()) return "ended";
       const piece = this.#bytes.subarray(start, this.#length);
-      // Behind that many bytes the first line is known.
-      if (start <= LONGEST_LINE && !canAsk(this.#bytes.subarray(0, this.#length))) return null;
       const end = blankLine.end(piece);
-      if (!isText(end === -1 ? piece : piece.subarray(0, end))) return null;
+      if (!isText(end === -1 ? piece : piece.subarray(0, end))) return "none";
+      // Behind that many bytes the first line is known.
+      const bytes = this.#bytes.subarray(0, this.#length);
+      if (start <= LONGEST_LINE && !canAsk(bytes)) return hasMethod(bytes) ? "another" : "none";
       if (end !== -1) return this.#split(start + end);
     }
   }

@@ -24,7 +24,7 @@ import type { CertificateFiles } from "./certificate_files.ts";
 import { forwardedFor } from "./forwarded_for.ts";
 import { grant } from "./grant.ts";
 import { type HttpHead, isUpgrade, parseHead } from "./http_head.ts";
-import { RequestReader } from "./request_reader.ts";
+import { type NoRequest, RequestReader } from "./request_reader.ts";
 import { readServerOptions, type ServerOptions } from "./server_options.ts";
 import { connectSite, type Visitor, Visitors } from "./visitors.ts";
 import type { WebTunnelOptions } from "./webtunnel_options.ts";
@@ -36,10 +36,16 @@ const REQUEST_TIMEOUT = 3_000;
 /** The protocols that web servers without HTTP/2 take. */
 const PROTOCOLS = ["http/1.1", "http/1.0", "http/0.9"];
 
-/** What a reverse proxy is answered that asks for something else. */
-const NOT_FOUND = new TextEncoder().encode(
-  "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
-);
+/**
+ * What is answered where no web site is behind this: a reverse proxy that has passed on something
+ * else, and whoever comes without one. Who has ended gets nothing.
+ */
+const ANSWERS = {
+  another: "404 Not Found",
+  none: "400 Bad Request",
+  late: "408 Request Timeout",
+  ended: null,
+} as const satisfies Record<NoRequest, string | null>;
 
 /** A web site in the same program. */
 type Site = NonNullable<WebTunnelOptions["site"]>;
@@ -84,9 +90,10 @@ async function startTls(conn: StreamConn, files: CertificateFiles): Promise<Stre
   return await acceptTls(conn, { cert, key, alpnProtocols: PROTOCOLS, timeout: TLS_TIMEOUT });
 }
 
-/** Answers a reverse proxy that has passed on something else. */
-async function notFound(conn: StreamConn): Promise<void> {
-  await writeAll(conn, NOT_FOUND);
+/** Answers as a web server does that has nothing. */
+async function refuse(conn: StreamConn, status: string): Promise<void> {
+  const answer = `HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
+  await writeAll(conn, new TextEncoder().encode(answer));
   await conn.closeWrite();
   await closeInPeace(conn);
 }
@@ -219,17 +226,18 @@ export class ServerHalf {
     const what = "A request";
     const read = (signal: AbortSignal) => reader.read(signal);
     const request = await withDeadline(REQUEST_TIMEOUT, what, undefined, read);
-    if (request !== null) {
+    if (typeof request !== "string") {
       const head = parseHead(request.head);
       if (isTunnel(head, this.#started)) {
         const clientAddress = clientOf(head, this.#started, context);
         return { conn: await grant(request.behind), clientAddress };
       }
     }
+    const answer = ANSWERS[typeof request === "string" ? request : "another"];
     const visiting = site !== null
       ? this.#visit(reader.whole, site, visitor, context)
-      : request !== null
-      ? notFound(carrier)
+      : answer !== null
+      ? refuse(carrier, answer)
       : Promise.resolve();
     context.waitUntil(visiting.finally(visitor.leave));
     return null;

@@ -159,22 +159,40 @@ permitted(NEEDS, "webtunnel() behind a proxy takes each form of the upgrade", as
   }
 });
 
-permitted(NEEDS, "webtunnel() behind a proxy answers 404 to what is no upgrade", async () => {
+permitted(NEEDS, "webtunnel() without a web site answers what is no upgrade", async () => {
   await using server = await TestServer.start({ options: { url: HTTP } });
   for (
-    const request of [
-      "GET /secret HTTP/1.1\r\nHost: a\r\n\r\n",
-      "GET /secret HTTP/1.1\r\nConnection: close\r\nUpgrade: websocket\r\n\r\n",
-      "GET /secret HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+    const [request, status] of [
+      ["GET /secret HTTP/1.1\r\nHost: a\r\n\r\n", "404 Not Found"],
+      [
+        "GET /secret HTTP/1.1\r\nConnection: close\r\nUpgrade: websocket\r\n\r\n",
+        "404 Not Found",
+      ],
+      [
+        "GET /secret HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n",
+        "404 Not Found",
+      ],
+      // Behind a reverse proxy, silence would be a 502 and tell that something is there.
+      ["POST /secret HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "404 Not Found"],
+      ["SSH-2.0-x\r\n", "400 Bad Request"],
+      ["\x16\x03\x01", "400 Bad Request"],
+      ["GET /secret HTTP/1.1\r\nX: \0", "400 Bad Request"],
+      ["GET /secret HT", "408 Request Timeout"],
     ]
   ) {
-    const answer = await ask(await connect(server.address), request);
+    const answer = await ask(await connect(server.address), request!);
     assertEquals(
       answer,
-      "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+      `HTTP/1.1 ${status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`,
     );
   }
-  assertEquals(await ask(await connect(server.address), "SSH-2.0-x\r\n"), "");
+});
+
+permitted(NEEDS, "webtunnel() without a web site has no answer for who has ended", async () => {
+  await using server = await TestServer.start({ options: { url: HTTP } });
+  const conn = await connect(server.address);
+  await conn.closeWrite();
+  assertEquals(await readToEnd(conn), new Uint8Array());
 });
 
 for (

@@ -6,14 +6,17 @@
 
 import type { Check } from "./definition.ts";
 import { environmentChecks } from "./environment_checks.ts";
-import { extOrPortChecks } from "./ext_orport_checks.ts";
+import { extOrPortAuthenticationChecks } from "./ext_orport_authentication_checks.ts";
+import { extOrPortCommandChecks } from "./ext_orport_command_checks.ts";
 import { lineChecks } from "./line_checks.ts";
 import { outboundChecks } from "./outbound_checks.ts";
 import { proxyChecks } from "./proxy_checks.ts";
 import { relayChecks } from "./relay_checks.ts";
 import { shutdownChecks } from "./shutdown_checks.ts";
 import { socks4Checks } from "./socks4_checks.ts";
-import { socksChecks } from "./socks_checks.ts";
+import { socksNegotiationChecks } from "./socks_negotiation_checks.ts";
+import { socksRequestChecks } from "./socks_request_checks.ts";
+import { socksRobustnessChecks } from "./socks_robustness_checks.ts";
 import type { Role } from "./verdict.ts";
 import { versionChecks } from "./version_checks.ts";
 
@@ -29,10 +32,13 @@ const CHECKS: readonly Check[] = [
   ...outboundChecks,
   ...lineChecks,
   ...proxyChecks,
-  ...socksChecks,
+  ...socksNegotiationChecks,
+  ...socksRequestChecks,
+  ...socksRobustnessChecks,
   ...socks4Checks,
   ...relayChecks,
-  ...extOrPortChecks,
+  ...extOrPortAuthenticationChecks,
+  ...extOrPortCommandChecks,
   ...shutdownChecks,
 ];
 

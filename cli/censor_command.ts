@@ -27,6 +27,7 @@ import { type Address, isLoopback, parseAddress } from "../address.ts";
 import { count, countText } from "../censor/finding.ts";
 import { ndpiRule } from "../censor/ndpi.ts";
 import { parseArguments } from "./bridge_options.ts";
+import { CensorProgress } from "./censor_progress.ts";
 import { CAUTION, findingText, reactions, shapes } from "./censor_report.ts";
 import { recordTor, torMissing } from "./censor_tor.ts";
 import { fold } from "./fold.ts";
@@ -287,13 +288,19 @@ async function run(args: readonly string[]): Promise<number> {
   return await judgeFile(from, values);
 }
 
-/** What was observed, with a tor inside besides where that is wanted. */
-async function withTor(
-  observation: Observation,
+/** Watches it, with a tor inside besides where that is wanted, and shows how far it is. */
+async function watch(
+  program: readonly string[],
   options: Readonly<ObserveOptions>,
   values: OptionValues,
 ): Promise<Observation> {
+  using progress = new CensorProgress();
+  const observation = await observe(program, {
+    ...options,
+    onLoad: (part) => progress.goOn(part),
+  });
   if (values["tor"] !== true) return observation;
+  progress.goOn("tor");
   const tell = (sentence: string) => note(`tor: ${harmless(sentence)}`);
   const tor = await recordTor(observation.halves, options, tell);
   return { ...observation, through: { ...observation.through, tor } };
@@ -312,8 +319,7 @@ async function watchProgram(values: OptionValues, program: readonly string[]): P
   const { transport } = options;
   note(`watching the transport ${transport} of ${program.join(" ")} ...`);
   try {
-    const watched = { ...options, signal: interrupt.signal };
-    const observation = await withTor(await observe(program, watched), watched, values);
+    const observation = await watch(program, { ...options, signal: interrupt.signal }, values);
     const passive = await judge(observation.through);
     const active = observation.probing === null ? [] : judgeProbes(observation.probing);
     const named = await askNdpi(observation.through.https ?? []);

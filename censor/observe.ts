@@ -10,7 +10,12 @@ import { acceptAll } from "../net/accept.ts";
 import { closeQuietly, connectTcp } from "../net/conn.ts";
 import { clientArgs } from "../parent/client_args.ts";
 import { dialTransport } from "../parent/dial_transport.ts";
-import { launchClient, launchServer, type TransportProcess } from "../parent/launch.ts";
+import {
+  launchClient,
+  launchServer,
+  type TransportExit,
+  type TransportProcess,
+} from "../parent/launch.ts";
 import { LaunchError } from "../parent/launch_error.ts";
 import type { ClientMethod, ServerMethod } from "../parent/line.ts";
 import { LoggedWords } from "../parent/logged_words.ts";
@@ -19,7 +24,7 @@ import { CensorError } from "./censor_error.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
 import { firstBurst, type Flow } from "./flow.ts";
 import { type OwnLoad, pass, type Way } from "./loads.ts";
-import { probeServer, type Probing } from "./probe_server.ts";
+import { type Arrived, probeServer, type Probing } from "./probe_server.ts";
 import { Recorder } from "./recorder.ts";
 import { type Load, type Recording, SITE } from "./recording.ts";
 
@@ -115,20 +120,28 @@ class Service implements Disposable {
     return value;
   }
 
-  /** Takes all connections while something is done that may make some, and does nothing with them. */
-  async counting<T>(work: (arrived: () => number) => Promise<T>): Promise<T> {
-    const arrived: Deno.TcpConn[] = [];
-    let over = false;
+  /** Takes all connections while something is done that may make some, and only listens to them. */
+  async counting<T>(work: (arrived: () => Arrived) => Promise<T>): Promise<T> {
+    const taken: Deno.TcpConn[] = [];
+    let [over, speaking] = [false, 0];
+    const listen = async (conn: Deno.TcpConn) => {
+      const count = await conn.read(new Uint8Array(1)).catch(() => null);
+      if (count !== null) speaking++;
+    };
     const accepting = (async () => {
-      while (!over) arrived.push(await this.accept());
+      while (!over) {
+        const conn = await this.accept();
+        taken.push(conn);
+        listen(conn);
+      }
     })();
     try {
-      return await work(() => arrived.length);
+      return await work(() => ({ connections: taken.length, speaking }));
     } finally {
       over = true;
       this.#listener.close();
       await accepting.catch(() => {}); // Nobody listens any more.
-      arrived.forEach(closeQuietly);
+      taken.forEach(closeQuietly);
     }
   }
 
@@ -163,19 +176,20 @@ async function startHalf<M extends ClientMethod | ServerMethod>(
       failures.push(error);
     }
   }
-  const [first] = failures;
-  throw first === undefined
+  throw failures.length === 0
     ? new CensorError("There is no program")
-    : ofHalf(half, first, failures.length);
+    : ofHalf(half, failures as [LaunchError, ...LaunchError[]]);
 }
 
-/** The same failure, with the half that it is about, and what to do where there may be another program. */
-function ofHalf(half: string, failure: LaunchError, programs: number): LaunchError {
-  const { reason, sentence, lastLines } = failure;
-  const isElsewhere = reason === "no-method" && programs === 1;
+/** The same failures, with the half that they are about, and what to do where one is missing. */
+function ofHalf(half: string, failures: readonly [LaunchError, ...LaunchError[]]): LaunchError {
+  const [{ reason, lastLines, cause }, ...others] = failures;
+  const isElsewhere = reason === "no-method" && others.length === 0;
   const hint = isElsewhere ? `; where another program is the ${half}, --peer names it` : "";
-  const words = `the ${half} does not start: ${sentence}${hint}`;
-  return new LaunchError(reason, words, lastLines, { cause: failure.cause });
+  const sentences = failures.map(({ sentence }) => sentence).join("; nor does the other: ");
+  const words = `the ${half} does not start: ${sentences}${hint}`;
+  const last = [...lastLines, ...others.flatMap(({ lastLines }) => lastLines)];
+  return new LaunchError(reason, words, last, { cause });
 }
 
 /** Lets all connections pass, kind by kind. */
@@ -225,6 +239,13 @@ export function filledIn(
 function withWords(error: unknown, words: LoggedWords): unknown {
   if (!(error instanceof CensorError) || words.none) return error;
   return new CensorError(words.behind(error.message), { cause: error });
+}
+
+/** How a program ended, and what it said last. */
+function exitWords({ code, signal, lastLines }: TransportExit): string {
+  const how = `the server has ended with ${signal ?? `status ${code}`}`;
+  const last = lastLines.at(-1);
+  return last === undefined ? how : `${how}; it said: ${last}`;
 }
 
 /** Lets connections pass through the transport. */
@@ -279,11 +300,17 @@ async function recordTransport(
     const through = await record(recorder, way, certificate, options);
     if (options.probes === false) return { through, probing: null, halves };
     options.onLoad?.("probes");
-    const flight = firstBurst(through.text?.at(-1) ?? [], true);
+    let exit: string | null = null;
+    server.process.exited.then((how) => exit = exitWords(how));
+    const flight = async () => {
+      await pass("text", way, certificate, signal);
+      return firstBurst(recorder.take().at(-1) ?? [], true);
+    };
+    const flights = [await flight(), await flight()] as const;
     const probing = await service.counting((arrived) =>
-      probeServer(target, flight, arrived, patience, signal)
+      probeServer(target, flights, arrived, patience, signal)
     );
-    return { through, probing, halves };
+    return { through, probing: { ...probing, exit }, halves };
   } finally {
     for (const process of processes.reverse()) await process[Symbol.asyncDispose]();
   }

@@ -10,14 +10,18 @@ import type { Probing } from "./probe_server.ts";
 import {
   type GivingUp,
   givingUp,
+  isByte,
+  isRandom,
   reactionsByByte,
   reactionsByLength,
   repeated,
 } from "./reactions.ts";
 import { readableBytes } from "./readable_bytes.ts";
-import type { ProbeOutcome } from "./send_probe.ts";
+import type { Probe, ProbeOutcome } from "./send_probe.ts";
 
 interface ProbeRule extends RuleInfo {
+  /** Whether it is about such a probe. */
+  about(outcome: ProbeOutcome): boolean;
   judge(probing: Probing): Judgement;
 }
 
@@ -56,8 +60,14 @@ function isServerHello(answer: Uint8Array): boolean {
   return type === 22 && major === 3 && message === 2 && isLong && rest[3] === 3;
 }
 
+function ofKind(kind: Probe["kind"]): (outcome: ProbeOutcome) => boolean {
+  return (outcome) => outcome.kind === kind;
+}
+
+const isGarbage = ofKind("garbage");
+
 function answered({ outcomes }: Probing): ProbeOutcome[] {
-  return outcomes.filter(({ kind, answer }) => kind === "garbage" && answer.length > 0);
+  return outcomes.filter((outcome) => isGarbage(outcome) && outcome.answer.length > 0);
 }
 
 /** The ordinary protocols that a server speaks with those who are no clients. */
@@ -73,6 +83,7 @@ const answer: ProbeRule = {
   source: ENSAFI,
   limits: "A server that never answers is rare by itself, and was told apart by how it closes.",
   remedy: "answer as an ordinary server does, by being behind one; or say nothing",
+  about: isGarbage,
   judge: (probing) => {
     const all = answered(probing);
     const odd = all.find(({ answer }) => protocolOf(answer) === null);
@@ -102,6 +113,7 @@ const otherProtocol: ProbeRule = {
   source: HOUMANSADR,
   limits: "Only how both begin is compared. Ports with several protocols behind them exist.",
   remedy: "let clients speak the protocol that strangers are answered in",
+  about: isGarbage,
   judge: (probing) => {
     const names = protocolsOf(probing);
     if (names.length === 0) return { sight: "clear", figure: "no answer names a protocol" };
@@ -116,41 +128,74 @@ const otherProtocol: ProbeRule = {
   },
 };
 
+/**
+ * Whether a server connects to the service for each stranger, but lets nothing of what they say
+ * through: such connections say nothing.
+ */
+function connectsForAll({ reached, heard, outcomes }: Probing): boolean {
+  // Where it is torn down, it may not get as far.
+  const whole = outcomes.filter((outcome) => isGarbage(outcome) && outcome.then !== "reset");
+  return heard.garbage === 0 && reached.garbage >= whole.length;
+}
+
 const door: ProbeRule = {
   id: "open-door",
   title: "what is no client gets through to the service behind",
-  threshold: "one probe that does",
+  threshold: "one probe that does, and not only a connection for whoever comes",
   source: ENSAFI,
   limits: "What the service says to a stranger is its own; tor's speaks TLS with everybody.",
   remedy: "let nobody through before the client has proved that it knows a secret",
-  judge: ({ reached, outcomes }) => ({
-    sight: reached.garbage > 0 ? "seen" : "clear",
-    figure: `${reached.garbage} of ${
-      outcomes.filter(({ kind }) => kind === "garbage").length
-    } probes`,
-  }),
+  about: isGarbage,
+  judge: (probing) => {
+    const { reached, outcomes } = probing;
+    const count = outcomes.filter(isGarbage).length;
+    if (reached.garbage > 0 && connectsForAll(probing)) {
+      return {
+        sight: "clear",
+        figure: `it connects for all ${count} probes, and passes no byte on`,
+      };
+    }
+    return {
+      sight: reached.garbage > 0 ? "seen" : "clear",
+      figure: `${reached.garbage} of ${count} probes`,
+    };
+  },
 };
 
-/** Where the door is open to all, a replay shows nothing more. */
-const EVERYBODY: Judgement = {
-  sight: "unclear",
-  figure: "everybody gets through, not replays alone",
-};
+/** How many messages of a kind a server took for a client's; `null` where that cannot be known. */
+function taken(kind: "replay" | "changed", probing: Probing): number | null {
+  const { reached, heard, outcomes } = probing;
+  if (reached.garbage === 0) return reached[kind];
+  // Where everybody gets through, a replay shows nothing more.
+  if (!connectsForAll(probing)) return null;
+  const replies = outcomes.filter((outcome) => outcome.kind === kind && outcome.answer.length > 0);
+  if (replies.length > 0 && answered(probing).length > 0) return null;
+  return Math.max(heard[kind], replies.length);
+}
+
+/** Judges by how many of some messages are taken for a client's. */
+function byTaken(kind: "replay" | "changed", what: string): ProbeRule["judge"] {
+  return (probing) => {
+    const count = probing.outcomes.filter(ofKind(kind)).length;
+    if (count === 0) return { sight: "unclear", figure: "there was nothing to replay" };
+    const through = taken(kind, probing);
+    if (through === null) {
+      return { sight: "unclear", figure: "everybody gets through, not replays alone" };
+    }
+    const figure = `${through} of ${count} ${what} get through`;
+    return { sight: through > 0 ? "seen" : "clear", figure };
+  };
+}
 
 const replay: ProbeRule = {
   id: "replay",
   title: "the first message of a client is taken a second time",
   threshold: "one replay that gets through to the service",
   source: GFW_REPORT,
-  limits: "It was replayed within seconds; a server may forget later what it has seen.",
+  limits: "It was replayed at once; a server may take it later, when it has forgotten it.",
   remedy: "remember what was seen, for as long as it is valid, or let the server begin",
-  judge: ({ reached, outcomes }) => {
-    const count = outcomes.filter(({ kind }) => kind === "replay").length;
-    if (count === 0) return { sight: "unclear", figure: "there was nothing to replay" };
-    if (reached.garbage > 0) return EVERYBODY;
-    const figure = `${reached.replay} of ${count} replays get through`;
-    return { sight: reached.replay > 0 ? "seen" : "clear", figure };
-  },
+  about: ofKind("replay"),
+  judge: byTaken("replay", "replays"),
 };
 
 const changed: ProbeRule = {
@@ -160,13 +205,8 @@ const changed: ProbeRule = {
   source: GFW_REPORT,
   limits: "Four places are tried. What a protocol leaves to chance, such as a header, may change.",
   remedy: "authenticate all of the first message before anything else",
-  judge: ({ reached, outcomes }) => {
-    const count = outcomes.filter(({ kind }) => kind === "changed").length;
-    if (count === 0) return { sight: "unclear", figure: "there was nothing to replay" };
-    if (reached.garbage > 0) return EVERYBODY;
-    const figure = `${reached.changed} of ${count} changed messages get through`;
-    return { sight: reached.changed > 0 ? "seen" : "clear", figure };
-  },
+  about: ofKind("changed"),
+  judge: byTaken("changed", "changed messages"),
 };
 
 /**
@@ -174,8 +214,7 @@ const changed: ProbeRule = {
  * too; one of SSH speaks first; those of TLS may close without a word what is no TLS.
  */
 function ordinaryProtocolsOf(probing: Probing): string[] {
-  const random = probing.outcomes.filter(({ name }) => name.endsWith(" random bytes"));
-  const always = protocolsOf({ ...probing, outcomes: random });
+  const always = protocolsOf({ ...probing, outcomes: probing.outcomes.filter(isRandom) });
   return protocolsOf(probing).filter((name) => name === "TLS" || always.includes(name));
 }
 
@@ -198,9 +237,10 @@ const threshold: ProbeRule = {
   threshold: "one length at which the reaction changes, of a server of no ordinary protocol",
   source: FROLOV,
   limits:
-    "What comes later than after 2 seconds does not count. Ordinary servers have thresholds, too; one that no other has " +
-    "marks a proxy.",
+    "What comes later than after 4 seconds does not count. Ordinary servers have thresholds, " +
+    "too; one that no other has marks a proxy.",
   remedy: "read on and do nothing until a time that is drawn for each connection, whatever comes",
+  about: isRandom,
   judge: ofOwn(({ outcomes }) => {
     const reactions = reactionsByLength(outcomes);
     const changes = reactions.flatMap(([length, reaction], index) => {
@@ -231,8 +271,9 @@ const reset: ProbeRule = {
   limits: "A system sends it for whoever closes a connection before all was read. Where a FIN " +
     "comes before it, it counts as FIN here; a censor sees both.",
   remedy: "read what has come before the connection is closed",
+  about: isRandom,
   judge: ofOwn(({ outcomes }) => {
-    const random = outcomes.filter(({ name }) => name.endsWith(" random bytes"));
+    const random = outcomes.filter(isRandom);
     const resets = random.filter(({ ending }) => ending === "rst");
     const figure = `${resets.length} of ${random.length} probes`;
     return { sight: resets.length > 0 ? "seen" : "clear", figure };
@@ -246,6 +287,7 @@ const firstByte: ProbeRule = {
   source: FROLOV,
   limits: "Eight values are tried, twice each; others may be treated otherwise.",
   remedy: "decide nothing by the first byte: read on, whatever comes",
+  about: isByte,
   judge: ofOwn(({ outcomes }) => {
     const reactions = reactionsByByte(outcomes);
     const groups = Map.groupBy(reactions, ([, reaction]) => reaction);
@@ -258,6 +300,10 @@ const firstByte: ProbeRule = {
   }),
 };
 
+function isRefused({ ending }: ProbeOutcome): boolean {
+  return ending === "refused";
+}
+
 const refusal: ProbeRule = {
   id: "probe-refusal",
   title: "after the other probes the server takes no connection any more",
@@ -265,18 +311,21 @@ const refusal: ProbeRule = {
   source: ENSAFI,
   limits: "All probes come from one address, within a minute. What only slows down is not seen.",
   remedy: "bear connections that are torn down and bytes that mean nothing, and turn nobody away",
-  judge: ({ outcomes }) => {
-    const refused = outcomes.filter(({ ending }) => ending === "refused");
+  about: () => true,
+  judge: ({ outcomes, exit }) => {
+    const refused = outcomes.filter(isRefused);
+    const end = exit === null ? "" : `; ${exit}`;
     if (refused.length > 0) {
-      return { sight: "seen", figure: `${refused.length} of ${outcomes.length} probes` };
+      return { sight: "seen", figure: `${refused.length} of ${outcomes.length} probes${end}` };
     }
     const { all, differing } = repeated(outcomes);
     return {
-      sight: "clear",
+      sight: exit === null ? "clear" : "seen",
       figure: `none; of ${all.length} probes that came again ` +
         (differing.length === 0
           ? "all were taken the same"
-          : `${differing.length} were taken otherwise: ${differing.slice(0, 3).join(", ")}`),
+          : `${differing.length} were taken otherwise: ${differing.slice(0, 3).join(", ")}`) +
+        end,
     };
   },
 };
@@ -315,6 +364,7 @@ const timeout: ProbeRule = {
     "Ordinary servers have exact times, too; one that no other has marks a proxy.",
   remedy: "draw the time for each connection anew from a wide range, or wait for as long as the " +
     "client does",
+  about: ({ patience }) => patience !== undefined,
   judge: ofOwn(({ outcomes }) => {
     const contents = givingUp(outcomes);
     if (contents.length === 0) return { sight: "unclear", figure: "it was not waited for" };
@@ -349,8 +399,26 @@ const catalogue: readonly ProbeRule[] = [
   refusal,
 ];
 
-function infoOf({ judge: _, ...info }: ProbeRule): RuleInfo {
+function infoOf({ about: _about, judge: _judge, ...info }: ProbeRule): RuleInfo {
   return info;
+}
+
+/**
+ * Judges by those probes that the server took. Where some met nobody, or the server has ended of one
+ * of them, nothing is clear.
+ */
+function judgeTaken(rule: ProbeRule, probing: Probing): Judgement {
+  if (rule === refusal) return rule.judge(probing);
+  const outcomes = probing.outcomes.filter((outcome) => !isRefused(outcome));
+  const judgement = rule.judge({ ...probing, outcomes });
+  const asked = probing.outcomes.filter(rule.about);
+  const missed = asked.filter(isRefused).length;
+  if (judgement.sight === "seen" || missed === 0 && probing.exit === null) return judgement;
+  const why = missed > 0
+    ? `${missed} of ${asked.length} probes met nobody`
+    : "the server has ended";
+  const others = missed < asked.length ? `; else ${judgement.figure}` : "";
+  return { sight: "unclear", figure: why + others };
 }
 
 /**
@@ -375,11 +443,12 @@ export const probeRules: readonly RuleInfo[] = catalogue.map(infoOf);
  * ```ts
  * import { judgeProbes } from "@ptlib/ptlib/censor";
  *
- * const [flight, reached] = [new Uint8Array(), { garbage: 1, replay: 0, changed: 0 }];
- * const findings = judgeProbes({ flight, outcomes: [], reached });
+ * const reached = { garbage: 1, replay: 0, changed: 0 };
+ * const probing = { flight: new Uint8Array(), outcomes: [], reached, heard: reached, exit: null };
+ * const findings = judgeProbes(probing);
  * if (findings.find(({ id }) => id === "open-door")?.sight !== "seen") throw new Error();
  * ```
  */
 export function judgeProbes(probing: Probing): Finding[] {
-  return catalogue.map((rule) => ({ ...infoOf(rule), ...rule.judge(probing) }));
+  return catalogue.map((rule) => ({ ...infoOf(rule), ...judgeTaken(rule, probing) }));
 }

@@ -25,6 +25,18 @@ export interface Probing {
   readonly outcomes: readonly ProbeOutcome[];
   /** How many connections of each kind got through to the service behind the server. */
   readonly reached: Readonly<Record<Probe["kind"], number>>;
+  /** In how many of these the service heard something. */
+  readonly heard: Readonly<Record<Probe["kind"], number>>;
+  /** How the server ended by itself meanwhile, in words; `null` where it did not. */
+  readonly exit: string | null;
+}
+
+/** What the service behind a server has got so far. */
+export interface Arrived {
+  /** How many connections. */
+  readonly connections: number;
+  /** How many in which something was said. */
+  readonly speaking: number;
 }
 
 /**
@@ -89,7 +101,7 @@ function tlsHello(): Uint8Array {
 
 function randomProbe(length: number): Probe {
   const bytes = crypto.getRandomValues(new Uint8Array(length));
-  return { kind: "garbage", name: `${length} random bytes`, bytes };
+  return { kind: "garbage", name: `${length} random byte${length === 1 ? "" : "s"}`, bytes };
 }
 
 /** All that is sent twice: at first, and again when the server has seen the rest. */
@@ -184,13 +196,14 @@ class Prober {
   readonly outcomes: ProbeOutcome[] = [];
   readonly #waiting: Promise<ProbeOutcome[]>[] = [];
   readonly reached = { garbage: 0, replay: 0, changed: 0 };
+  readonly heard = { garbage: 0, replay: 0, changed: 0 };
   readonly #address: Readonly<Address>;
-  readonly #arrived: () => number;
+  readonly #arrived: () => Arrived;
   readonly #signal: AbortSignal;
 
   constructor(
     address: Readonly<Address>,
-    arrived: () => number,
+    arrived: () => Arrived,
     signal: AbortSignal,
   ) {
     this.#address = address;
@@ -212,7 +225,9 @@ class Prober {
     later!.catch(() => {}); // It is told when it is waited for.
     this.#waiting.push(later!);
     this.outcomes.push(...await now!);
-    this.reached[kind] += this.#arrived() - before;
+    const { connections, speaking } = this.#arrived();
+    this.reached[kind] += connections - before.connections;
+    this.heard[kind] += speaking - before.speaking;
   }
 
   /** Waits for the others. */
@@ -222,30 +237,33 @@ class Prober {
 }
 
 /**
- * Probes a server.
+ * Probes a server. What a client has sent comes first, as long as it is fresh: a server may forget
+ * what it has seen, and what is too old is no client's.
  *
  * @param address Where it listens.
- * @param flight What a client of it sent first, once.
- * @param arrived How many connections have arrived at the service behind it so far.
+ * @param flights What clients of it have just sent first, once: one to be sent again, and one to be
+ * changed.
+ * @param arrived What has arrived at the service behind it so far.
  * @param patience How long it is waited for the server to give up connections, in milliseconds.
  * @param signal Ends it.
  */
 export async function probeServer(
   address: Readonly<Address>,
-  flight: Uint8Array,
-  arrived: () => number,
+  flights: readonly [replayed: Uint8Array, changed: Uint8Array],
+  arrived: () => Arrived,
   patience: number,
   signal: AbortSignal | undefined,
-): Promise<Probing> {
+): Promise<Omit<Probing, "exit">> {
   const ending = new AbortController();
   const either = AbortSignal.any([ending.signal, ...signal === undefined ? [] : [signal]]);
   const prober = new Prober(address, arrived, either);
+  const [replayed, changed] = flights;
   try {
-    await prober.send("garbage", [...garbage(), ...resets()], waiting(beginnings(), patience));
-    if (flight.length > 0) {
-      await prober.send("changed", changedReplays(flight), waiting([halfOf(flight)], patience));
-      await prober.send("replay", replays(flight));
+    if (replayed.length > 0) {
+      await prober.send("replay", replays(replayed));
+      await prober.send("changed", changedReplays(changed), waiting([halfOf(changed)], patience));
     }
+    await prober.send("garbage", [...garbage(), ...resets()], waiting(beginnings(), patience));
     await prober.send("garbage", garbage());
     for (let round = 0; round < MOST_ROUNDS; round++) {
       const lengths = lengthsBetween(prober.outcomes);
@@ -253,7 +271,8 @@ export async function probeServer(
       await prober.send("garbage", lengths.flatMap((length) => [length, length]).map(randomProbe));
     }
     await prober.finish();
-    return { flight, outcomes: prober.outcomes, reached: prober.reached };
+    const { outcomes, reached, heard } = prober;
+    return { flight: replayed, outcomes, reached, heard };
   } finally {
     ending.abort(); // Some wait yet when it has failed.
   }

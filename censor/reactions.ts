@@ -5,25 +5,51 @@
  * @module
  */
 
-import type { ProbeOutcome } from "./send_probe.ts";
+import { PATIENCE, type ProbeOutcome } from "./send_probe.ts";
 
 /**
- * A connection that ends later than this, in milliseconds, was given up; one that ends earlier has
- * been ended for what came. On a busy machine that takes a while.
+ * A connection that ends later than this, in milliseconds, may have been given up; one that ends
+ * earlier has been ended for what came. On a busy machine that takes a while.
  */
 const AT_ONCE = 2_000;
 /** The same where nothing has come: no more is done than to close it. */
 const AT_ONCE_UNASKED = 500;
+/** From when on an end may be one that was drawn or given up, in milliseconds. */
+const EARLIEST_CUT = 1_000;
+
+/** Whether what it sent are random bytes, and only how many they are counts. */
+export function isRandom({ name }: Pick<ProbeOutcome, "name">): boolean {
+  return / random bytes?$/.test(name);
+}
+
+/** Whether it sent one byte, of which only the value counts. */
+export function isByte({ name }: Pick<ProbeOutcome, "name">): boolean {
+  return name.startsWith("byte 0x");
+}
+
+/**
+ * From when on a connection that ended counts as one that was left open. It is where nothing ended
+ * for the longest time, so that those which end together count together, however busy the machine
+ * is.
+ */
+function cutOf(outcomes: readonly ProbeOutcome[]): number {
+  const times = settled(outcomes).flatMap(({ milliseconds }) => milliseconds ?? []);
+  const late = times.filter((time) => time > EARLIEST_CUT).sort((one, other) => one - other);
+  const edges = [EARLIEST_CUT, ...late, PATIENCE];
+  const gaps = late.concat(PATIENCE).map((end, index) => [end - edges[index]!, end] as const);
+  const [width, end] = gaps.reduce((widest, gap) => gap[0] > widest[0] ? gap : widest);
+  return end - width / 2;
+}
 
 /** How a server took it: whether it answered, and how it ended it for what came. */
-function reactionOf({ answer, ending, milliseconds }: ProbeOutcome): string {
-  const isGivenUp = milliseconds !== null && milliseconds >= AT_ONCE;
+function reactionOf({ answer, ending, milliseconds }: ProbeOutcome, cut: number): string {
+  const isGivenUp = milliseconds !== null && milliseconds >= cut;
   return `${answer.length > 0 ? "an answer" : "no answer"}, ${isGivenUp ? "open" : ending}`;
 }
 
 /** The one reaction to all of some probes; `null` where it was not the same each time. */
-function commonReaction(outcomes: readonly ProbeOutcome[]): string | null {
-  const reactions = new Set(outcomes.map(reactionOf));
+function commonReaction(outcomes: readonly ProbeOutcome[], cut: number): string | null {
+  const reactions = new Set(outcomes.map((outcome) => reactionOf(outcome, cut)));
   return reactions.size === 1 ? [...reactions][0]! : null;
 }
 
@@ -34,19 +60,19 @@ function settled(outcomes: readonly ProbeOutcome[]): ProbeOutcome[] {
 
 /** The reaction to each length of random bytes; `null` where it was not the same each time. */
 export function reactionsByLength(outcomes: readonly ProbeOutcome[]): [number, string | null][] {
-  const random = outcomes.filter(({ name }) => name.endsWith(" random bytes"));
-  const groups = Map.groupBy(random, ({ bytes }) => bytes.length);
+  const cut = cutOf(outcomes);
+  const groups = Map.groupBy(outcomes.filter(isRandom), ({ bytes }) => bytes.length);
   return [...groups].sort(([one], [other]) => one - other).map(([length, group]) => [
     length,
-    commonReaction(group),
+    commonReaction(group, cut),
   ]);
 }
 
 /** The reaction to each single byte, where it was the same each time. */
 export function reactionsByByte(outcomes: readonly ProbeOutcome[]): [name: string, string][] {
-  const single = outcomes.filter(({ name }) => name.startsWith("byte 0x"));
-  return [...Map.groupBy(single, ({ name }) => name)].flatMap(([name, group]) => {
-    const reaction = commonReaction(group);
+  const cut = cutOf(outcomes);
+  return [...Map.groupBy(outcomes.filter(isByte), ({ name }) => name)].flatMap(([name, group]) => {
+    const reaction = commonReaction(group, cut);
     return reaction === null ? [] : [[name, reaction]];
   });
 }
@@ -55,11 +81,14 @@ export function reactionsByByte(outcomes: readonly ProbeOutcome[]): [name: strin
 export function repeated(
   outcomes: readonly ProbeOutcome[],
 ): { readonly all: string[]; readonly differing: string[] } {
+  const cut = cutOf(outcomes);
   const groups = [...Map.groupBy(settled(outcomes), ({ name }) => name)]
     .filter(([, group]) => group.length > 1);
   return {
     all: groups.map(([name]) => name),
-    differing: groups.filter(([, group]) => commonReaction(group) === null).map(([name]) => name),
+    differing: groups.filter(([, group]) => commonReaction(group, cut) === null).map(([name]) =>
+      name
+    ),
   };
 }
 

@@ -72,7 +72,7 @@ export interface ProbeOutcome extends Probe {
 /** How long a server may take to accept, on the busiest machine, in milliseconds. */
 const CONNECT = 60_000;
 /** How long it is waited for an answer or an end, in milliseconds. */
-const PATIENCE = 4_000;
+export const PATIENCE = 4_000;
 const LONGEST_ANSWER = 4_096;
 
 /** Reads until the server ends the connection. */
@@ -127,9 +127,11 @@ async function sendAndReset(address: Readonly<Address>, probe: Probe): Promise<P
   return { ...probe, answer: new Uint8Array(), ending: "open", milliseconds: null };
 }
 
+/** Whether there was no connection; a server that ends just then resets those that wait for it. */
 function isRefused(error: unknown): boolean {
-  return error instanceof Deno.errors.ConnectionRefused ||
-    error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
+  if (!(error instanceof Error)) return false;
+  return error instanceof Deno.errors.ConnectionRefused || isReset(error) ||
+    "code" in error && (error.code === "ECONNREFUSED" || error.code === "ECONNRESET");
 }
 
 /**

@@ -114,12 +114,12 @@ Example: ptlib censor --transport obfs4 -- obfs4proxy`;
 const TOLD = 20;
 
 function readRules(text: string): string[] {
-  const ids = text.split(",");
+  const ids = text.split(",").map((id) => id.trim());
   const known = [...rules, ndpiRule, ...probeRules].map((rule) => rule.id);
   for (const id of ids) {
     if (known.includes(id)) continue;
-    const all = known.join(", ");
-    throw new SyntaxError(`there is no rule ${id}; there are ${all}`);
+    const what = id === "" ? "the name of a rule is missing" : `there is no rule ${id}`;
+    throw new SyntaxError(`${what}; there are ${known.join(", ")}`);
   }
   return ids;
 }
@@ -187,7 +187,12 @@ function documentOf(
   findings: readonly Finding[],
 ) {
   const messages = { through: sizesByLoad(through), plain: sizesByLoad(plain) };
-  const probes = probing && { reached: probing.reached, outcomes: probing.outcomes.map(probeOf) };
+  const probes = probing && {
+    reached: probing.reached,
+    heard: probing.heard,
+    exit: probing.exit,
+    outcomes: probing.outcomes.map(probeOf),
+  };
   return { command, transport, caution: CAUTION, ...count(findings), findings, messages, probes };
 }
 
@@ -218,14 +223,28 @@ function pictures(observation: Observation): string[] {
   return [shapes(observation), reactions(observation.probing?.outcomes ?? [])];
 }
 
-/** What came of all rules, and how it ends by what one is to fail on. */
-function statusOf(findings: readonly Finding[], failing: readonly string[]): number {
+/** Why one of some rules could not be looked at; `null` where all were. */
+function unseen(
+  findings: readonly Finding[],
+  failing: readonly string[],
+  exit: string | null,
+): string | null {
   const missing = failing.find((wanted) => findings.every(({ id }) => id !== wanted));
-  if (missing !== undefined) {
-    complain(`--fail-on ${missing}: that was not looked at`);
-    return 1;
-  }
-  return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;
+  if (missing !== undefined) return `${missing}: that was not looked at`;
+  const active = failing.find((wanted) => probeRules.some(({ id }) => id === wanted));
+  return exit === null || active === undefined ? null : `${active}: ${exit}`;
+}
+
+/** What came of all rules, and how it ends by what one is to fail on. */
+function statusOf(
+  findings: readonly Finding[],
+  failing: readonly string[],
+  exit: string | null = null,
+): number {
+  const why = unseen(findings, failing, exit);
+  if (why !== null) complain(`ptlib censor: --fail-on ${harmless(why)}`);
+  const isSeen = findings.some(({ id, sight }) => sight === "seen" && failing.includes(id));
+  return isSeen || why !== null ? 1 : 0;
 }
 
 function readFailing(values: OptionValues): string[] {
@@ -335,7 +354,7 @@ async function watchProgram(values: OptionValues, program: readonly string[]): P
       plain: observation.plain,
       probes: observation.probing?.outcomes,
     });
-    return statusOf(findings, failing);
+    return statusOf(findings, failing, observation.probing?.exit);
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
     return 1;

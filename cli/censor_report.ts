@@ -103,7 +103,7 @@ export function reactions(outcomes: readonly ProbeOutcome[]): string {
     ({ answer, ending }) => `${answer.length > 0 ? "answered" : "no answer"}, ${ENDINGS[ending]}`,
   );
   const rows = Array.from(groups, ([reaction, group]) => {
-    const names = new Set(group.map(({ name }) => name.replace(/ random bytes$/, "")));
+    const names = new Set(group.map(({ name }) => name.replace(/ random bytes?$/, "")));
     return fold(`  ${reaction.padEnd(PROBE_WIDTH)}`, [...names].join(", "));
   });
   return [

@@ -58,9 +58,6 @@ const KNOWN: readonly [
     "http",
     "replay",
     "changed-replay",
-    // A web server in front answers strangers; this one closes what is no request.
-    "probe-byte",
-    "probe-timeout",
   ]],
 ];
 
@@ -87,6 +84,18 @@ permitted(NEEDS, "observe() of known transports, and their servers", async (t) =
       }
     });
   }
+});
+
+permitted(NEEDS, "observe() tells how a server ended that probes have killed", async () => {
+  const { probing } = await observe(deno("tests/censor/dying_transport"), {
+    transport: "dying",
+    patience: 1_000,
+  });
+  assertEquals(probing?.exit, "the server has ended with status 3; it said: that was no client");
+  const findings = judgeProbes(probing!);
+  assertEquals(findings.filter(({ sight }) => sight === "clear"), []);
+  const replay = findings.find(({ id }) => id === "replay");
+  assertEquals([replay?.sight, replay?.figure], ["seen", "3 of 3 replays get through"]);
 });
 
 /** Keeps the processor busy, and more so than there are cores. */

@@ -9,17 +9,17 @@ import { type ResettableConn, ResettableListener } from "../../testing/mod.ts";
 import { permitted } from "../permitted.ts";
 import { ascii, random } from "./flows.ts";
 
-/** What a server does with a connection, how it lets one through, and how it takes no more. */
+/** What a server does with a connection, how it lets one through or its bytes, and how it stops. */
 type Script = (
   conn: ResettableConn,
-  letThrough: () => void,
+  letThrough: (what?: "connection" | "bytes") => void,
   stop: () => void,
 ) => Promise<unknown>;
 
 /** A server on loopback that does one thing with each connection. */
 class ScriptedServer implements Disposable {
-  /** How many connections it would have let through. */
-  arrived = 0;
+  /** How many connections it would have let through, and in how many of them bytes. */
+  readonly #arrived = { connections: 0, speaking: 0 };
   readonly #listener: ResettableListener;
   readonly #ending = new AbortController();
   readonly #conns = new Set<ResettableConn>();
@@ -38,13 +38,20 @@ class ScriptedServer implements Disposable {
       const conn = await this.#listener.accept(this.#ending.signal);
       this.#conns.add(conn);
       // Its peer has gone, or what came is not enough.
-      script(conn, () => this.arrived++, () => this.#stop()).catch(() => {});
+      script(conn, (what) => this.#letThrough(what), () => this.#stop()).catch(() => {});
     }
+  }
+
+  #letThrough(what: "connection" | "bytes" = "bytes"): void {
+    this.#arrived.connections++;
+    if (what === "bytes") this.#arrived.speaking++;
   }
 
   async probe(flight: Uint8Array): Promise<Probing> {
     const address: Address = ["127.0.0.1", this.#listener.port];
-    return await probeServer(address, flight, () => this.arrived, PATIENCE, undefined);
+    const arrived = () => ({ ...this.#arrived });
+    const probing = await probeServer(address, [flight, flight], arrived, PATIENCE, undefined);
+    return { ...probing, exit: null };
   }
 
   #stop(): void {
@@ -59,7 +66,9 @@ class ScriptedServer implements Disposable {
 }
 
 const FLIGHT = random(300);
-const NOBODY = { garbage: 0, replay: 0, changed: 0 };
+const NONE = { garbage: 0, replay: 0, changed: 0 };
+/** Nobody gets through, and the server goes on. */
+const NOBODY = { reached: NONE, heard: NONE, exit: null };
 const PATIENCE = 5_000;
 
 const BAD_REQUEST = ascii("HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -126,10 +135,46 @@ function impatient(least: number, most: number): Script {
   };
 }
 
-function accepting(compared: number, times: number): Script {
-  let left = times;
+/** Lets those through that begin like the flight. */
+function accepting(compared: number): Script {
   return async (conn, letThrough) => {
-    if (await isFlight(conn, compared) && left-- > 0) letThrough();
+    if (await isFlight(conn, compared)) letThrough("connection");
+  };
+}
+
+/** Does not look at the last byte, but takes nothing twice. */
+async function acceptOther(conn: ResettableConn, letThrough: () => void): Promise<void> {
+  const bytes = await readFull(conn, new Uint8Array(FLIGHT.length));
+  const [begun, ended] = [bytes.subarray(0, -1), bytes.at(-1)];
+  const isSame = begun.every((byte, index) => byte === FLIGHT[index]);
+  if (isSame && ended !== FLIGHT.at(-1)) letThrough();
+}
+
+/** Connects to its service for whoever comes, and answers those that begin like the flight. */
+async function connectFirst(
+  conn: ResettableConn,
+  letThrough: (what: "connection") => void,
+): Promise<void> {
+  letThrough("connection");
+  if (await isFlight(conn, FLIGHT.length)) await writeAll(conn, random(100));
+}
+
+/** Takes replays until so much time has passed since the first of them. */
+function acceptingFor(milliseconds: number): Script {
+  let start: number | null = null;
+  return async (conn, letThrough) => {
+    start ??= performance.now();
+    const isLate = performance.now() - start > milliseconds;
+    if (await isFlight(conn, FLIGHT.length) && !isLate) letThrough();
+  };
+}
+
+/** Closes what is too long for it after a while that is not the same each time, and not at once. */
+function closeLate(): Script {
+  let count = 0;
+  return async (conn) => {
+    await readAtLeast(conn, 33);
+    setTimeout(() => closeQuietly(conn), count++ % 2 === 0 ? 1_900 : 2_600);
   };
 }
 
@@ -169,12 +214,26 @@ const CASES: readonly [name: string, script: Script, seen: string, figure: RegEx
     "open-door",
     /101 of 101 probes/,
   ],
-  ["one that accepts replays", accepting(300, 99), "replay", /3 of 3 replays/],
+  ["one that accepts replays", accepting(300), "replay", /3 of 3 replays/],
+  ["one that accepts replays for 3 seconds", acceptingFor(3_000), "replay", /3 of 3 replays/],
   [
     "one that does not look at the last byte",
-    accepting(299, 1),
+    acceptOther,
     "changed-replay",
     /1 of 11 changed messages/,
+  ],
+  ["one that connects first, and accepts replays", connectFirst, "replay", /3 of 3 replays/],
+  [
+    "one that connects first",
+    (_, letThrough) => Promise.resolve(letThrough("connection")),
+    "",
+    /.*/,
+  ],
+  [
+    "one that closes what is too long after a while",
+    closeLate(),
+    "probe-threshold",
+    /from 33 bytes on no answer, fin, before no answer, open/,
   ],
   [
     "one that takes a single byte for a version",
@@ -186,7 +245,7 @@ const CASES: readonly [name: string, script: Script, seen: string, figure: RegEx
     "one that gives up after 3 seconds",
     impatient(3_000, 3_000),
     "probe-timeout",
-    /^silence: 6 of 6 after 3\.\d.*; 1 random bytes: 6 of 6 .*; shortened replay: 6 of 6/,
+    /^shortened replay: 6 of 6 after 3\.\d.*; silence: 6 of 6 .*; 1 random byte: 6 of 6/,
   ],
   ["one that gives up after a time that it draws", impatient(2_200, 4_800), "", /.*/],
   ["one that ends a line that it does not like", closeAtLineEnd, "", /.*/],
@@ -208,9 +267,31 @@ permitted(["net"], "judgeProbes() sees what each server is known for", async (t)
 });
 
 Deno.test("judgeProbes() has nothing to say of a replay that was not made", () => {
-  const findings = judgeProbes({ flight: new Uint8Array(), outcomes: [], reached: NOBODY });
+  const findings = judgeProbes({ flight: new Uint8Array(), outcomes: [], ...NOBODY });
   const unclear = findings.filter(({ sight }) => sight === "unclear").map(({ id }) => id);
   assertEquals(unclear, ["replay", "changed-replay", "probe-byte", "probe-timeout"]);
+});
+
+Deno.test("judgeProbes() calls nothing clear that met a server which has ended", () => {
+  const bytes = random(50);
+  const gone = { bytes, answer: new Uint8Array(), ending: "refused", milliseconds: null } as const;
+  const findings = judgeProbes({
+    flight: bytes,
+    outcomes: [
+      { ...gone, kind: "replay", name: "replay" },
+      { ...gone, kind: "changed", name: "shortened replay" },
+      { ...gone, kind: "garbage", name: "50 random bytes", ending: "open" },
+      { ...gone, kind: "garbage", name: "50 random bytes" },
+    ],
+    ...NOBODY,
+    exit: "the server has ended with status 3",
+  });
+  const of = (wanted: string) => findings.find(({ id }) => id === wanted)!;
+  assertEquals(findings.filter(({ sight }) => sight === "clear"), []);
+  assertEquals(of("replay").figure, "1 of 1 probes met nobody");
+  assertMatch(of("probe-reset").figure, /^1 of 2 probes met nobody; else 0 of 1 probes$/);
+  assertEquals(of("probe-refusal").sight, "seen");
+  assertMatch(of("probe-refusal").figure, /^3 of 4 probes; the server has ended with status 3$/);
 });
 
 Deno.test("judgeProbes() calls reactions that change from time to time unclear", () => {
@@ -220,7 +301,7 @@ Deno.test("judgeProbes() calls reactions that change from time to time unclear",
   const findings = judgeProbes({
     flight: bytes,
     outcomes: [{ ...probe, answer, ending: "open" }, { ...probe, answer, ending: "fin" }],
-    reached: NOBODY,
+    ...NOBODY,
   });
   assertEquals(findings.find(({ id }) => id === "probe-threshold")?.sight, "unclear");
 });
@@ -238,7 +319,7 @@ function givenUp(...times: readonly (number | null)[]): Probing {
       milliseconds,
       ending: milliseconds === null ? "open" : "fin",
     })),
-    reached: NOBODY,
+    ...NOBODY,
   };
 }
 
@@ -263,7 +344,7 @@ for (const [name, times, sight] of TIMES) {
 /** A probe that was answered so, of a server whose clients begin so. */
 function answered(flight: Uint8Array, answer: Uint8Array): Probing {
   const probe = { kind: "garbage", name: "HTTP", bytes: ascii("GET /"), milliseconds: 10 } as const;
-  return { flight, outcomes: [{ ...probe, answer, ending: "fin" }], reached: NOBODY };
+  return { flight, outcomes: [{ ...probe, answer, ending: "fin" }], ...NOBODY };
 }
 
 const HELLO = Uint8Array.of(22, 3, 1, 0, 200, 1, 0, 0, 196);
@@ -300,7 +381,7 @@ Deno.test("judgeProbes() bears with a server for answers in HTTP only where it a
       ending: length < 50 ? "open" as const : "rst" as const,
       milliseconds: length < 50 ? null : 10,
     }));
-    const findings = judgeProbes({ flight, outcomes: [...outcomes, ...random], reached: NOBODY });
+    const findings = judgeProbes({ flight, outcomes: [...outcomes, ...random], ...NOBODY });
     return findings.filter(({ sight }) => sight === "seen").map(({ id }) => id).join();
   };
   assertEquals(judged(nothing), "other-protocol,probe-threshold,probe-reset");

@@ -57,19 +57,6 @@ async function overTls(
 
 permitted(
   NEEDS,
-  "observe() of our WebTunnel in plain HTTP: all that HTTP shows, and nothing that a proxy does",
-  async () => {
-    const url: [string, string] = ["url", "http://{address}/secret"];
-    const options = { transport: "webtunnel", args: [url], serverOptions: [url] };
-    assertEquals(await sights(PROGRAM, options), {
-      seen: ["readable", "nested-tls", "http", "replay", "changed-replay"],
-      unclear: [],
-    });
-  },
-);
-
-permitted(
-  NEEDS,
   "observe() of our WebTunnel in TLS: TLS inside, and whose it is outside",
   async () => {
     assertEquals(await overTls(PROGRAM, [], true), {

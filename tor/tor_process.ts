@@ -61,7 +61,8 @@ export class TorProcess implements AsyncDisposable {
     this.#name = name;
     this.#onLog = onLog;
     this.#child = new Deno.Command("tor", {
-      args: ["--ignore-missing-torrc", "--defaults-torrc", `${torrc}.defaults`, "-f", torrc],
+      // Without its torrc it must not start: it would join the public network.
+      args: ["--defaults-torrc", "/dev/null", "-f", torrc],
       // tor hands it on: a transport that runs on Deno is not to ask for a newer one.
       env: { DENO_NO_UPDATE_CHECK: "1" },
       stdin: "null",

@@ -86,7 +86,7 @@ export interface Place {
 }
 
 function placeAt(messages: readonly Uint8Array[], position: number): Place {
-  const column = Uint8Array.from(messages, (message) => message[position] ?? 0);
+  const column = Uint8Array.from(messages.flatMap((message) => message[position] ?? []));
   const counts = new Map<number, number>();
   for (const byte of column) counts.set(byte, (counts.get(byte) ?? 0) + 1);
   const [commonest = 0] = [...counts].reduce((best, next) => next[1] > best[1] ? next : best);
@@ -100,12 +100,15 @@ function placeAt(messages: readonly Uint8Array[], position: number): Place {
   };
 }
 
+/** So many messages may be too short for a place, as those of a scanner in a capture are. */
+const MOST_SHORT = 0.1;
+
 /**
  * Looks at the same places of many messages.
  *
  * @param messages The messages.
  * @param most How many places at most.
- * @returns The places that every message has, from the start.
+ * @returns The places that nine of ten messages have, from the start.
  *
  * @example
  * ```ts
@@ -117,6 +120,7 @@ function placeAt(messages: readonly Uint8Array[], position: number): Place {
  */
 export function byPosition(messages: readonly Uint8Array[], most: number): Place[] {
   if (messages.length === 0) return [];
-  const length = messages.reduce((least, { length }) => Math.min(least, length), most);
+  const lengths = messages.map(({ length }) => length).sort((one, other) => one - other);
+  const length = Math.min(most, lengths[Math.floor(MOST_SHORT * lengths.length)]!);
   return Array.from({ length }, (_, position) => placeAt(messages, position));
 }

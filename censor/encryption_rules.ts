@@ -27,7 +27,9 @@ const ENCODED = 7.5;
 /** Random bytes are printable for 37 %. */
 const MOSTLY = 0.5;
 
-function ofBlocked(inside: string, payloads: readonly Uint8Array[]): Judgement {
+function ofBlocked(inside: string, firsts: readonly Uint8Array[]): Judgement {
+  // Where the client has said nothing, there is nothing to judge.
+  const payloads = firsts.filter(({ length }) => length > 0);
   const blocked = payloads.filter(isFullyEncrypted).length;
   const figure = `${blocked} of ${payloads.length} connections${inside} are blocked`;
   if (payloads.length === 0) return { sight: "unclear", figure };

@@ -4,8 +4,6 @@
  * @module
  */
 
-import { beginsLikeHttp } from "./fully_encrypted.ts";
-
 /**
  * The head of a request.
  *
@@ -23,6 +21,9 @@ export interface HttpRequest {
   readonly headers: readonly (readonly [name: string, value: string])[];
 }
 
+/** A method, which is any token, a target and the version (RFC 9112 section 3). */
+const REQUEST_LINE = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^ ]+ HTTP\/1\.[01]$/;
+
 /** A longer head is not read on. */
 const LONGEST_HEAD = 16_384;
 
@@ -30,7 +31,7 @@ const LONGEST_HEAD = 16_384;
  * Reads the head of a request of HTTP/1.
  *
  * @param bytes What a client sent first.
- * @returns The head, as much of it as is there; `null` for what does not begin with a method.
+ * @returns The head, as much of it as is there; `null` for what does not begin with a request line.
  *
  * @example
  * ```ts
@@ -41,10 +42,9 @@ const LONGEST_HEAD = 16_384;
  * ```
  */
 export function parseHttpRequest(bytes: Uint8Array): HttpRequest | null {
-  if (!beginsLikeHttp(bytes)) return null;
   const text = new TextDecoder("latin1").decode(bytes.subarray(0, LONGEST_HEAD));
   const [line = "", ...fields] = (text.split("\r\n\r\n")[0] ?? "").split("\r\n");
-  if (!/ HTTP\/1\.[01]$/.test(line)) return null;
+  if (!REQUEST_LINE.test(line)) return null;
   const headers = fields.flatMap((field): [string, string][] => {
     const [, name, value] = /^([^\s:]+):[ \t]*(.*?)[ \t]*$/.exec(field) ?? [];
     return name === undefined || value === undefined ? [] : [[name.toLowerCase(), value]];

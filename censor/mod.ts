@@ -22,6 +22,7 @@ export { judgeProbes, probeRules } from "./probe_rules.ts";
 export type { Probing } from "./probe_server.ts";
 export type { Load, Recording } from "./recording.ts";
 export {
+  commonLengths,
   findLengthField,
   findLengthRelation,
   fixedPlaces,

@@ -180,9 +180,10 @@ const tls: Rule = {
     if (inside.length * 2 > https.length) {
       return worst([judgeInside(inside), ...tor.length === 0 ? [] : [await judgeTor(tor)]]);
     }
-    return all.length + https.length === 0
-      ? { sight: "unclear", figure: "no connections" }
-      : { sight: "clear", figure: "it is not TLS" };
+    if (all.length + https.length === 0) return { sight: "unclear", figure: "no connections" };
+    return own.length === 0
+      ? { sight: "clear", figure: "it is not TLS" }
+      : { sight: "unclear", figure: `${own.length} of ${all.length} connections are TLS` };
   },
 };
 

@@ -15,6 +15,10 @@ const DEEPEST_FIELD = 32;
 const FEWEST_LENGTHS = 8;
 /** So much of all connections has to show a relation: what both sides say at once may stand apart. */
 const MOST_FLOWS = 2 / 3;
+/** So many messages have one of few lengths where that is a habit: it may be padded now and then. */
+const FEW_LENGTHS = 3 / 4;
+/** A field says how long its message is in so many messages, or by chance. */
+const MOST_FIELDS = 9 / 10;
 /** Fewer messages than these show no habit. */
 const FEWEST_MESSAGES = 16;
 
@@ -61,7 +65,38 @@ export function lengthsOf(messages: readonly Uint8Array[]): number[] {
 }
 
 /**
- * Tells whether messages have one length or few: no more than an eighth of their number.
+ * Finds the lengths that most messages have: as few as three quarters of them need, and no more than
+ * an eighth as many as there are messages.
+ *
+ * @param messages The same message of many connections.
+ * @returns Those lengths, the commonest first, and how many messages have one of them.
+ *
+ * @example
+ * ```ts
+ * import { commonLengths } from "@ptlib/ptlib/censor";
+ *
+ * const messages = Array.from({ length: 30 }, (_, index) => new Uint8Array(index < 26 ? 64 : index));
+ * const { lengths, count } = commonLengths(messages);
+ * if (lengths.join() !== "64" || count !== 26) throw new Error();
+ * ```
+ */
+export function commonLengths(
+  messages: readonly Uint8Array[],
+): { readonly lengths: readonly number[]; readonly count: number } {
+  const most = Math.max(1, Math.floor(messages.length / 8));
+  const lengths: number[] = [];
+  let count = 0;
+  for (const length of lengthsOf(messages).slice(0, most)) {
+    if (count >= FEW_LENGTHS * messages.length) break;
+    lengths.push(length);
+    count += messages.filter((message) => message.length === length).length;
+  }
+  return { lengths, count };
+}
+
+/**
+ * Tells whether messages have one length or few: three quarters of them have one of the
+ * {@linkcode commonLengths}.
  *
  * @param messages The same message of many connections, at least 16.
  * @returns Whether a censor could know them by their length.
@@ -74,7 +109,8 @@ export function lengthsOf(messages: readonly Uint8Array[]): number[] {
  * ```
  */
 export function hasFewLengths(messages: readonly Uint8Array[]): boolean {
-  return messages.length >= FEWEST_MESSAGES && lengthsOf(messages).length <= messages.length / 8;
+  if (messages.length < FEWEST_MESSAGES) return false;
+  return commonLengths(messages).count >= FEW_LENGTHS * messages.length;
 }
 
 /**
@@ -106,20 +142,28 @@ function readField(message: Uint8Array, position: number, size: number, little: 
 
 const SHAPES = [[4, false], [4, true], [2, false], [2, true], [1, false]] as const;
 
-/** The fields at one place whose numbers and lengths differ by the same in all messages. */
+/** The fields at one place whose numbers and lengths differ by the same in nearly all messages. */
 function* fieldsAt(messages: readonly Uint8Array[], position: number): Generator<LengthField> {
   for (const [size, littleEndian] of SHAPES) {
-    if (messages.some(({ length }) => position + size > length)) continue;
-    const differences = new Set(
-      messages.map((message) => message.length - readField(message, position, size, littleEndian)),
+    const having = messages.filter(({ length }) => position + size <= length);
+    const groups = Map.groupBy(
+      having,
+      (message) => message.length - readField(message, position, size, littleEndian),
     );
-    const [difference = 0] = differences;
-    if (differences.size === 1) yield { position, size, littleEndian, difference };
+    for (const [difference, group] of groups) {
+      const isHabit = group.length >= MOST_FIELDS * messages.length;
+      if (isHabit && isVaried(group)) yield { position, size, littleEndian, difference };
+    }
   }
 }
 
+/** Whether messages have so many lengths that a constant does not say them. */
+function isVaried(messages: readonly Uint8Array[]): boolean {
+  return lengthsOf(messages).length >= FEWEST_LENGTHS;
+}
+
 /**
- * Finds a field that says how long its message is, whatever is added to it.
+ * Finds a field that says how long its message is, whatever is added to it, in nine of ten of them.
  *
  * @param messages The same message of many connections, of at least 8 different lengths.
  * @returns The one that differs least from the length: beside it stand others that take a constant
@@ -138,7 +182,7 @@ function* fieldsAt(messages: readonly Uint8Array[], position: number): Generator
  * ```
  */
 export function findLengthField(messages: readonly Uint8Array[]): LengthField | null {
-  if (lengthsOf(messages).length < FEWEST_LENGTHS) return null;
+  if (!isVaried(messages)) return null;
   let best: LengthField | null = null;
   for (let position = 0; position < DEEPEST_FIELD; position++) {
     for (const field of fieldsAt(messages, position)) {
@@ -195,9 +239,9 @@ export function findLengthRelation(
       for (
         const [difference, showing] of Map.groupBy(having, (sizes) => sizes[other]! - sizes[one]!)
       ) {
-        const isVaried = new Set(showing.map((sizes) => sizes[one])).size >= FEWEST_LENGTHS;
+        const lengths = new Set(showing.map((sizes) => sizes[one]));
         const count = showing.length;
-        if (count >= MOST_FLOWS * flows.length && isVaried) {
+        if (count >= MOST_FLOWS * flows.length && lengths.size >= FEWEST_LENGTHS) {
           return { one, other, difference, count };
         }
       }

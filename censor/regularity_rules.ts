@@ -5,11 +5,12 @@
  * @module
  */
 
-import type { Judgement } from "./finding.ts";
+import { type Judgement, worst } from "./finding.ts";
 import { bursts, firstBurst, firstPayload, type Flow } from "./flow.ts";
 import { beginsLikeHttp, beginsLikeTls } from "./fully_encrypted.ts";
 import type { Recording } from "./recording.ts";
 import {
+  commonLengths,
   findLengthField,
   findLengthRelation,
   fixedPlaces,
@@ -51,7 +52,8 @@ const SIDES = [["client", true], ["server", false]] as const;
 function firstMessages(flows: readonly Flow[]) {
   return SIDES.map(([side, fromClient]) => ({
     side,
-    messages: flows.map((flow) => firstBurst(flow, fromClient)),
+    // Who has said nothing has no first message.
+    messages: flows.map((flow) => firstBurst(flow, fromClient)).filter(({ length }) => length > 0),
   }));
 }
 
@@ -77,32 +79,42 @@ const constantBytes: Rule = {
   }),
 };
 
+/** Lengths in words, and how many messages have them. */
+function sharedLengths(messages: readonly Uint8Array[]): string {
+  const { lengths, count } = commonLengths(messages);
+  return `${count} of ${messages.length} have ${lengths.join(" or ")} bytes`;
+}
+
+/** What the lengths of one side's first messages show. */
+function judgeLengths(side: string, messages: readonly Uint8Array[]): Judgement {
+  if (hasFewLengths(messages)) {
+    return { sight: "seen", figure: `${side}: ${sharedLengths(messages)}` };
+  }
+  return messages.length >= FEWEST_FLOWS && commonLengths(messages).count * 2 >= messages.length
+    ? { sight: "unclear", figure: `${side}: ${sharedLengths(messages)}` }
+    : {
+      sight: "clear",
+      figure: `${side}: ${lengthsOf(messages).length} lengths in ${messages.length}`,
+    };
+}
+
 const firstLength: Rule = {
   id: "first-length",
   title: "the first message has one length, or one of few",
-  threshold: "no more than an eighth as many lengths as connections, whatever is inside",
+  threshold:
+    "three quarters have one of an eighth as many lengths as connections, whatever is inside",
   source: WANG,
   limits: ORDINARY,
   remedy: "add a random number of bytes to it, of a range as wide as the protocol bears",
-  judge: ofOwn((flows) => {
-    const sides = firstMessages(flows).map(({ side, messages }) => {
-      const lengths = lengthsOf(messages);
-      return { seen: hasFewLengths(messages), side, lengths };
-    });
-    const seen = sides.filter((side) => side.seen);
-    const figure = (seen.length > 0 ? seen : sides).map(({ side, lengths, seen }) =>
-      seen
-        ? `${side}: ${lengths.slice(0, 4).join(", ")} bytes in ${flows.length} connections`
-        : `${side}: ${lengths.length} lengths in ${flows.length} connections`
-    );
-    return { sight: seen.length > 0 ? "seen" : "clear", figure: figure.join("; ") };
-  }),
+  judge: ofOwn((flows) =>
+    worst(firstMessages(flows).map(({ side, messages }) => judgeLengths(side, messages)))
+  ),
 };
 
 const lengthField: Rule = {
   id: "length-field",
   title: "a field of the first message says how long it is",
-  threshold: "a number in the first 32 bytes that is its length, less a constant, in all of them",
+  threshold: "a number in the first 32 bytes that is its length, less a constant, in nine of ten",
   source: WANG,
   limits: ORDINARY,
   remedy: "encrypt or mask the length, as obfs4 and Shadowsocks do",

@@ -23,11 +23,13 @@ const LARGEST = 1460;
 const LARGEST_SEGMENT_OPTION = [2, 4, LARGEST >> 8, LARGEST & 0xff];
 
 /** Addresses for documentation (RFC 5737), and a port that belongs to no protocol. */
-const CLIENT = [192, 0, 2, 1];
+const CLIENTS = [192, 0, 2];
 const SERVER = [198, 51, 100, 1];
 const SERVER_PORT = 33_445;
-const FIRST_CLIENT_PORT = 10_000;
-const CLIENT_PORTS = 50_000;
+/** The ports that belong to nobody (RFC 6335 section 6): by others, nDPI guesses protocols. */
+const FIRST_CLIENT_PORT = 49_152;
+const CLIENT_PORTS = 65_536 - FIRST_CLIENT_PORT;
+const MOST_CLIENTS = 254;
 /** Locally administered ones. */
 const [CLIENT_HARDWARE, SERVER_HARDWARE] = [[2, 0, 0, 0, 0, 1], [2, 0, 0, 0, 0, 2]];
 
@@ -99,7 +101,8 @@ class Conversation {
   constructor(number: number, time: number) {
     this.#time = time;
     const port = FIRST_CLIENT_PORT + number % CLIENT_PORTS;
-    this.#client = { hardware: CLIENT_HARDWARE, address: CLIENT, port, next: 1_000 };
+    const address = [...CLIENTS, 1 + Math.floor(number / CLIENT_PORTS) % MOST_CLIENTS];
+    this.#client = { hardware: CLIENT_HARDWARE, address, port, next: 1_000 };
     const server = { hardware: SERVER_HARDWARE, address: SERVER, port: SERVER_PORT };
     this.#server = { ...server, next: 500_000 };
   }
@@ -139,7 +142,7 @@ class Conversation {
  * The packets of a connection: a handshake, what passed, an acknowledgement for each, and the ends.
  *
  * @param flow The connection.
- * @param number Its number, of which its port is made.
+ * @param number Its number, of which the port and the address of its client are made.
  */
 export function packetsOf(flow: Flow, number: number): Packet[] {
   const conversation = new Conversation(number, flow[0]?.time ?? 0);

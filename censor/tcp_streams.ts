@@ -29,9 +29,17 @@ class Direction {
 
   add(packet: TcpPacket): void {
     if (this.#hasEnded) return;
-    if (packet.flags & SYN) this.#next = (packet.sequence + 1) >>> 0;
-    else if (this.#waiting.length < MOST_WAITING) this.#waiting.push(packet);
+    const isSyn = (packet.flags & SYN) !== 0;
+    // A SYN counts as a byte before its payload, which it has in TCP Fast Open (RFC 7413).
+    const sequence = (packet.sequence + (isSyn ? 1 : 0)) >>> 0;
+    if (isSyn) this.#next ??= sequence;
+    if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ ...packet, sequence });
     while (this.#takeOne(packet.time));
+  }
+
+  /** Whether there is more of it behind what is missing. */
+  get hasGap(): boolean {
+    return !this.#hasEnded && this.#waiting.some(({ payload }) => payload.length > 0);
   }
 
   /** Takes a packet that continues what is there; tells whether there was one. */
@@ -68,21 +76,32 @@ class Stream {
   readonly #client: string;
   readonly #fromClient = new Direction(true, this.segments);
   readonly #fromServer = new Direction(false, this.segments);
+  readonly #opening: number;
+  #isAnswered = false;
   /** Whether a packet of it is not whole, so that lengths are not known. */
   isCut = false;
 
-  constructor(client: string) {
-    this.#client = client;
+  constructor({ from, sequence }: TcpPacket) {
+    this.#client = from;
+    this.#opening = sequence;
   }
 
   add(packet: TcpPacket): void {
+    const fromClient = packet.from === this.#client;
     this.isCut ||= packet.isCut;
-    (packet.from === this.#client ? this.#fromClient : this.#fromServer).add(packet);
+    this.#isAnswered ||= !fromClient;
+    (fromClient ? this.#fromClient : this.#fromServer).add(packet);
   }
 
-  /** Whether a SYN is that of this connection, sent again: nothing has been said yet. */
-  get isFresh(): boolean {
-    return this.segments.length === 0;
+  /** Whether a packet of it is missing, so that nobody knows what was said. */
+  get hasGap(): boolean {
+    return this.#fromClient.hasGap || this.#fromServer.hasGap;
+  }
+
+  /** Whether a SYN is that of this connection, sent again: nothing but its payload has been said. */
+  isOpenedBy({ from, sequence }: TcpPacket): boolean {
+    if (this.segments.length === 0) return true;
+    return from === this.#client && sequence === this.#opening && !this.#isAnswered;
   }
 }
 
@@ -96,12 +115,13 @@ class Passed {
   }
 
   /** What a user should know: what is no TCP is no loss, where there is TCP. */
-  sentences(cut: number, left: number): string[] {
+  sentences(cut: number, torn: number, left: number): string[] {
     const counted = left > 0
       ? [...this.#counts].filter(([why]) => why !== "no TCP")
       : [...this.#counts];
     const lost = counted.map(([why, count]) => `${count} of ${this.packets} packets are ${why}`);
     if (left === 0 && this.packets === 0) lost.push("there are no packets");
+    if (torn > 0) lost.push(`${torn} connections are left out, of which packets are missing`);
     if (cut === 0) return lost;
     const whole = "capture whole packets (tcpdump -s 0)";
     return [...lost, `${cut} connections are left out, of which packets are cut short: ${whole}`];
@@ -109,8 +129,8 @@ class Passed {
 }
 
 /**
- * Reads the TCP connections of a capture (pcap or pcapng). Those of which a packet was not captured
- * to its end are left out: nobody knows how long their messages were.
+ * Reads the TCP connections of a capture (pcap or pcapng). Those of which a packet is missing, or was
+ * not captured to its end, are left out: nobody knows how long their messages were.
  *
  * @param file The file.
  * @param tell Is told in sentences what is passed over: packets of other links than those of IP,
@@ -147,15 +167,17 @@ export function fromCapture(
     const name = [packet.from, packet.to].sort().join(" ");
     const isOpening = (packet.flags & (SYN | ACK)) === SYN;
     let stream = open.get(name);
-    if (isOpening && stream?.isFresh !== true) {
-      stream = new Stream(packet.from);
+    if (isOpening && stream?.isOpenedBy(packet) !== true) {
+      stream = new Stream(packet);
       open.set(name, stream);
       streams.push(stream);
     }
     stream?.add(packet);
   }
   const speaking = streams.filter(({ segments }) => bursts(segments).length > 0);
-  const whole = speaking.filter(({ isCut }) => !isCut);
-  passed.sentences(speaking.length - whole.length, whole.length).forEach(tell);
+  const cut = speaking.filter(({ isCut }) => isCut);
+  const torn = speaking.filter(({ isCut, hasGap }) => !isCut && hasGap);
+  const whole = speaking.filter(({ isCut, hasGap }) => !isCut && !hasGap);
+  passed.sentences(cut.length, torn.length, whole.length).forEach(tell);
   return whole.map(({ segments }) => segments);
 }

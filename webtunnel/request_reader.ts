@@ -35,11 +35,6 @@ function canAsk(bytes: Uint8Array): boolean {
   return line.length <= LONGEST_LINE && /^GET \S+ HTTP\/1\.[01]\r?$/.test(line);
 }
 
-/** Whether it begins as a request does (RFC 9112 section 3), or may do so. */
-function hasMethod(bytes: Uint8Array): boolean {
-  return /^[A-Z]+(?: |$)/.test(new TextDecoder("latin1").decode(bytes));
-}
-
 /** A request's head, and the connection behind it. */
 export interface RequestHead {
   head: Uint8Array;
@@ -48,10 +43,10 @@ export interface RequestHead {
 }
 
 /**
- * Why there is no head of a request that can ask for the tunnel: it is a request for something else,
- * or none at all; it did not come in time, or ended before.
+ * Why there is no head of a request that can ask for the tunnel: something else came, or not all of
+ * it in time, or before the end.
  */
-export type NoRequest = "another" | "none" | "late" | "ended";
+export type NoRequest = "other" | "late" | "ended";
 
 /** Reads the head of a connection's first request. */
 export class RequestReader {
@@ -77,7 +72,7 @@ export class RequestReader {
   async read(signal: AbortSignal): Promise<RequestHead | NoRequest> {
     const blankLine = new BlankLine();
     for (;;) {
-      if (this.#length === LONGEST_HEAD) return "none";
+      if (this.#length === LONGEST_HEAD) return "other";
       if (this.#length === this.#bytes.length) this.#bytes = enlarged(this.#bytes, LONGEST_HEAD);
       const start = this.#length;
       this.#reading = this.#conn.read(this.#bytes.subarray(start));
@@ -89,11 +84,10 @@ export class RequestReader {
       }
       if (!await this.#take()) return "ended";
       const piece = this.#bytes.subarray(start, this.#length);
-      const end = blankLine.end(piece);
-      if (!isText(end === -1 ? piece : piece.subarray(0, end))) return "none";
       // Behind that many bytes the first line is known.
-      const bytes = this.#bytes.subarray(0, this.#length);
-      if (start <= LONGEST_LINE && !canAsk(bytes)) return hasMethod(bytes) ? "another" : "none";
+      if (start <= LONGEST_LINE && !canAsk(this.#bytes.subarray(0, this.#length))) return "other";
+      const end = blankLine.end(piece);
+      if (!isText(end === -1 ? piece : piece.subarray(0, end))) return "other";
       if (end !== -1) return this.#split(start + end);
     }
   }

@@ -41,8 +41,7 @@ const PROTOCOLS = ["http/1.1", "http/1.0", "http/0.9"];
  * else, and whoever comes without one. Who has ended gets nothing.
  */
 const ANSWERS = {
-  another: "404 Not Found",
-  none: "400 Bad Request",
+  other: "404 Not Found",
   late: "408 Request Timeout",
   ended: null,
 } as const satisfies Record<NoRequest, string | null>;
@@ -233,7 +232,7 @@ export class ServerHalf {
         return { conn: await grant(request.behind), clientAddress };
       }
     }
-    const answer = ANSWERS[typeof request === "string" ? request : "another"];
+    const answer = ANSWERS[typeof request === "string" ? request : "other"];
     const visiting = site !== null
       ? this.#visit(reader.whole, site, visitor, context)
       : answer !== null

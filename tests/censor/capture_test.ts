@@ -73,12 +73,6 @@ for (const [name, change] of ORDERS) {
   });
 }
 
-Deno.test("fromCapture() takes what came before a packet that is missing", () => {
-  // Each packet of data is followed by its acknowledgement.
-  const flow = fromCapture(rearranged(LONG, (all) => all.toSpliced(OPENING + 2, 1)))[0]!;
-  assertEquals(bursts(flow)[0]?.bytes, LONG[0]!.bytes.subarray(0, 1_460));
-});
-
 Deno.test("fromCapture() leaves out connections without their beginning", () => {
   assertEquals(fromCapture(rearranged(LONG, (all) => all.slice(1))), []);
   assertEquals(fromCapture(toPcap([])), []);
@@ -186,6 +180,34 @@ Deno.test("fromCapture() leaves out connections of which a packet is cut, and te
   const whole = toPcap([LONG]);
   assertEquals(told(Uint8Array.of(...whole, ...cut.subarray(24))), [1, [sentence]]);
   assertEquals(told(whole), [1, []]);
+});
+
+Deno.test("fromCapture() leaves out connections of which a packet is missing, and tells it", () => {
+  const sentence = "1 connections are left out, of which packets are missing";
+  // Each packet of data is followed by its acknowledgement.
+  const torn = rearranged(LONG, (all) => all.toSpliced(OPENING + 2, 1));
+  assertEquals(told(torn), [0, [sentence]]);
+  const whole = toPcap([LONG]);
+  assertEquals(told(Uint8Array.of(...whole, ...torn.subarray(24))), [1, [sentence]]);
+});
+
+/** The same with what the client says first in its SYN, as with TCP Fast Open. */
+function fastOpen(flow: Flow, again: (syn: Uint8Array) => Uint8Array[]): Uint8Array {
+  const first = flow[0]!.bytes;
+  return rearranged(flow, ([opening, ...others]) => {
+    const syn = Uint8Array.of(...opening!, ...first);
+    const view = new DataView(syn.buffer);
+    for (const at of [8, 12]) view.setUint32(at, syn.length - 16, true);
+    view.setUint16(16 + 14 + 2, syn.length - 16 - 14);
+    return [syn, ...again(opening!), ...others.toSpliced(OPENING - 1, 1)];
+  });
+}
+
+Deno.test("fromCapture() takes what a SYN has with it, also where that is sent again", () => {
+  const flow = flowOf(random(700), random(30), random(40));
+  for (const again of [() => [], (syn: Uint8Array) => [syn]]) {
+    assertEquals(fromCapture(fastOpen(flow, again)).map(bursts), [bursts(flow)]);
+  }
 });
 
 Deno.test("fromCapture() tells what it passes over, and where nothing is left why", () => {

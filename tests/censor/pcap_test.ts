@@ -1,8 +1,9 @@
 /** Captures are written so that those who read captures find in them what passed. */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { askNdpi, bursts, type Flow, toPcap } from "../../censor/mod.ts";
 import { judgeNames, parseNdpi } from "../../censor/ndpi.ts";
+import { packetsOf } from "../../censor/tcp_packets.ts";
 import { concat } from "../../net/conn.ts";
 import { granted, permitted, withDirectory } from "../permitted.ts";
 import { flowOf, random } from "./flows.ts";
@@ -56,6 +57,19 @@ function sent(flow: Flow, fromClient: boolean): string {
   const mine = bursts(flow).filter((burst) => burst.fromClient === fromClient);
   return concat(...mine.map(({ bytes }) => bytes)).toHex();
 }
+
+Deno.test("toPcap() gives each connection a client of its own, at a port that belongs to nobody", () => {
+  const clients = new Set(
+    Array.from({ length: 20_000 }, (_, number) => {
+      const { frame } = packetsOf([], number)[0]!;
+      const view = new DataView(frame.buffer);
+      const port = view.getUint16(14 + 20);
+      assert(port >= 49_152, `${port}`);
+      return `${frame.subarray(26, 30)}:${port}`;
+    }),
+  );
+  assertEquals(clients.size, 20_000);
+});
 
 /** A stream as tshark puts it together, by who sent it. */
 async function followed(file: string, number: number): Promise<[client: string, server: string]> {

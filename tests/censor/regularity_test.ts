@@ -4,6 +4,7 @@ import { assertEquals } from "@std/assert";
 import {
   bursts,
   byPosition,
+  commonLengths,
   entropy,
   findLengthField,
   findLengthRelation,
@@ -73,12 +74,27 @@ Deno.test("fixedPlaces() finds a constant and a field with few values, and nothi
   assertEquals(fixedPlaces(messages.slice(0, 15)), [], "15 messages are no habit");
 });
 
-Deno.test("hasFewLengths() bears an eighth of lengths", () => {
+Deno.test("byPosition() and fixedPlaces() bear some messages that are too short", () => {
+  const messages = thirty((index) => index < 3 ? random(1) : varied(index, [...random(3), 0x42]));
+  assertEquals(fixedPlaces(messages).map(({ position }) => position), [3]);
+  assertEquals(
+    byPosition(messages, 64)[1]?.values,
+    new Set(messages.flatMap((m) => m[1] ?? [])).size,
+  );
+  assertEquals(byPosition([random(1), ...messages], 64).length, 1, "more than a tenth are short");
+});
+
+Deno.test("hasFewLengths() bears an eighth of lengths, and some others beside them", () => {
   const of = (kinds: number) => thirty((index) => random(100 + index % kinds));
   assertEquals(hasFewLengths(of(1)), true);
   assertEquals(hasFewLengths(of(3)), true);
-  assertEquals(hasFewLengths(of(4)), false);
+  assertEquals(hasFewLengths(of(5)), false);
   assertEquals(hasFewLengths(of(1).slice(0, 15)), false);
+  const padded = (count: number) => thirty((index) => random(index < count ? 86 : 200 + index));
+  assertEquals(hasFewLengths(padded(23)), true);
+  assertEquals(commonLengths(padded(23)), { lengths: [86], count: 23 });
+  assertEquals(hasFewLengths(padded(18)), false, "with two others they are two thirds");
+  assertEquals(hasFewLengths(thirty((index) => random(100 + index))), false);
   assertEquals(lengthsOf([1, 9, 9].map(random)), [9, 1]);
 });
 
@@ -111,6 +127,17 @@ for (const [name, head, expected] of FIELDS) {
     assertEquals(findLengthField(messages), expected as ReturnType<typeof findLengthField>);
   });
 }
+
+Deno.test("findLengthField() bears some messages without the field", () => {
+  const head = (index: number, length: number) => index < 3 ? [] : [(length - 2) >> 8, length - 2];
+  const messages = thirty((index) => {
+    const message = varied(index);
+    message.set(head(index, message.length));
+    return message;
+  });
+  assertEquals(findLengthField(messages)?.difference, 2);
+  assertEquals(findLengthField([varied(1), ...messages]), null, "more than a tenth are without");
+});
 
 Deno.test("findLengthField() says nothing of lengths that hardly change", () => {
   assertEquals(findLengthField(thirty(() => Uint8Array.of(2, ...random(2)))), null);
@@ -162,6 +189,8 @@ Deno.test("parseHttpRequest() reads a head, what is there of it, and nothing els
     headers: [["host", "example.com"], ["upgrade", "websocket"]],
   });
   assertEquals(parseHttpRequest(ascii("PUT / HTTP/1.0\r\nHost: a"))?.headers, [["host", "a"]]);
+  assertEquals(parseHttpRequest(ascii("BREW /pot HTTP/1.1\r\nHost: a"))?.headers, [["host", "a"]]);
   assertEquals(parseHttpRequest(ascii("GET lost\r\n\r\n")), null);
+  assertEquals(parseHttpRequest(ascii("a:b /c HTTP/1.1\r\n\r\n")), null, "no method has a colon");
   assertEquals(parseHttpRequest(random(0)), null);
 });

@@ -1,7 +1,7 @@
 /** Each rule sees the transport that it is about, and no other rule sees that. */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { judge, type Recording, rules } from "../../censor/mod.ts";
+import { type Flow, judge, type Recording, rules } from "../../censor/mod.ts";
 import { ascii, flowOf, random, thirty, varied, words } from "./flows.ts";
 import { alpn, CHROME, handshake, list16, records, serverName } from "./hello_bytes.ts";
 
@@ -205,6 +205,33 @@ Deno.test("judge() of the first packet: in a capture it is what is there, otherw
   const sightOf = async (recording: Recording) => (await judge(recording))[0]?.sight;
   assertEquals(await sightOf({ captured: thirty(() => flow) }), "clear");
   assertEquals(await sightOf({ text: thirty(() => flow) }), "seen");
+});
+
+Deno.test("judge() of clients that say nothing: they have no first message", async () => {
+  const silent: Flow = [{ fromClient: false, time: 0, bytes: random(40) }];
+  const captured = thirty((index) => index < 14 ? flowOf(random(200 + index)) : silent);
+  const findings = await judge({ captured });
+  const of = (wanted: string) => findings.find(({ id }) => id === wanted)!;
+  assertEquals(of("fully-encrypted").figure, "14 of 14 connections are blocked");
+  assertMatch(of("first-length").figure, /^server: /);
+});
+
+Deno.test("judge() of TLS beside something else: it is not called no TLS", async () => {
+  const captured = thirty((index) => flowOf(index < 15 ? HELLO : ascii(`SSH-2.0-x${index}`)));
+  const finding = (await judge({ captured })).find(({ id }) => id === "tls-fingerprint")!;
+  assertEquals([finding.sight, finding.figure], ["unclear", "15 of 30 connections are TLS"]);
+});
+
+Deno.test("judge() of a length that is padded now and then: seen, or unclear", async () => {
+  const padded = (count: number) =>
+    thirty((index) => flowOf(random(index < count ? 86 : 200 + index), random(300 + index)));
+  for (const [count, sight] of [[26, "seen"], [14, "unclear"], [9, "clear"]] as const) {
+    const finding = (await judge({ random: padded(count) })).find(({ id }) =>
+      id === "first-length"
+    )!;
+    assertEquals(finding.sight, sight, finding.figure);
+    if (sight === "seen") assertEquals(finding.figure, "client: 26 of 30 have 86 bytes");
+  }
 });
 
 Deno.test("judge() of TLS with half of its ClientHello: seen", async () => {

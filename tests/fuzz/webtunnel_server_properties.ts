@@ -87,22 +87,23 @@ async function serve(
 /** What has to become of it, by the grammar of RFC 9112. */
 function reference(all: Uint8Array, end: End, way: "alone" | "behind"): Fate {
   const text = Array.from(all, (byte) => String.fromCharCode(byte)).join("");
-  const other = (hasHead: boolean): Fate => {
+  const other = (isAnswered: boolean): Fate => {
     if (way === "alone") return { site: [...all] };
     const answer = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    return { refused: hasHead ? answer : "" };
+    return { refused: isAnswered ? answer : "" };
   };
-  if (!"GET /".startsWith(text.slice(0, 5))) return other(false);
+  if (!"GET /".startsWith(text.slice(0, 5))) return other(true);
   const head = headOf(text);
   // What comes behind 16 KiB is not looked at.
   const seen = (head ?? text).slice(0, 16_384);
   // deno-lint-ignore no-control-regex -- what no head may have is what is looked for
-  if (/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(seen)) return other(false);
+  if (/[\0-\x08\x0b\x0c\x0e-\x1f]/.test(seen)) return other(true);
   const [line = ""] = seen.split("\n", 1);
-  if (line.length > 600) return other(false);
-  if (seen.includes("\n") && !/^GET \S+ HTTP\/1\.[01]\r?$/.test(line)) return other(false);
+  if (line.length > 600) return other(true);
+  if (seen.includes("\n") && !/^GET \S+ HTTP\/1\.[01]\r?$/.test(line)) return other(true);
   if (head === undefined || head.length > 16_384) {
-    return end === "reset" && all.length < 16_384 ? { lost: true } : other(false);
+    if (all.length >= 16_384) return other(true);
+    return end === "reset" ? { lost: true } : other(false);
   }
   if (isWebTunnel(head) && (way === "behind" || /^GET \/secret HTTP\/1\.1\r?\n/.test(head))) {
     return { tunnel: [...all.slice(head.length)] };

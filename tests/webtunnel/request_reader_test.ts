@@ -47,16 +47,10 @@ for (const [what, text] of Object.entries(OTHERS)) {
 Deno.test("RequestReader gives up as soon as it can be no request for the tunnel", async () => {
   const long = `GET /${"x".repeat(600)}`;
   const others = ["GET /\n", "GET / HTTP/2\r\n", "GET /secret  HTTP/1.1\n"];
-  for (
-    const [why, texts] of [
-      ["another", ["X", "GEX", "POST /", "GET x", long, ...others]],
-      ["none", ["\0", "\x16\x03\x01", "GET /\0", "GET / HTTP/1.1\n\x01", "\x80", "SSH-2.0-x\r\n"]],
-    ] as const
-  ) {
-    for (const text of texts) {
-      const reader = new RequestReader(new AnsweringConn([bytes(text)], "wait"));
-      assertEquals(await reader.read(NEVER), why, JSON.stringify(text));
-    }
+  const none = ["\0", "\x16\x03\x01", "GET /\0", "GET / HTTP/1.1\n\x01", "\x80"];
+  for (const text of ["X", "GEX", "POST /", "GET x", long, ...others, ...none]) {
+    const reader = new RequestReader(new AnsweringConn([bytes(text)], "wait"));
+    assertEquals(await reader.read(NEVER), "other", JSON.stringify(text));
   }
 });
 

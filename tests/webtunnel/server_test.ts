@@ -174,9 +174,9 @@ permitted(NEEDS, "webtunnel() without a web site answers what is no upgrade", as
       ],
       // Behind a reverse proxy, silence would be a 502 and tell that something is there.
       ["POST /secret HTTP/1.1\r\nContent-Length: 0\r\n\r\n", "404 Not Found"],
-      ["SSH-2.0-x\r\n", "400 Bad Request"],
-      ["\x16\x03\x01", "400 Bad Request"],
-      ["GET /secret HTTP/1.1\r\nX: \0", "400 Bad Request"],
+      ["SSH-2.0-x\r\n", "404 Not Found"],
+      ["\x16\x03\x01", "404 Not Found"],
+      ["GET /secret HTTP/1.1\r\nX: \0", "404 Not Found"],
       ["GET /secret HT", "408 Request Timeout"],
     ]
   ) {

@@ -25,6 +25,9 @@ export async function arrival(user: Probe, backend: Listener): Promise<Probe | n
   return await Promise.race([backend.accept(), user.endedSilently().then(() => null)]);
 }
 
+/** How long a connection may be silent before it counts as one that goes on, in milliseconds. */
+const GLANCE = 200;
+
 /** A listener that takes connections at once and hands them out one by one. */
 export class TestListener implements Listener, Disposable {
   readonly address: Address;
@@ -61,12 +64,26 @@ export class TestListener implements Listener, Disposable {
   }
 
   /**
-   * Takes the next connection; null when none comes.
+   * Takes the next connection; null when none comes. One that ends before anything was said may
+   * only have been to see who listens, or have lost a race (RFC 8305): it counts where no other
+   * comes.
    *
    * @throws {Error} When none can be taken, which is no program's fault: too many files are open.
    */
   async accept(): Promise<Probe | null> {
     const deadline = Date.now() + this.#timeout;
+    let passing: Probe | null = null;
+    for (;;) {
+      const probe = await this.#next(deadline);
+      if (probe === null) return passing;
+      const first = await probe.peek(GLANCE);
+      if (first === "bytes" || first === "silence") return probe;
+      passing ??= probe;
+    }
+  }
+
+  /** Takes the next connection, whatever becomes of it. */
+  async #next(deadline: number): Promise<Probe | null> {
     for (;;) {
       const probe = this.#probes.shift();
       if (probe !== undefined) return probe;
@@ -91,7 +108,7 @@ export class TestListener implements Listener, Disposable {
       (conn as Deno.TcpConn).remoteAddr.port === sentinel.localAddr.port;
     let count = 0;
     for (;; count++) {
-      const probe = await this.accept();
+      const probe = await this.#next(Date.now() + this.#timeout);
       if (probe === null || isSentinel(probe)) break;
     }
     sentinel.close();

@@ -57,6 +57,8 @@ VARIANTS = {
     "proxy-name": "it may ask a proxy for an IP address as a name",
     "proxy-challenged": "it may give an HTTP proxy credentials only after 407 (RFC 9110 15.5.8)",
     "proxy-challenged-anew": "it may do so on a new connection",
+    "looks-first": "it may connect and close to see whether somebody listens",
+    "races": "it may open two connections and use the one that suits it (RFC 8305)",
     "serves-lazily": "it may dial the ORPort with the first byte of its user",
     "ipv6-long": "an IPv6 address may be written without :: and in capitals",
     "ext-no-method": "it may answer 0, and wait until tor closes (ext-orport-spec 2)",
@@ -311,6 +313,17 @@ def relay(one, other):
 
 
 def dial(address):
+    if legal("looks-first"):
+        dial_once(address).close()
+    first = dial_once(address)
+    if not legal("races"):
+        return first
+    second = dial_once(address)
+    first.close()
+    return second
+
+
+def dial_once(address):
     host, port = address
     family = "V6" if ":" in host else "V4"
     source = variable("OUTBOUND_BIND_ADDRESS_" + family)

@@ -32,7 +32,8 @@ class Direction {
     const isSyn = (packet.flags & SYN) !== 0;
     // A SYN counts as a byte before its payload, which it has in TCP Fast Open (RFC 7413).
     const sequence = (packet.sequence + (isSyn ? 1 : 0)) >>> 0;
-    if (isSyn) this.#next ??= sequence;
+    // One that comes again begins anew, where nothing has come since.
+    if (isSyn && this.#left === MOST_BYTES) this.#next = sequence;
     if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ ...packet, sequence });
     while (this.#takeOne(packet.time));
   }

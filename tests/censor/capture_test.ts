@@ -210,6 +210,16 @@ Deno.test("fromCapture() takes what a SYN has with it, also where that is sent a
   }
 });
 
+Deno.test("fromCapture() bears a SYN that nobody answered, and then another one", () => {
+  const lost = rearranged(LONG, ([opening, ...others]) => {
+    const earlier = Uint8Array.from(opening!);
+    // The sequence number is behind 16, 14, 20 and 4 bytes.
+    new DataView(earlier.buffer).setUint32(54, 77);
+    return [earlier, opening!, ...others];
+  });
+  assertEquals(fromCapture(lost).map(bursts), [bursts(LONG)]);
+});
+
 Deno.test("fromCapture() tells what it passes over, and where nothing is left why", () => {
   assertEquals(told(toPcap([])), [0, ["there are no packets"]]);
   const wireless = toPcap([LONG]);

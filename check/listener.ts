@@ -119,7 +119,7 @@ export class TestListener implements Listener, Disposable {
   async attend(tell: (text: string) => void): Promise<void> {
     try {
       while (!this.#closed) {
-        const probe = await this.accept();
+        const probe = await this.#next(Date.now() + this.#timeout);
         if (probe !== null) void this.#attendTo(probe, tell);
       }
     } catch (error) {

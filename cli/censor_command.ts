@@ -223,28 +223,23 @@ function pictures(observation: Observation): string[] {
   return [shapes(observation), reactions(observation.probing?.outcomes ?? [])];
 }
 
-/** Why one of some rules could not be looked at; `null` where all were. */
-function unseen(
-  findings: readonly Finding[],
-  failing: readonly string[],
-  exit: string | null,
-): string | null {
-  const missing = failing.find((wanted) => findings.every(({ id }) => id !== wanted));
-  if (missing !== undefined) return `${missing}: that was not looked at`;
-  const active = failing.find((wanted) => probeRules.some(({ id }) => id === wanted));
-  return exit === null || active === undefined ? null : `${active}: ${exit}`;
-}
-
 /** What came of all rules, and how it ends by what one is to fail on. */
 function statusOf(
   findings: readonly Finding[],
   failing: readonly string[],
   exit: string | null = null,
 ): number {
-  const why = unseen(findings, failing, exit);
-  if (why !== null) complain(`ptlib censor: --fail-on ${harmless(why)}`);
-  const isSeen = findings.some(({ id, sight }) => sight === "seen" && failing.includes(id));
-  return isSeen || why !== null ? 1 : 0;
+  const missing = failing.find((wanted) => findings.every(({ id }) => id !== wanted));
+  if (missing !== undefined) {
+    complain(`ptlib censor: --fail-on ${missing}: that was not looked at`);
+    return 1;
+  }
+  const active = failing.find((wanted) => probeRules.some(({ id }) => id === wanted));
+  if (exit !== null && active !== undefined) {
+    complain(`ptlib censor: --fail-on ${active}: while it was probed, ${harmless(exit)}`);
+    return 1;
+  }
+  return findings.some(({ id, sight }) => sight === "seen" && failing.includes(id)) ? 1 : 0;
 }
 
 function readFailing(values: OptionValues): string[] {
@@ -313,16 +308,21 @@ async function watch(
   options: Readonly<ObserveOptions>,
   values: OptionValues,
 ): Promise<Observation> {
-  using progress = new CensorProgress();
-  const observation = await observe(program, {
-    ...options,
-    onLoad: (part) => progress.goOn(part),
-  });
-  if (values["tor"] !== true) return observation;
-  progress.goOn("tor");
-  const tell = (sentence: string) => note(`tor: ${harmless(sentence)}`);
-  const tor = await recordTor(observation.halves, options, tell);
-  return { ...observation, through: { ...observation.through, tor } };
+  // Not `using`: Node has to get far enough to say that this needs Deno.
+  const progress = new CensorProgress();
+  try {
+    const observation = await observe(program, {
+      ...options,
+      onLoad: (part) => progress.goOn(part),
+    });
+    if (values["tor"] !== true) return observation;
+    progress.goOn("tor");
+    const tell = (sentence: string) => note(`tor: ${harmless(sentence)}`);
+    const tor = await recordTor(observation.halves, options, tell);
+    return { ...observation, through: { ...observation.through, tor } };
+  } finally {
+    progress[Symbol.dispose]();
+  }
 }
 
 async function watchProgram(values: OptionValues, program: readonly string[]): Promise<number> {

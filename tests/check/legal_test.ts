@@ -45,6 +45,9 @@ const CONCERNED: Readonly<Record<string, RegExp>> = {
   "proxy-name": /client\/proxy-/,
   "proxy-challenged": /client\/proxy-/,
   "proxy-challenged-anew": /client\/proxy-/,
+  "looks-first":
+    /client\/(?:proxy|socks-(?:granted|as-tor|early)|relay-bytes)|server\/(?:relay|ext)/,
+  "races": /client\/(?:proxy|socks-(?:granted|as-tor|early)|relay-bytes)|server\/(?:relay|ext)/,
   "serves-lazily": /server\/(?:relay|ext|orport|outbound)/,
   "ipv6-long": /server\/(?:ext-useraddr|bindaddr)/,
   "ext-no-method": /server\/ext-auth/,

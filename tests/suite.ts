@@ -11,7 +11,7 @@ import { stripAnsiCode } from "@std/fmt/colors";
 import { LineReader } from "../parent/line_reader.ts";
 
 /** The tests that mostly wait for other programs. The others are run beside them. */
-const WAITING = ["tests/tor", "tests/interop", "tests/check"];
+const WAITING = ["tests/tor", "tests/interop", "tests/check", "tests/docs"];
 
 /** What the lines of `deno test` have told. */
 class Tally {

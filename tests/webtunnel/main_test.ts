@@ -14,6 +14,7 @@ import { bytes, takeText } from "../net/scripted_peer.ts";
 import { TEST_AUTHORITY, TEST_CERTIFICATE, TEST_KEY } from "../net/test_certificates.ts";
 import { SCHEMES, UpstreamProxy } from "../net/upstream_proxy.ts";
 import { permitted, withDirectory } from "../permitted.ts";
+import { comesAbout, SOON } from "../waiting.ts";
 import { program } from "./program.ts";
 import { TestBridge } from "./test_bridge.ts";
 import { TestSite } from "./test_server.ts";
@@ -46,6 +47,12 @@ async function withClient(
     const target: Address = ["2001:db8::1", 443];
     await use((...args) => dialTransport(client.methods["webtunnel"]!, target, args), log);
   });
+}
+
+/** Waits for as many lines as there should be: they come beside the reply, and perhaps later. */
+async function logs(log: readonly string[], count: number): Promise<void> {
+  await comesAbout(SOON, () => log.length >= count);
+  assertEquals(log.length, count, log.join("\n"));
 }
 
 const NEEDS = ["net", "read", "write", "run"] as const;
@@ -113,7 +120,7 @@ permitted(NEEDS, "webtunnel/main.ts goes nowhere else on this machine", async ()
     ) {
       assertEquals(replyFor(await dial(...args).catch((error) => error)), 2);
     }
-    assertEquals(log.length, 5);
+    await logs(log, 5);
     for (const line of log) assertMatch(line, /^LOG SEVERITY=notice .*--allow-net/);
   });
   assertEquals(service.accepted, 0);
@@ -146,7 +153,7 @@ permitted(NEEDS, "webtunnel/main.ts logs why, without a name or an address", asy
     await withClient(server.addr, async (dial, log) => {
       const error = await assertRejects(() => dial(...args), DialError);
       assertEquals(replyFor(error), reply);
-      assertEquals(log.length, 1);
+      await logs(log, 1);
       assertMatch(log[0] ?? "", /^LOG SEVERITY=notice MESSAGE="webtunnel: no connection: /);
       assertMatch(log[0] ?? "", said);
       for (const secret of ["bridge.example", "127.0.0.1", "secret", server.addr.split(":")[1]!]) {
@@ -162,6 +169,7 @@ permitted(NEEDS, "webtunnel/main.ts logs once that utls has no effect", async ()
     for (const utls of ["hellochrome", "none"]) {
       (await dial(["url", `http://${bridge.addr}/`], ["utls", utls])).close();
     }
+    await logs(log, 1);
     assertEquals(log, [
       'LOG SEVERITY=notice MESSAGE="webtunnel: utls= has no effect: no browser\'s TLS is imitated here"',
     ]);

@@ -176,20 +176,19 @@ async function startHalf<M extends ClientMethod | ServerMethod>(
       failures.push(error);
     }
   }
-  throw failures.length === 0
-    ? new CensorError("There is no program")
-    : ofHalf(half, failures as [LaunchError, ...LaunchError[]]);
+  const [first, ...others] = failures;
+  throw first === undefined ? new CensorError("There is no program") : ofHalf(half, first, others);
 }
 
 /** The same failures, with the half that they are about, and what to do where one is missing. */
-function ofHalf(half: string, failures: readonly [LaunchError, ...LaunchError[]]): LaunchError {
-  const [{ reason, lastLines, cause }, ...others] = failures;
-  const isElsewhere = reason === "no-method" && others.length === 0;
+function ofHalf(half: string, first: LaunchError, others: readonly LaunchError[]): LaunchError {
+  const failures = [first, ...others];
+  const isElsewhere = first.reason === "no-method" && others.length === 0;
   const hint = isElsewhere ? `; where another program is the ${half}, --peer names it` : "";
   const sentences = failures.map(({ sentence }) => sentence).join("; nor does the other: ");
   const words = `the ${half} does not start: ${sentences}${hint}`;
-  const last = [...lastLines, ...others.flatMap(({ lastLines }) => lastLines)];
-  return new LaunchError(reason, words, last, { cause });
+  const lastLines = failures.flatMap(({ lastLines }) => lastLines);
+  return new LaunchError(first.reason, words, lastLines, { cause: first.cause });
 }
 
 /** Lets all connections pass, kind by kind. */

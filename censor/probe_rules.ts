@@ -20,8 +20,8 @@ import { readableBytes } from "./readable_bytes.ts";
 import type { Probe, ProbeOutcome } from "./send_probe.ts";
 
 interface ProbeRule extends RuleInfo {
-  /** Whether it is about such a probe. */
-  about(outcome: ProbeOutcome): boolean;
+  /** Whether it is about such a probe; `null` where it is about those that met nobody. */
+  readonly about: ((outcome: ProbeOutcome) => boolean) | null;
   judge(probing: Probing): Judgement;
 }
 
@@ -135,7 +135,7 @@ const otherProtocol: ProbeRule = {
 function connectsForAll({ reached, heard, outcomes }: Probing): boolean {
   // Where it is torn down, it may not get as far.
   const whole = outcomes.filter((outcome) => isGarbage(outcome) && outcome.then !== "reset");
-  return heard.garbage === 0 && reached.garbage >= whole.length;
+  return heard.garbage === 0 && reached.garbage > 0 && reached.garbage >= whole.length;
 }
 
 const door: ProbeRule = {
@@ -149,7 +149,7 @@ const door: ProbeRule = {
   judge: (probing) => {
     const { reached, outcomes } = probing;
     const count = outcomes.filter(isGarbage).length;
-    if (reached.garbage > 0 && connectsForAll(probing)) {
+    if (connectsForAll(probing)) {
       return {
         sight: "clear",
         figure: `it connects for all ${count} probes, and passes no byte on`,
@@ -311,7 +311,7 @@ const refusal: ProbeRule = {
   source: ENSAFI,
   limits: "All probes come from one address, within a minute. What only slows down is not seen.",
   remedy: "bear connections that are torn down and bytes that mean nothing, and turn nobody away",
-  about: () => true,
+  about: null,
   judge: ({ outcomes, exit }) => {
     const refused = outcomes.filter(isRefused);
     const end = exit === null ? "" : `; ${exit}`;
@@ -408,7 +408,7 @@ function infoOf({ about: _about, judge: _judge, ...info }: ProbeRule): RuleInfo 
  * of them, nothing is clear.
  */
 function judgeTaken(rule: ProbeRule, probing: Probing): Judgement {
-  if (rule === refusal) return rule.judge(probing);
+  if (rule.about === null) return rule.judge(probing);
   const outcomes = probing.outcomes.filter((outcome) => !isRefused(outcome));
   const judgement = rule.judge({ ...probing, outcomes });
   const asked = probing.outcomes.filter(rule.about);

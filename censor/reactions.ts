@@ -35,8 +35,8 @@ export function isByte({ name }: Pick<ProbeOutcome, "name">): boolean {
 function cutOf(outcomes: readonly ProbeOutcome[]): number {
   const times = settled(outcomes).flatMap(({ milliseconds }) => milliseconds ?? []);
   const late = times.filter((time) => time > EARLIEST_CUT).sort((one, other) => one - other);
-  const edges = [EARLIEST_CUT, ...late, PATIENCE];
-  const gaps = late.concat(PATIENCE).map((end, index) => [end - edges[index]!, end] as const);
+  const ends = [...late, PATIENCE];
+  const gaps = ends.map((end, index) => [end - (ends[index - 1] ?? EARLIEST_CUT), end] as const);
   const [width, end] = gaps.reduce((widest, gap) => gap[0] > widest[0] ? gap : widest);
   return end - width / 2;
 }

@@ -59,9 +59,14 @@ export function fixedPlaces(messages: readonly Uint8Array[]): Place[] {
  * ```
  */
 export function lengthsOf(messages: readonly Uint8Array[]): number[] {
+  return countLengths(messages).map(([length]) => length);
+}
+
+/** The different lengths, and how many messages have each, the commonest first. */
+function countLengths(messages: readonly Uint8Array[]): [length: number, count: number][] {
   const counts = new Map<number, number>();
   for (const { length } of messages) counts.set(length, (counts.get(length) ?? 0) + 1);
-  return [...counts].sort(([, one], [, other]) => other - one).map(([length]) => length);
+  return [...counts].sort(([, one], [, other]) => other - one);
 }
 
 /**
@@ -86,10 +91,10 @@ export function commonLengths(
   const most = Math.max(1, Math.floor(messages.length / 8));
   const lengths: number[] = [];
   let count = 0;
-  for (const length of lengthsOf(messages).slice(0, most)) {
+  for (const [length, having] of countLengths(messages).slice(0, most)) {
     if (count >= FEW_LENGTHS * messages.length) break;
     lengths.push(length);
-    count += messages.filter((message) => message.length === length).length;
+    count += having;
   }
   return { lengths, count };
 }

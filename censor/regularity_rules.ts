@@ -79,23 +79,16 @@ const constantBytes: Rule = {
   }),
 };
 
-/** Lengths in words, and how many messages have them. */
-function sharedLengths(messages: readonly Uint8Array[]): string {
-  const { lengths, count } = commonLengths(messages);
-  return `${count} of ${messages.length} have ${lengths.join(" or ")} bytes`;
-}
-
 /** What the lengths of one side's first messages show. */
 function judgeLengths(side: string, messages: readonly Uint8Array[]): Judgement {
-  if (hasFewLengths(messages)) {
-    return { sight: "seen", figure: `${side}: ${sharedLengths(messages)}` };
+  const { lengths, count } = commonLengths(messages);
+  const shared = `${side}: ${count} of ${messages.length} have ${lengths.join(" or ")} bytes`;
+  if (hasFewLengths(messages)) return { sight: "seen", figure: shared };
+  if (messages.length >= FEWEST_FLOWS && count * 2 >= messages.length) {
+    return { sight: "unclear", figure: shared };
   }
-  return messages.length >= FEWEST_FLOWS && commonLengths(messages).count * 2 >= messages.length
-    ? { sight: "unclear", figure: `${side}: ${sharedLengths(messages)}` }
-    : {
-      sight: "clear",
-      figure: `${side}: ${lengthsOf(messages).length} lengths in ${messages.length}`,
-    };
+  const different = lengthsOf(messages).length;
+  return { sight: "clear", figure: `${side}: ${different} lengths in ${messages.length}` };
 }
 
 const firstLength: Rule = {

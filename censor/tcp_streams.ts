@@ -34,7 +34,9 @@ class Direction {
     const sequence = (packet.sequence + (isSyn ? 1 : 0)) >>> 0;
     // One that comes again begins anew, where nothing has come since.
     if (isSyn && this.#left === MOST_BYTES) this.#next = sequence;
-    if (this.#waiting.length < MOST_WAITING) this.#waiting.push({ ...packet, sequence });
+    if (this.#waiting.length < MOST_WAITING) {
+      this.#waiting.push(isSyn ? { ...packet, sequence } : packet);
+    }
     while (this.#takeOne(packet.time));
   }
 
@@ -176,9 +178,10 @@ export function fromCapture(
     stream?.add(packet);
   }
   const speaking = streams.filter(({ segments }) => bursts(segments).length > 0);
-  const cut = speaking.filter(({ isCut }) => isCut);
-  const torn = speaking.filter(({ isCut, hasGap }) => !isCut && hasGap);
-  const whole = speaking.filter(({ isCut, hasGap }) => !isCut && !hasGap);
+  const { cut = [], torn = [], whole = [] } = Object.groupBy(
+    speaking,
+    ({ isCut, hasGap }) => isCut ? "cut" : hasGap ? "torn" : "whole",
+  );
   passed.sentences(cut.length, torn.length, whole.length).forEach(tell);
   return whole.map(({ segments }) => segments);
 }

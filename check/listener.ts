@@ -83,7 +83,7 @@ export class TestListener implements Listener, Disposable {
   }
 
   /** Takes the next connection, whatever becomes of it. */
-  async #next(deadline: number): Promise<Probe | null> {
+  async #next(deadline = Date.now() + this.#timeout): Promise<Probe | null> {
     for (;;) {
       const probe = this.#probes.shift();
       if (probe !== undefined) return probe;
@@ -108,7 +108,7 @@ export class TestListener implements Listener, Disposable {
       (conn as Deno.TcpConn).remoteAddr.port === sentinel.localAddr.port;
     let count = 0;
     for (;; count++) {
-      const probe = await this.#next(Date.now() + this.#timeout);
+      const probe = await this.#next();
       if (probe === null || isSentinel(probe)) break;
     }
     sentinel.close();
@@ -119,7 +119,7 @@ export class TestListener implements Listener, Disposable {
   async attend(tell: (text: string) => void): Promise<void> {
     try {
       while (!this.#closed) {
-        const probe = await this.#next(Date.now() + this.#timeout);
+        const probe = await this.#next();
         if (probe !== null) void this.#attendTo(probe, tell);
       }
     } catch (error) {

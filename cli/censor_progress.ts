@@ -21,19 +21,19 @@ const PARTS: Record<Load | "probes", string> = {
 
 /** The line. Where nobody sees it, there is none. */
 export class CensorProgress implements Disposable {
-  readonly #show: (text: string | null) => void;
-  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #show: ((text: string | null) => void) | null;
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
   #part = "the program starts, as server and client";
   #since = performance.now();
 
   /**
    * Shows it.
    *
-   * @param show Is given the line, and `null` when it is over.
+   * @param show Is given the line, and `null` when it is over; `null` where nobody sees it.
    */
-  constructor(show: (text: string | null) => void = canShowStatus() ? showStatus : () => {}) {
+  constructor(show: ((text: string | null) => void) | null = canShowStatus() ? showStatus : null) {
     this.#show = show;
-    this.#timer = setInterval(() => this.tell(), EVERY);
+    if (show !== null) this.#timer = setInterval(() => this.tell(), EVERY);
     this.tell();
   }
 
@@ -46,12 +46,12 @@ export class CensorProgress implements Disposable {
 
   /** Shows it anew. */
   tell(): void {
-    this.#show(`${this.#part} ... ${Math.floor((performance.now() - this.#since) / 1000)} s`);
+    this.#show?.(`${this.#part} ... ${Math.floor((performance.now() - this.#since) / 1000)} s`);
   }
 
   /** Takes the line away. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    this.#show(null);
+    this.#show?.(null);
   }
 }

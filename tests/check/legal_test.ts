@@ -9,6 +9,10 @@ const NEEDS = ["net", "read", "write", "run"] as const;
 /** Variants at a time: each spends most of its time waiting. */
 const SIDE_BY_SIDE = 4;
 
+/** Those that see where it connects. */
+const CONNECTING =
+  /client\/(?:proxy|socks-(?:granted|as-tor|early)|relay-bytes)|server\/(?:relay|ext)/;
+
 /**
  * The checks that have to do with a variant, most of which accused it once; check_matrix.ts makes
  * all of them on all variants.
@@ -45,9 +49,8 @@ const CONCERNED: Readonly<Record<string, RegExp>> = {
   "proxy-name": /client\/proxy-/,
   "proxy-challenged": /client\/proxy-/,
   "proxy-challenged-anew": /client\/proxy-/,
-  "looks-first":
-    /client\/(?:proxy|socks-(?:granted|as-tor|early)|relay-bytes)|server\/(?:relay|ext)/,
-  "races": /client\/(?:proxy|socks-(?:granted|as-tor|early)|relay-bytes)|server\/(?:relay|ext)/,
+  "looks-first": CONNECTING,
+  "races": CONNECTING,
   "serves-lazily": /server\/(?:relay|ext|orport|outbound)/,
   "ipv6-long": /server\/(?:ext-useraddr|bindaddr)/,
   "ext-no-method": /server\/ext-auth/,
